@@ -1,0 +1,5 @@
+"""`python -m scaleworthy` is the `scaleworthy` command."""
+
+from scaleworthy.cli import main
+
+main()
