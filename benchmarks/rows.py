@@ -65,11 +65,17 @@ def row(
 def machine() -> dict[str, Any]:
     """Return what a reader needs to know of the machine and the build: CPU, cores, memory, kernel, commit, date."""
     model = next(
-        (line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        (
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
         platform.processor(),
     )
     memory_kb = int(Path("/proc/meminfo").read_text().split()[1])
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     return {
         "cpu": model,
         "cores": len(os.sched_getaffinity(0)),
@@ -85,8 +91,12 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     """Return the parser every benchmark starts from: --json, --keep, --quick."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print the rows as JSON lines instead of a table")
-    parser.add_argument("--keep", action="store_true", help="also write them to benchmarks/runs, with the machine and date")
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter runs: to see that it works, not to quote")
+    parser.add_argument(
+        "--keep", action="store_true", help="also write them to benchmarks/runs, with the machine and date"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer and shorter runs: to see that it works, not to quote"
+    )
     return parser
 
 
@@ -109,12 +119,17 @@ def _print_table(rows: Sequence[Row]) -> None:
         held = {True: "held", False: "MISSED", None: ""}[item.held]
         figures = (f"{value:.4g}" if value is not None else "–" for value in (item.ours, item.peer, item.ratio))
         ours, peer, ratio = figures
-        print(f"{item.what:{width}}  {item.unit:16} {ours:>10} {peer:>10} {ratio:>7}  {item.bar} {held}  {item.note}".rstrip())
+        print(
+            f"{item.what:{width}}  {item.unit:16} {ours:>10} {peer:>10} {ratio:>7}  {item.bar} {held}  {item.note}".rstrip()
+        )
 
 
 def _keep(name: str, rows: Sequence[Row]) -> None:
     host = machine()
-    folder = RUNS / f"{host['date']}-{'-'.join(str(host['cpu']).lower().replace('(r)', '').split()[:3])}-{host['cores']}cores"
+    folder = (
+        RUNS
+        / f"{host['date']}-{'-'.join(str(host['cpu']).lower().replace('(r)', '').split()[:3])}-{host['cores']}cores"
+    )
     folder.mkdir(parents=True, exist_ok=True)
     content = {"machine": host, "command": ["python", *sys.argv], "rows": [asdict(item) for item in rows]}
     path = folder / f"{name}.json"
