@@ -1,0 +1,58 @@
+"""The demo: assess Switchboard as such backends start, apply what was proved, and measure again.
+
+Two remedies, each followed by a measurement: first the indexes that the audit advised and proved, alone; then the
+service's other shape, in which the code findings (N+1, offset pagination, pool, cache, encoder) are mended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from scaleworthy.assess.subject import Applied, Remedy, Subject
+from scaleworthy.audit import apply_fix
+from scaleworthy.finding import Finding
+from scaleworthy.load import Plan
+from scaleworthy.switchboard.scenario import OBJECTIVES, mixed_plan
+from scaleworthy.switchboard.service import Switchboard
+
+CURED_BY_TUNED_SHAPE = ("database/0007_n_plus_one", "database/0008_offset_pagination", "database/0009_connections")
+
+
+def subject_of(board: Switchboard, *, seed: int) -> Subject:
+    """Return Switchboard as the subject of an assessment."""
+    plan = Plan.model_validate({**mixed_plan(board.url, board.tenants), "seed": seed})
+    return Subject(
+        name="Switchboard",
+        plan=plan,
+        objectives=tuple(OBJECTIVES),
+        database=board.database,
+        cache=board.cache,
+        owned=True,
+        processes=board.processes,
+    )
+
+
+def remedies(board: Switchboard) -> tuple[Remedy, ...]:
+    """Return the demo's two remedies, in the order in which they are tried."""
+
+    def add_proved_indexes(subject: Subject, findings: Sequence[Finding]) -> Applied | None:
+        proved = [
+            f for f in findings if f.fix and f.fix.kind == "sql" and f.fix.proof and f.verdict in ("fail", "warn")
+        ]
+        if subject.database is None or not proved:
+            return None
+        for finding in proved:
+            if finding.fix is not None:
+                apply_fix(subject.database, finding.fix)
+        count = len(proved)
+        what = f"{count} index{'es' if count != 1 else ''} that the audit advised and proved; nothing else"
+        return Applied(subject, what, tuple(finding.id for finding in proved))
+
+    def switch_shape(subject: Subject, findings: Sequence[Finding]) -> Applied | None:
+        board.restart(shape="tuned")
+        cured = tuple(f.id for f in findings if f.check in CURED_BY_TUNED_SHAPE and f.verdict in ("fail", "warn"))
+        what = "the tuned shape: one statement instead of N+1, keyset pagination, a larger pool, cached dashboards, a faster encoder"
+        return Applied(replace(subject, processes=board.processes), what, cured)
+
+    return (Remedy("proved indexes", add_proved_indexes), Remedy("tuned shape", switch_shape))
