@@ -1,9 +1,14 @@
 //! The one door between Python and Rust: one file per Python class, no logic here.
 use pyo3::prelude::*;
 
+mod histogram;
+
 #[pymodule]
 mod _native {
     use super::*;
+
+    #[pymodule_export]
+    use super::histogram::Histogram;
 
     #[pymodule_init]
     fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {
