@@ -1,0 +1,39 @@
+"""What to do comes in the order of what it moves, with the measured gain beside it."""
+
+from assess.made import finding, growth
+from scaleworthy.assess.advice import in_order, recommendations, roadmap
+
+
+def test_findings_are_ordered_by_verdict_priority_impact_and_name() -> None:
+    given = [
+        finding("z_fine", verdict="pass"),
+        finding("later", priority="later"),
+        finding("b"),
+        finding("a"),
+        finding("small", impact_level="low"),
+        finding("warned", verdict="warn"),
+    ]
+
+    assert [f.id.split("/")[-1] for f in in_order(given)] == ["a", "b", "small", "later", "warned", "z_fine"]
+
+
+def test_a_recommendation_carries_statement_measured_gain_and_proof() -> None:
+    (row,) = recommendations([finding("ix")], measured_gain={"database/0002/ix": "limit ×4.5"})
+
+    assert row.statements == ("CREATE INDEX ix",)
+    assert row.gain == "limit ×4.5; 41.0 ms → 0.500 ms (a copy, n=5)"
+
+
+def test_what_passed_or_has_no_fix_is_not_recommended() -> None:
+    assert recommendations([finding("a", verdict="pass"), finding("b", fix=None)], measured_gain={}) == ()
+
+
+def test_the_roadmap_puts_each_priority_in_its_phase_and_adds_what_the_size_needs() -> None:
+    advice = recommendations([finding("a"), finding("b", priority="next")], measured_gain={})
+    phases = roadmap(advice, [growth("10×", 33.0), growth("100×", 333.0, reachable=False, why="writes of one primary")])
+
+    assert [phase.name for phase in phases] == ["Immediately", "This quarter", "This year"]
+    assert phases[0].items[0] == "add a"
+    assert "Run 4 application, 1 database" in phases[0].items[1]
+    assert phases[1].items == ("add b", "Not reachable as built: writes of one primary")
+    assert phases[2].items == ()
