@@ -1,0 +1,91 @@
+"""The folders servers live in while they run: named after their owner, so that what a killed owner left can be found.
+
+A name says which process made the folder: its pid, its start time, and which boot and pid namespace those count in.
+All of it is in the name, so a folder is never without an owner, not even for an instant.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from scaleworthy.errors import ServerError
+from scaleworthy.servers.keeper import start_ticks
+
+MARKS = "processes"
+SOCKET_FOLDER_MAX = 107 - len("/.s.PGSQL.65535.lock")
+_NAME = re.compile(r"scaleworthy-(?P<kind>[a-z]+)-(?P<pid>\d+)\.(?P<ticks>\d+)\.(?P<world>[0-9a-f]{12})-.+")
+
+
+def make_folder(kind: str, *, within: Path | None = None) -> Path:
+    """Return a new folder (mode 0700) of this process, in *within* or the system's temporary folder."""
+    pid = os.getpid()
+    prefix = f"scaleworthy-{kind}-{pid}.{start_ticks(pid)}.{_world()}-"
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=within))
+
+
+def sweep(within: Path | None = None) -> list[Path]:
+    """Remove the folders whose owner and whose server are both dead; return them.
+
+    Only folders of our own name, our own user, this boot and this pid namespace are looked at: elsewhere a pid says
+    nothing about who is alive.
+    """
+    swept: list[Path] = []
+    for entry in os.scandir(within or tempfile.gettempdir()):
+        name = _NAME.fullmatch(entry.name)
+        if name is None or name["world"] != _world():
+            continue
+        try:
+            ours = entry.is_dir(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_uid == os.geteuid()
+        except FileNotFoundError:
+            continue
+        path = Path(entry.path)
+        if ours and not alive(int(name["pid"]), int(name["ticks"])) and not _marked_alive(path):
+            shutil.rmtree(path, ignore_errors=True)
+            swept.append(path)
+    return swept
+
+
+def alive(pid: int, ticks: int) -> bool:
+    """Is that very process running? A pid taken over by another process, and a defunct one, are not."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return int(fields[19]) == ticks and fields[0] not in "ZX"
+
+
+def _marked_alive(path: Path) -> bool:
+    """Does the keeper or the server that marked this folder still run?"""
+    try:
+        lines = (path / MARKS).read_text().splitlines()
+    except FileNotFoundError:
+        return False
+    return any(alive(*map(int, line.split())) for line in lines if len(line.split()) == 2)
+
+
+def _world() -> str:
+    """Return what pids and start times are relative to: this boot and this pid namespace."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return hashlib.sha256(f"{boot} {Path('/proc/self/ns/pid').readlink()}".encode()).hexdigest()[:12]
+
+
+def socket_folder(folder: Path) -> Path:
+    """Return a new folder for Unix sockets in *folder*, whose path must leave room for the socket's name.
+
+    Raises:
+        ServerError: The path is longer than the kernel takes (107 bytes with the name).
+    """
+    sockets = folder / "s"
+    if len(os.fsencode(sockets)) > SOCKET_FOLDER_MAX:
+        raise ServerError(
+            f"the temporary folder's path is too long for a socket: {sockets} has {len(os.fsencode(sockets))} bytes, "
+            f"and at most {SOCKET_FOLDER_MAX} work",
+            hint="set TMPDIR to a shorter path",
+        )
+    sockets.mkdir(mode=0o700)
+    return sockets
