@@ -1,0 +1,152 @@
+"""Where requests go and how: the target's address, connections, timeouts, TLS."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote, urlsplit
+
+from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, model_validator
+
+from scaleworthy.errors import UsageError
+from scaleworthy.load.base import SECOND_NS, Bytes, Duration, PlanPart, from_text
+from scaleworthy.load.template import literal_parts, names_in
+
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_ENGINE_HEADERS = {"content-length", "transfer-encoding", "connection"}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A service's address; `base` is the path that every step's path is put behind (empty, or `/x` without a slash at its end)."""
+
+    scheme: str
+    host: str
+    port: int
+    base: str = ""
+
+    @property
+    def url(self) -> str:
+        """The address as text; `Target.parse` reads it back."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        usual = {"http": 80, "https": 443}[self.scheme]
+        return f"{self.scheme}://{host}{'' if self.port == usual else f':{self.port}'}{self.base}"
+
+    @classmethod
+    def parse(cls, text: str) -> Target:
+        """Return the target that a URL names; a query is refused.
+
+        Raises:
+            UsageError: Not an http or https URL with a host.
+        """
+        target, query = split_url(text)
+        if query:
+            raise UsageError(f"a target has no query; put '?{query}' into the steps' paths, got {text!r}")
+        return target
+
+
+def split_url(text: str) -> tuple[Target, str]:
+    """Return the target that *text* names, and its query.
+
+    Raises:
+        UsageError: Not an http or https URL with a host.
+    """
+    wanted = f"a target is a URL such as http://127.0.0.1:8000/, got {text!r}"
+    try:
+        parts = urlsplit(text if "//" in text else f"//{text}")
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise UsageError(f"{wanted}: {error}") from error
+    if parts.scheme not in ("http", "https") or not host:
+        hint = f"write http://{text}" if not parts.scheme and host and "." in host + "." else None
+        raise UsageError(wanted, hint=hint)
+    if parts.username is not None:
+        raise UsageError(
+            f"a target carries no user or password, got one for {host}", hint="send it in a header: authorization"
+        )
+    if port == 0:
+        raise UsageError(f"port 0 cannot be reached, got {text!r}")
+    path = encode_path(parts.path.rstrip("/"))
+    return Target(parts.scheme, host, port or (443 if parts.scheme == "https" else 80), path), parts.query
+
+
+def encode_path(path: str) -> str:
+    """Return *path* with everything outside its templates that a request line cannot carry percent-encoded."""
+    return "".join(
+        piece if template else quote(piece, safe="/%?&=:@!$'()*+,;~-._[]{}|") for piece, template in literal_parts(path)
+    )
+
+
+TargetUrl = Annotated[
+    Target,
+    BeforeValidator(from_text(Target.parse, "a URL, such as http://127.0.0.1:8000")),
+    PlainSerializer(lambda target: target.url),
+]
+
+
+def _check_headers(headers: Any) -> Any:
+    if not isinstance(headers, dict):
+        return headers
+    for name, value in headers.items():
+        if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+            raise ValueError(f"{name!r} is not a header name")
+        if name.lower() in _ENGINE_HEADERS:
+            raise ValueError(f"{name!r} is set by the engine from the body and http.keep_alive; leave it out")
+        if isinstance(value, str):
+            if any(ord(char) < 32 or ord(char) == 127 for char in value):
+                raise ValueError(f"the value of {name!r} has a line break or control character")
+            names_in(value)
+    return headers
+
+
+Headers = Annotated[dict[str, str], BeforeValidator(_check_headers)]
+
+
+class HttpSettings(PlanPart):
+    """Connections, limits and TLS; null is unlimited where it is allowed.
+
+    Attributes:
+        connections_max: Open at once; a start that waits for one is timed from its plan.
+        timeout_ns: From *sent* to the last byte of the answer.
+        connect_timeout_ns: For the TCP connection and the TLS handshake.
+        redirects_max: Followed within one request; 0 follows none.
+        body_max_bytes: Most of a body that is kept where a step reads it; a longer one is the error `body-too-large`.
+        keep_alive: Use a connection for more than one request.
+        insecure: Do not verify the target's certificate.
+        ca_file: PEM file with the authorities to trust instead of the system's.
+    """
+
+    connections_max: Annotated[int, Field(ge=1, le=1_000_000)] | None = 1000
+    timeout_ns: Duration | None = Field(30 * SECOND_NS, alias="timeout")
+    connect_timeout_ns: Duration | None = Field(5 * SECOND_NS, alias="connect_timeout")
+    redirects_max: int = Field(5, ge=0, le=100)
+    body_max_bytes: Bytes = Field(64 * 2**20, alias="body_max")
+    keep_alive: bool = True
+    insecure: bool = False
+    ca_file: str | None = None
+
+    @model_validator(mode="after")
+    def _read_ca(self, info: ValidationInfo) -> HttpSettings:
+        if self.ca_file is not None:
+            path = _folder(info) / self.ca_file
+            try:
+                text = path.read_text()
+            except (OSError, UnicodeDecodeError) as error:
+                raise ValueError(f"ca_file {self.ca_file!r} cannot be read: {error}") from error
+            if "BEGIN CERTIFICATE" not in text:
+                raise ValueError(f"ca_file {self.ca_file!r} holds no PEM certificate")
+            object.__setattr__(self, "_ca_pem", text)
+        return self
+
+    _ca_pem: str | None = None
+
+    @property
+    def ca_pem(self) -> str | None:
+        """The authorities to trust, where the plan names its own."""
+        return self._ca_pem
+
+
+def _folder(info: ValidationInfo) -> Path:
+    return Path((info.context or {}).get("folder", "."))

@@ -1,0 +1,225 @@
+"""A Plan: what shall be done, typed and complete, whichever front end it came from.
+
+`Plan.model_validate` takes the form of a plan file (docs/reference/plan.md). `to_native` gives the engine's form, with every
+address resolved, every file read and every default filled in.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Self, get_type_hints
+
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
+
+from scaleworthy.errors import InvalidInput, UsageError
+from scaleworthy.load.base import SECOND_NS, Duration, PlanPart, shown
+from scaleworthy.load.feeders import Feeder
+from scaleworthy.load.http import Headers, HttpSettings, TargetUrl
+from scaleworthy.load.masking import masked
+from scaleworthy.load.problems import describe
+from scaleworthy.load.shapes import Load
+from scaleworthy.load.steps import RequestStep, Scenario
+from scaleworthy.load.template import names_in, nearest
+from scaleworthy.series import Objective
+
+
+def _read_objective(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"must be text such as 'p95 < 200ms', got {shown(value)}")
+    try:
+        Objective.parse(value)
+    except UsageError as error:
+        raise ValueError(error.message) from error
+    return value
+
+
+ObjectiveText = Annotated[str, BeforeValidator(_read_objective)]
+
+
+class Plan(PlanPart):
+    """A whole load test.
+
+    Attributes:
+        target: The service's address.
+        headers: Sent with every request; a step's own header of the same name wins.
+        variables: Values for templates, the same for every request.
+        load: How much, for how long.
+        objectives: What must hold, as expressions over series.
+        seed: Repeats the same random choices; drawn, and recorded, where it is None.
+        grace_ns: How long unfinished requests may take after the run's end before they are cut.
+        threads: Engine threads; one a core where it is None.
+    """
+
+    target: TargetUrl
+    headers: Headers = Field(default_factory=dict)
+    http: HttpSettings = Field(default_factory=lambda: HttpSettings.model_validate({}))
+    variables: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    feeders: list[Feeder] = Field(default_factory=list)
+    scenarios: Annotated[list[Scenario], Field(min_length=1, max_length=1_000)]
+    load: Load = Field(default_factory=lambda: Load.model_validate({"users": 10}))
+    objectives: list[ObjectiveText] = Field(default_factory=list)
+    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    grace_ns: Duration = Field(5 * SECOND_NS, alias="grace")
+    threads: Annotated[int, Field(ge=1, le=256)] | None = None
+
+    @model_validator(mode="after")
+    def _every_template_has_a_value(self) -> Self:
+        always = {*self.variables, *(column for feeder in self.feeders for column in feeder.columns)}
+        problems = [
+            f"headers: {{{{ {name} }}}} has no value{_offer(name, always)}"
+            for value in self.headers.values()
+            for name in names_in(value)
+            if name not in always and not self._extracts(name)
+        ]
+        for number, scenario in enumerate(self.scenarios):
+            known = set(always)
+            for at, step in enumerate(scenario.steps):
+                if not isinstance(step, RequestStep):
+                    continue
+                problems += [
+                    f"scenarios[{number}].steps[{at}].{field}: {{{{ {name} }}}} has no value{_offer(name, known)}"
+                    for field, text in step.templates()
+                    for name in names_in(text)
+                    if name not in known
+                ]
+                known.update(step.extract)
+        if problems:
+            raise ValueError("\n".join(dict.fromkeys(problems)))
+        names = [scenario.name for scenario in self.scenarios]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ValueError(f"scenarios: two are named {twice!r}; results are kept by name")
+        return self
+
+    def _extracts(self, name: str) -> bool:
+        return any(
+            name in step.extract
+            for scenario in self.scenarios
+            for step in scenario.steps
+            if isinstance(step, RequestStep)
+        )
+
+    def with_rate(self, per_s: float, *, seconds: float) -> Self:
+        """Return the plan with *per_s* scenario starts per second, Poisson, for *seconds*."""
+        return self.changed(load={"rate": f"{per_s:.12g}/s", "for": f"{round(seconds * 1e9)}ns"})
+
+    def with_users(self, users: int, *, seconds: float) -> Self:
+        """Return the plan with *users* concurrent users for *seconds*."""
+        return self.changed(load={"users": users, "for": f"{round(seconds * 1e9)}ns"})
+
+    def changed(self, **fields: Any) -> Self:
+        """Return the plan with these fields, given in the plan file's form, in place of its own.
+
+        Raises:
+            InvalidInput: A field is not what the plan file's form allows.
+        """
+        wanted = get_type_hints(type(self), include_extras=True)
+        made: dict[str, Any] = {}
+        problems: list[str] = []
+        for name, value in fields.items():
+            adapter: TypeAdapter[Any] = TypeAdapter(wanted[name])
+            try:
+                made[name] = adapter.validate_python(value, strict=True)
+            except ValidationError as error:
+                problems += [f"{where}: {text}" for where, text in describe(error, type(self), below=(name,))]
+        if problems:
+            raise InvalidInput("the plan", problems)
+        return self.model_copy(update=made)
+
+    def seeded(self) -> Self:
+        """Return the plan with a seed: its own, or one drawn now."""
+        return self if self.seed is not None else self.model_copy(update={"seed": secrets.randbelow(2**32)})
+
+    @property
+    def requests_per_start(self) -> float:
+        """Requests that one scenario start makes, on average over the weights."""
+        weights = sum(scenario.weight for scenario in self.scenarios)
+        return sum(
+            scenario.weight / weights * sum(isinstance(step, RequestStep) for step in scenario.steps)
+            for scenario in self.scenarios
+        )
+
+    def describe(self) -> str:
+        """Return target and shape in one line."""
+        return f"{self.target.url}: {self.load.describe()}"
+
+    def public(self) -> dict[str, Any]:
+        """Return the plan in the plan file's form without its secrets, for recordings and reports.
+
+        Values of headers, variables and fields whose names tell of a secret are masked, bodies given as text and feeders'
+        rows are named by their size only.
+        """
+        data = self.model_dump(by_alias=True, exclude_defaults=True, mode="json")
+        for feeder, made in zip(data.get("feeders", ()), self.feeders, strict=False):
+            feeder.pop("rows", None)
+            feeder |= {"columns": made.columns, "row_count": len(made.table)}
+        hidden: dict[str, Any] = masked(data)
+        return hidden
+
+    def to_native(self, *, addresses: Sequence[str], live: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the engine's form (ARCHITECTURE.md, The plan that crosses the border).
+
+        Args:
+            addresses: What the target's host resolved to; the engine connects to these alone.
+            live: The load of a run that is steered: the engine's `load`, kept at its last level until it is stopped.
+        """
+        assert self.seed is not None, "a plan is seeded before it runs"
+        target = self.target
+        return {
+            "target": {"scheme": target.scheme, "host": target.host, "port": target.port, "addresses": list(addresses)},
+            "tls": {"insecure": self.http.insecure, "ca_pem": self.http.ca_pem},
+            "http": {
+                "connections_max": self.http.connections_max,
+                "timeout_ns": self.http.timeout_ns,
+                "connect_timeout_ns": self.http.connect_timeout_ns,
+                "redirects_max": self.http.redirects_max,
+                "body_bytes_max": self.http.body_max_bytes,
+                "keep_alive": self.http.keep_alive,
+            },
+            "headers": self._native_headers(),
+            "variables": {name: _variable_text(value) for name, value in self.variables.items()},
+            "feeders": [
+                {"columns": feeder.columns, "rows": feeder.table, "order": feeder.order} for feeder in self.feeders
+            ],
+            "scenarios": [scenario.to_native(target.base) for scenario in self.scenarios],
+            "load": dict(live) if live is not None else self.load.to_native(),
+            "grace_ns": self.grace_ns,
+            "threads": self.threads,
+            "seed": self.seed,
+            "live": live is not None,
+        }
+
+    def _native_headers(self) -> list[list[str]]:
+        from scaleworthy import __version__
+
+        headers = [[name.lower(), value] for name, value in self.headers.items()]
+        if "user-agent" not in {name for name, _ in headers}:
+            headers.insert(0, ["user-agent", f"scaleworthy/{__version__}"])
+        return headers
+
+
+def make_plan(data: Mapping[str, Any], *, folder: Path | None = None, what: str = "the plan") -> Plan:
+    """Return the plan that *data* (the plan file's form) describes; files are looked for in *folder*.
+
+    Raises:
+        InvalidInput: Every problem, each with its path.
+    """
+    try:
+        return Plan.model_validate(dict(data), context={"folder": folder or Path()})
+    except ValidationError as error:
+        raise InvalidInput(
+            what, [f"{path}: {text}" if path else text for path, text in describe(error, Plan)]
+        ) from None
+
+
+def _offer(name: str, known: set[str]) -> str:
+    near = nearest(name, known)
+    return near or (f"; there is {', '.join(sorted(known)[:8])}" if known else "; nothing before it gives one")
+
+
+def _variable_text(value: str | float | bool) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
