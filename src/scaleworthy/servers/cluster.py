@@ -11,7 +11,7 @@ from pathlib import Path
 from scaleworthy.errors import ServerError, UsageError
 from scaleworthy.servers import settings as conf
 from scaleworthy.servers.binaries import PostgresBinaries
-from scaleworthy.servers.folders import socket_folder
+from scaleworthy.servers.folders import Folders
 from scaleworthy.servers.identity import Identity, identities_for
 from scaleworthy.servers.kept import Command, Kept
 from scaleworthy.servers.patience import Patience, last_lines
@@ -34,10 +34,10 @@ class Cluster:
     fresh: bool
 
 
-def lay_out(kept: Kept, folder: Path, data: Path | None, binaries: PostgresBinaries, patience: Patience) -> Cluster:
+def lay_out(kept: Kept, folders: Folders, data: Path | None, binaries: PostgresBinaries, patience: Patience) -> Cluster:
     """Make the folders, choose the identity, and initialise the data folder if it is new."""
     temporary = data is None
-    data = folder / "data" if data is None else data.absolute()
+    data = folders.main / "data" if data is None else data.absolute()
     fresh = _is_fresh(data, binaries)
     identity = next((one for one in identities_for(data) if kept.can_be(one)), None)
     if identity is None:
@@ -45,7 +45,7 @@ def lay_out(kept: Kept, folder: Path, data: Path | None, binaries: PostgresBinar
             "PostgreSQL does not run as root, and becoming another user is forbidden here",
             hint="allow user namespaces (sysctl user.max_user_namespaces), or run as a user other than root",
         )
-    sockets, log = socket_folder(folder), folder / "server.log"
+    folder, sockets, log = folders.main, folders.sockets, folders.main / "server.log"
     log.touch(mode=0o600)
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     if identity.kind == "user":

@@ -11,31 +11,56 @@ import os
 import re
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
-from scaleworthy.errors import ServerError
-from scaleworthy.servers.keeper import start_ticks
+from scaleworthy.servers.keeper import MARKS, start_ticks
 
-MARKS = "processes"
 SOCKET_FOLDER_MAX = 107 - len("/.s.PGSQL.65535.lock")
-_NAME = re.compile(r"scaleworthy-(?P<kind>[a-z]+)-(?P<pid>\d+)\.(?P<ticks>\d+)\.(?P<world>[0-9a-f]{12})-.+")
+_NAME = re.compile(r"sw-(?P<kind>[a-z]+)-(?P<pid>\d+)\.(?P<ticks>\d+)\.(?P<world>[0-9a-f]{8})-.+")
 
 
-def make_folder(kind: str, *, within: Path | None = None) -> Path:
-    """Return a new folder (mode 0700) of this process, in *within* or the system's temporary folder."""
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """One server's folders: the main one, and the one for sockets, inside it unless its path would be too long."""
+
+    main: Path
+    sockets: Path
+
+    def all(self) -> list[Path]:
+        """Return the folders to remove at the end."""
+        return [self.main] if self.sockets.parent == self.main else [self.main, self.sockets]
+
+
+def make_folders(kind: str, *, within: Path | None = None) -> Folders:
+    """Return new folders (mode 0700) of this process in *within*, or in the system's temporary folder.
+
+    Sweeps what killed processes left there first. A socket's path has at most 107 bytes; where *within* is too long
+    for that, the socket's folder is made in /tmp.
+    """
+    places = {within or Path(tempfile.gettempdir()), Path("/tmp")}  # noqa: S108 - made by mkdtemp
+    for place in places:
+        sweep(place)
+    main = _make(kind, within)
+    if len(os.fsencode(main / "s")) <= SOCKET_FOLDER_MAX:
+        (main / "s").mkdir(mode=0o700)
+        return Folders(main, main / "s")
+    return Folders(main, _make(kind, Path("/tmp")))  # noqa: S108 - made by mkdtemp
+
+
+def _make(kind: str, within: Path | None) -> Path:
     pid = os.getpid()
-    prefix = f"scaleworthy-{kind}-{pid}.{start_ticks(pid)}.{_world()}-"
-    return Path(tempfile.mkdtemp(prefix=prefix, dir=within))
+    return Path(tempfile.mkdtemp(prefix=f"sw-{kind}-{pid}.{start_ticks(pid)}.{_world()}-", dir=within))
 
 
-def sweep(within: Path | None = None) -> list[Path]:
+def sweep(within: Path) -> list[Path]:
     """Remove the folders whose owner and whose server are both dead; return them.
 
     Only folders of our own name, our own user, this boot and this pid namespace are looked at: elsewhere a pid says
     nothing about who is alive.
     """
     swept: list[Path] = []
-    for entry in os.scandir(within or tempfile.gettempdir()):
+    for entry in os.scandir(within):
         name = _NAME.fullmatch(entry.name)
         if name is None or name["world"] != _world():
             continue
@@ -71,21 +96,4 @@ def _marked_alive(path: Path) -> bool:
 def _world() -> str:
     """Return what pids and start times are relative to: this boot and this pid namespace."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return hashlib.sha256(f"{boot} {Path('/proc/self/ns/pid').readlink()}".encode()).hexdigest()[:12]
-
-
-def socket_folder(folder: Path) -> Path:
-    """Return a new folder for Unix sockets in *folder*, whose path must leave room for the socket's name.
-
-    Raises:
-        ServerError: The path is longer than the kernel takes (107 bytes with the name).
-    """
-    sockets = folder / "s"
-    if len(os.fsencode(sockets)) > SOCKET_FOLDER_MAX:
-        raise ServerError(
-            f"the temporary folder's path is too long for a socket: {sockets} has {len(os.fsencode(sockets))} bytes, "
-            f"and at most {SOCKET_FOLDER_MAX} work",
-            hint="set TMPDIR to a shorter path",
-        )
-    sockets.mkdir(mode=0o700)
-    return sockets
+    return hashlib.sha256(f"{boot} {Path('/proc/self/ns/pid').readlink()}".encode()).hexdigest()[:8]

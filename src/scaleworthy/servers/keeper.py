@@ -28,6 +28,7 @@ CLONE_NEWUSER = 0x10000000
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 COULD_NOT_START = 126
+MARKS = "processes"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -62,8 +63,7 @@ class Keeper:
         self.server_fd: int | None = None
         self.parent_fd = -1
         self.stop: list[tuple[int, float]] = []
-        self.remove: list[str] = []
-        self.marks: str | None = None
+        self.folders: list[str] = []
         self._input = b""
 
     def obey(self) -> None:
@@ -81,11 +81,11 @@ class Keeper:
             else:
                 raise Ended
 
-    def _begin(self, *, parent: int, remove: Sequence[str], marks: str) -> None:
+    def _begin(self, *, parent: int, folders: Sequence[str]) -> None:
         self.parent_fd = os.pidfd_open(parent)
         if os.getppid() != parent:
             raise Ended
-        self.remove, self.marks = list(remove), marks
+        self.folders = list(folders)
         # Orphans of a server that was killed come to us instead of to init, so that they can be ended too.
         _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         self._mark(os.getpid())
@@ -190,7 +190,7 @@ class Keeper:
             if self._poll([self.server_fd], seconds):
                 self._reap_server()
         self._end_orphans()
-        for path in self.remove:
+        for path in self.folders:
             shutil.rmtree(path, ignore_errors=True)
 
     def _end_orphans(self) -> None:
@@ -201,10 +201,10 @@ class Keeper:
                 os.waitpid(pid, 0)
 
     def _mark(self, pid: int) -> None:
-        """Note a process of ours, so that a sweep leaves the folder alone while it lives."""
-        assert self.marks is not None
-        with Path(self.marks).open("a") as file:
-            file.write(f"{pid} {start_ticks(pid)}\n")
+        """Note a process of ours, so that a sweep leaves the folders alone while it lives."""
+        for folder in self.folders:
+            with (Path(folder) / MARKS).open("a") as file:
+                file.write(f"{pid} {start_ticks(pid)}\n")
 
 
 def start_ticks(pid: int) -> int:

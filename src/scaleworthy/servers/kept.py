@@ -17,7 +17,7 @@ from typing import Any
 
 from scaleworthy.errors import ServerError
 from scaleworthy.servers import keeper
-from scaleworthy.servers.folders import MARKS
+from scaleworthy.servers.folders import Folders
 from scaleworthy.servers.identity import Identity
 
 
@@ -54,9 +54,9 @@ class Kept:
         self._stop_s = 60.0
 
     @classmethod
-    def begin(cls, folder: Path) -> Kept:
-        """Start the keeper of *folder*, which it removes when it ends."""
-        with (folder / "keeper.log").open("wb") as log:
+    def begin(cls, folders: Folders) -> Kept:
+        """Start the keeper of *folders*, which it removes when it ends."""
+        with (folders.main / "keeper.log").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-I", "-S", keeper.__file__],
                 stdin=subprocess.PIPE,
@@ -66,7 +66,7 @@ class Kept:
                 start_new_session=True,
             )
         kept = cls(process)
-        begin = {"parent": os.getpid(), "remove": [str(folder)], "marks": str(folder / MARKS)}
+        begin = {"parent": os.getpid(), "folders": [str(folder) for folder in folders.all()]}
         try:
             kept._ask({"begin": begin}, limit_s=30.0)
         except BaseException:

@@ -18,7 +18,7 @@ from scaleworthy.errors import ServerError
 from scaleworthy.servers import settings as conf
 from scaleworthy.servers.binaries import PostgresBinaries
 from scaleworthy.servers.cluster import USER, Cluster, configure, environment, lay_out, serve_cluster
-from scaleworthy.servers.folders import make_folder, sweep
+from scaleworthy.servers.folders import make_folders
 from scaleworthy.servers.kept import Kept
 from scaleworthy.servers.patience import Patience
 from scaleworthy.servers.serving import require_free
@@ -65,11 +65,10 @@ class Postgres:
         binaries = binaries or PostgresBinaries.installed()
         given = conf.checked(settings or {})
         require_free(port)
-        sweep(temporary)
-        folder = make_folder("postgres", within=temporary)
-        kept = Kept.begin(folder)
+        folders = make_folders("pg", within=temporary)
+        kept = Kept.begin(folders)
         try:
-            cluster = lay_out(kept, folder, data, binaries, patience)
+            cluster = lay_out(kept, folders, data, binaries, patience)
             extra = configure(cluster, given, fsync=fsync)
             port, pid = serve_cluster(kept, cluster, port, extra, patience)
         except BaseException:
@@ -124,20 +123,9 @@ class Postgres:
         Raises:
             ServerError: The statement failed; the text is the server's.
         """
-        psql = [
-            self.binaries.tool("psql"),
-            "-X",
-            "-q",
-            "-A",
-            "-t",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-d",
-            self.dsn_for(database),
-        ]
-        done = subprocess.run(
-            [*psql, "-c", statement], env=environment(), capture_output=True, text=True, check=False
-        )  # fmt: skip
+        argv = [str(self.binaries.tool("psql")), "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", self.dsn_for(database)]
+        argv += ["-c", statement]
+        done = subprocess.run(argv, env=environment(), capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise ServerError(f"PostgreSQL refused {statement!r}: {done.stderr.strip()}")
         return done.stdout.rstrip("\n")

@@ -15,7 +15,7 @@ from typing import Self
 
 from scaleworthy.errors import InvalidInput
 from scaleworthy.servers.binaries import ValkeyBinaries
-from scaleworthy.servers.folders import make_folder, socket_folder, sweep
+from scaleworthy.servers.folders import Folders, make_folders
 from scaleworthy.servers.identity import SAME
 from scaleworthy.servers.kept import Command, Kept
 from scaleworthy.servers.patience import Patience
@@ -29,9 +29,9 @@ _DEFAULTS = {"save": "", "appendonly": "no", "maxmemory": "256mb", "maxmemory-po
 class Valkey:
     """A running Valkey server of our own. Made by `start`; ended by `stop`, by `with`, or with this process."""
 
-    def __init__(self, kept: Kept, folder: Path, *, port: int, pid: int) -> None:
+    def __init__(self, kept: Kept, folders: Folders, *, port: int, pid: int) -> None:
         self._kept = kept
-        self._folder = folder
+        self._folders = folders
         self.port = port
         self.pid = pid
 
@@ -62,16 +62,14 @@ class Valkey:
         binaries = binaries or ValkeyBinaries.installed()
         given = _checked(settings or {})
         require_free(port)
-        sweep(temporary)
-        folder = make_folder("valkey", within=temporary)
-        kept = Kept.begin(folder)
+        folders = make_folders("vk", within=temporary)
+        kept = Kept.begin(folders)
         try:
-            socket_folder(folder)
-            port, pid = _serve(kept, folder, port, binaries, given, patience)
+            port, pid = _serve(kept, folders, port, binaries, given, patience)
         except BaseException:
             kept.stop()
             raise
-        server = cls(kept, folder, port=port, pid=pid)
+        server = cls(kept, folders, port=port, pid=pid)
         atexit.register(server.stop)
         return server
 
@@ -83,12 +81,12 @@ class Valkey:
     @property
     def socket_url(self) -> str:
         """The same server by its Unix socket."""
-        return f"unix://{self._folder / 's' / SOCKET}"
+        return f"unix://{self._folders.sockets / SOCKET}"
 
     @property
     def log(self) -> Path:
         """The server's log."""
-        return self._folder / "server.log"
+        return self._folders.main / "server.log"
 
     def stop(self) -> None:
         """End the server and remove its folder. Does nothing a second time."""
@@ -105,23 +103,28 @@ class Valkey:
 
 
 def _serve(
-    kept: Kept, folder: Path, port: int | None, binaries: ValkeyBinaries, given: Mapping[str, str], patience: Patience
+    kept: Kept,
+    folders: Folders,
+    port: int | None,
+    binaries: ValkeyBinaries,
+    given: Mapping[str, str],
+    patience: Patience,
 ) -> tuple[int, int]:
     """Start the server; return its port and pid once it answers."""
-    log, conf = folder / "server.log", folder / "valkey.conf"
+    log, conf = folders.main / "server.log", folders.main / "valkey.conf"
 
     def command_for(chosen: int) -> Command:
         # The socket's name is relative to the folder the server runs in: a path with a space is refused by Valkey.
         ours = {"port": str(chosen), "bind": "127.0.0.1", "unixsocket": SOCKET, "daemonize": "no"}
         conf.write_text("".join(f"{name} {_quoted(value)}\n" for name, value in {**_DEFAULTS, **given, **ours}.items()))
-        return Command([str(binaries.server), str(conf)], SAME, log, {"LC_ALL": "C"}, folder / "s")
+        return Command([str(binaries.server), str(conf)], SAME, log, {"LC_ALL": "C"}, folders.sockets)
 
     return serve(
         kept,
         "Valkey",
         command_for,
         port=port,
-        ready=lambda _pid: _answers(folder / "s" / SOCKET),
+        ready=lambda _pid: _answers(folders.sockets / SOCKET),
         # One that is too busy to hear SIGTERM is killed: there is nothing to save.
         stop=[(int(signal.SIGTERM), 5.0)],
         log=log,
