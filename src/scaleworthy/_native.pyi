@@ -1,6 +1,7 @@
 """Types of the Rust core; tests/boundary checks this file against the binary."""
 
-from typing import Any, Self, final
+from collections.abc import Sequence
+from typing import Any, Literal, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,3 +58,31 @@ class Histogram:
         """Return the histogram that `to_bytes` wrote; ValueError for anything else."""
     def __eq__(self, other: object) -> bool: ...
     def __reduce__(self) -> tuple[Any, tuple[bytes]]: ...
+
+@final
+class SliceTable:
+    """Slices of many series, kept encoded; every method may be called from any thread. Windows are half-open."""
+
+    def __init__(self) -> None: ...
+    def add_series(self, kind: Literal["histogram", "counter", "gauge"]) -> int:
+        """Return the number of a new series: 0, 1, 2, ..."""
+    def append(self, *, second: int, series: Sequence[int], values: list[Histogram | float]) -> bytes:
+        """Add one value per series to *second* and return the block that `load` takes.
+
+        Raises:
+            ValueError: A series that was never added, a value of the wrong kind, or one that is not finite; nothing is added.
+            TypeError: A value that is neither a histogram nor a number.
+        """
+    def load(self, blocks: Sequence[tuple[int, bytes]]) -> None:
+        """Add (second, block) pairs; ValueError names the first that cannot be read, with those before it added."""
+    def span(self, series: Sequence[int] | None = None) -> tuple[int, int] | None: ...
+    def histogram(self, series: Sequence[int], *, window: tuple[int, int] | None = None) -> Histogram: ...
+    def total(self, series: Sequence[int], *, window: tuple[int, int] | None = None) -> float: ...
+    def per_second(
+        self, series: Sequence[int], *, window: tuple[int, int] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]: ...
+    def quantile_per_second(
+        self, series: Sequence[int], *, q: float, window: tuple[int, int] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]: ...
+    def roll_up(self, *, width_s: int) -> SliceTable:
+        """Return the same series in rows of *width_s* seconds: merged, added, and (gauges) averaged."""

@@ -61,27 +61,56 @@ impl Histogram {
     /// As [`from_bytes`](Self::from_bytes); nothing is added then.
     pub fn merge_bytes(&mut self, bytes: &[u8]) -> Result<(), WireError> {
         check(bytes)?;
-        self.merge_checked_bytes(bytes)
+        self.merge_checked_bytes(bytes);
+        Ok(())
     }
 
-    /// As [`merge_bytes`](Self::merge_bytes), for bytes that [`check`] has passed already.
-    pub(crate) fn merge_checked_bytes(&mut self, bytes: &[u8]) -> Result<(), WireError> {
+    /// As [`merge_bytes`](Self::merge_bytes), for bytes that [`check`] has passed. Others may be merged in part.
+    pub(crate) fn merge_checked_bytes(&mut self, bytes: &[u8]) {
         let mut reader = Reader::new(bytes);
-        let Some((used, summary)) = head(&mut reader)? else {
-            return Ok(());
-        };
-        let mut next = 0usize;
-        let mut left = used;
-        self.add_checked(
-            summary,
-            std::iter::from_fn(|| {
-                left = left.checked_sub(1)?;
-                let index = next + reader.varint().ok()? as usize;
-                next = index + 1;
-                Some((index, reader.varint().ok()?))
-            }),
-        );
-        Ok(())
+        if let Ok(Some((used, summary))) = head(&mut reader) {
+            self.add_checked(
+                summary,
+                Buckets {
+                    reader,
+                    next: 0,
+                    left: used,
+                },
+            );
+        }
+    }
+}
+
+/// Number of records in bytes that [`check`] has passed.
+pub(crate) fn checked_count(bytes: &[u8]) -> u64 {
+    let mut reader = Reader::new(bytes);
+    let Ok(Some((used, _))) = head(&mut reader) else {
+        return 0;
+    };
+    Buckets {
+        reader,
+        next: 0,
+        left: used,
+    }
+    .fold(0, |sum, (_, count)| count.saturating_add(sum))
+}
+
+/// The (index, count) pairs of checked bytes.
+struct Buckets<'a> {
+    reader: Reader<'a>,
+    next: usize,
+    left: usize,
+}
+
+impl Iterator for Buckets<'_> {
+    type Item = (usize, u64);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let index = self.next + self.reader.varint().ok()? as usize;
+        self.next = index + 1;
+        Some((index, self.reader.varint().ok()?))
     }
 }
 

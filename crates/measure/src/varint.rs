@@ -78,10 +78,6 @@ impl<'a> Reader<'a> {
         Self { bytes, at: 0 }
     }
 
-    pub(crate) fn at(&self) -> usize {
-        self.at
-    }
-
     pub(crate) fn left(&self) -> usize {
         self.bytes.len() - self.at
     }

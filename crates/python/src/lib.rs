@@ -2,6 +2,7 @@
 use pyo3::prelude::*;
 
 mod histogram;
+mod table;
 
 #[pymodule]
 mod _native {
@@ -9,6 +10,8 @@ mod _native {
 
     #[pymodule_export]
     use super::histogram::Histogram;
+    #[pymodule_export]
+    use super::table::SliceTable;
 
     #[pymodule_init]
     fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -8,8 +8,8 @@ lists the names.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from scaleworthy._native import Histogram
 
@@ -35,9 +35,29 @@ class SeriesKey:
         return cls(name, tuple(sorted((labels or {}).items())), unit, kind)
 
     def __str__(self) -> str:
-        inner = ",".join(f'{name}="{value}"' for name, value in self.labels)
-        return f"{self.name}{{{inner}}}" if inner else self.name
+        return self.name + labels_text(self.labels)
 
 
 Slice = tuple[SeriesKey, Value]
 """One series' value for the second that the surrounding call names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened at a moment (Unix seconds): a probe started, a fix was applied, a source failed."""
+
+    at_s: float
+    kind: str
+    text: str
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+def labels_text(labels: tuple[tuple[str, str], ...]) -> str:
+    r"""Return labels as an objective spells them: `{step="login"}`, with `\"` and `\\` inside a value; nothing for none."""
+    if not labels:
+        return ""
+    quoted = (f'{name}="{value.translate(_ESCAPES)}"' for name, value in labels)
+    return "{" + ",".join(quoted) + "}"
+
+
+_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"'})

@@ -1,0 +1,1 @@
+"""Where a run is kept: in memory, or in memory and a file."""

@@ -1,0 +1,53 @@
+"""Which series there are, and which number each has in the native table."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+from scaleworthy.series.model import SeriesKey
+
+
+class Catalogue:
+    """Series by number, by key and by name. Series are only ever added, so a number once given stays."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._keys: list[SeriesKey] = []
+        self._numbers: dict[SeriesKey, int] = {}
+        self._by_name: dict[str, list[int]] = {}
+
+    def number(self, key: SeriesKey) -> int | None:
+        """Return the number of a series, or None where it is new."""
+        return self._numbers.get(key)
+
+    def add(self, key: SeriesKey, number: int) -> None:
+        """Give *key* the next number; numbers come in order."""
+        with self._lock:
+            if number != len(self._keys):
+                raise ValueError(f"series numbers come in order: {len(self._keys)} is next, got {number}")
+            self._keys.append(key)
+            self._numbers[key] = number
+            self._by_name.setdefault(key.name, []).append(number)
+
+    def select(self, name: str | None, labels: Mapping[str, str] | None) -> list[int]:
+        """Return the numbers of the series of this name (any, for None) that have all these labels."""
+        with self._lock:
+            numbers = list(range(len(self._keys)) if name is None else self._by_name.get(name, ()))
+            if not labels:
+                return numbers
+            wanted = set(labels.items())
+            return [number for number in numbers if wanted <= set(self._keys[number].labels)]
+
+    def key(self, number: int) -> SeriesKey:
+        """Return the series of a number."""
+        return self._keys[number]
+
+    def copy(self) -> Catalogue:
+        """Return the same series with the same numbers, to be added to apart."""
+        copied = Catalogue()
+        with self._lock:
+            keys = list(self._keys)
+        for number, key in enumerate(keys):
+            copied.add(key, number)
+        return copied
