@@ -43,6 +43,11 @@ class Catalogue:
         """Return the series of a number."""
         return self._keys[number]
 
+    def since(self, number: int) -> list[tuple[int, SeriesKey]]:
+        """Return the series from this number on."""
+        with self._lock:
+            return list(enumerate(self._keys[number:], number))
+
     def copy(self) -> Catalogue:
         """Return the same series with the same numbers, to be added to apart."""
         copied = Catalogue()
