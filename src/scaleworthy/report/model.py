@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from scaleworthy.finding import Finding, Level, Priority
-from scaleworthy.load.result import Limit, Probe
+from scaleworthy.load.result import Limit, Probe, Quantiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +147,75 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadStep:
+    """One step of a load run: what was planned of it, what came of it, how long it took."""
+
+    name: str
+    planned: int
+    started: int
+    answered: int
+    failed: int
+    not_started: int
+    response: Quantiles
+    service: Quantiles
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveResult:
+    """One objective of a load run: did it hold, what was measured, and how far that was from the limit.
+
+    Attributes:
+        held: None when too little was measured to say.
+        margin: Distance from the limit as a ratio of the limit; above 0 holds.
+    """
+
+    text: str
+    held: bool | None
+    measured: Measured
+    limit: Measured
+    margin: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRun:
+    """One load run, as its recording tells it.
+
+    Attributes:
+        shape: The load that was asked for, in words, such as `500/s for 30 s`.
+        speed: `declarative` (wholly in Rust) or `python`.
+        response_curve: (quantile, nanoseconds) pairs, rising; from the planned start.
+        service_curve: The same, from the send.
+        statuses: Answers by HTTP status.
+        errors: (kind, count, one example) of every error kind that occurred.
+        generator_limited: The generator itself was the limit: the run must not be quoted.
+    """
+
+    name: str
+    shape: str
+    speed: str
+    seconds: float
+    planned: int
+    started: int
+    answered: int
+    failed: int
+    not_started: int
+    requests_per_s: Measured
+    response: Quantiles
+    service: Quantiles
+    lag: Quantiles
+    response_curve: tuple[tuple[float, float], ...] = ()
+    service_curve: tuple[tuple[float, float], ...] = ()
+    steps: tuple[LoadStep, ...] = ()
+    statuses: tuple[tuple[str, int], ...] = ()
+    errors: tuple[tuple[str, int, str], ...] = ()
+    objectives: tuple[ObjectiveResult, ...] = ()
+    generator_cpu_us_per_request: float | None = None
+    generator_limited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """Everything one assessment says."""
+    """Everything one assessment, or one load run, says."""
 
     title: str
     target: str
@@ -177,3 +244,4 @@ class Report:
     seconds: float = 0.0
     seed: int | None = None
     schema: int = 1
+    load_runs: tuple[LoadRun, ...] = ()
