@@ -1,0 +1,4 @@
+CREATE TABLE leads (id int PRIMARY KEY, created_at timestamptz);
+INSERT INTO leads SELECT n, '2026-01-01'::timestamptz + n * interval '1 min' FROM generate_series(1, 20000) AS n;
+-- repeat: 5
+SELECT id FROM leads ORDER BY created_at DESC LIMIT 20 OFFSET 10000;

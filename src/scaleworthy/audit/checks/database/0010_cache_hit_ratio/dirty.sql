@@ -1,0 +1,9 @@
+CREATE EXTENSION pg_buffercache;
+CREATE TABLE events AS SELECT n, repeat('x', 1000) AS body FROM generate_series(1, 20000) AS n;
+SELECT count(*) FROM events;
+SELECT pg_stat_force_next_flush();
+SELECT pg_stat_reset();
+-- Every read finds an empty cache.
+-- repeat: 6
+SELECT pg_buffercache_evict_relation('events');
+SELECT count(*) FROM events;

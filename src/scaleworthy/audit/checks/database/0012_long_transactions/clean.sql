@@ -1,0 +1,6 @@
+CREATE TABLE leads (id int PRIMARY KEY);
+-- session:
+BEGIN;
+SELECT count(*) FROM leads;
+COMMIT;
+-- later: 1

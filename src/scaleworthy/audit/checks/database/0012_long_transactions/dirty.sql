@@ -1,0 +1,5 @@
+CREATE TABLE leads (id int PRIMARY KEY);
+-- session:
+BEGIN;
+SELECT count(*) FROM leads;
+-- later: 1

@@ -1,0 +1,6 @@
+CREATE TABLE leads (id int PRIMARY KEY, tenant_id int);
+INSERT INTO leads SELECT n, n % 100 FROM generate_series(1, 20000) AS n;
+CREATE INDEX ON leads (tenant_id);
+ALTER TABLE leads ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON leads USING (tenant_id = (SELECT current_setting('app.current_tenant', true)::int));
+ANALYZE;
