@@ -1,0 +1,60 @@
+"""Put the service together: routes, parts, and what happens at start and end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from fastapi import FastAPI
+
+from scaleworthy import __version__
+from scaleworthy.switchboard import refusal
+from scaleworthy.switchboard.cache import Cache
+from scaleworthy.switchboard.database import Database
+from scaleworthy.switchboard.request import Service
+from scaleworthy.switchboard.routes import analytics, calls, campaigns, health, leads, recordings, users, webhooks
+from scaleworthy.switchboard.settings import Settings
+from scaleworthy.switchboard.shape import shape_named
+from scaleworthy.switchboard.tenancy import Tenants
+
+ROUTERS = tuple(noun.router for noun in (health, calls, recordings, leads, campaigns, analytics, webhooks, users))
+_DATABASE_WAIT_S = 5.0
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def create_app(settings: Settings, *, now: Callable[[], datetime] = _utc_now) -> FastAPI:
+    """Return the service as an ASGI application; it connects when its lifespan starts."""
+    shape = shape_named(settings.shape)
+    database = Database(settings.dsn, connections=shape.pool_connections, round_trips=shape.round_trips)
+    cache = Cache(settings.cache, ttl_s=shape.cache_s)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await database.open(wait_s=_DATABASE_WAIT_S)
+        try:
+            yield
+        finally:
+            await cache.close()
+            await database.close()
+
+    app = FastAPI(
+        title="Switchboard", version=__version__, lifespan=lifespan, openapi_url="/openapi.json", redoc_url=None
+    )
+    app.state.service = Service(
+        shape=shape,
+        database=database,
+        cache=cache,
+        tenants=Tenants(database, memory_s=shape.tenant_memory_s),
+        now=now,
+        default_key=settings.default_key,
+        webhook_secret=settings.webhook_secret,
+    )
+    refusal.install(app, database)
+    for router in ROUTERS:
+        app.include_router(router, prefix="/api")
+        app.include_router(router, include_in_schema=False)
+    return app

@@ -1,0 +1,1 @@
+"""The SQL of the service, one file per noun: plain parameterised statements, the same in every shape."""

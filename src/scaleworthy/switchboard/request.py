@@ -1,0 +1,86 @@
+"""What every route is given: the service it runs in, and the tenant who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, cast
+
+import orjson
+from fastapi import Depends, Request, Response
+from fastapi.encoders import jsonable_encoder
+from fastapi.responses import JSONResponse
+
+from scaleworthy.switchboard.cache import Cache
+from scaleworthy.switchboard.database import Database, Row, Statement
+from scaleworthy.switchboard.refusal import Refusal
+from scaleworthy.switchboard.shape import Shape
+from scaleworthy.switchboard.tenancy import HEADER, Tenant, Tenants
+
+_JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The parts a running service is made of."""
+
+    shape: Shape
+    database: Database
+    cache: Cache
+    tenants: Tenants
+    now: Callable[[], datetime]
+    default_key: str | None
+    webhook_secret: str | None
+
+    def answer(self, content: Any, status: int = 200) -> Any:
+        """Return *content* as JSON, by the shape's encoder."""
+        if self.shape.encoder == "orjson":
+            return Response(orjson.dumps(content), status, media_type=_JSON)
+        # With the framework's default the route returns plain data; a status of its own needs the response here.
+        return content if status == 200 else JSONResponse(jsonable_encoder(content), status)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A tenant's request: everything it asks of the database is asked as that tenant."""
+
+    service: Service
+    tenant: Tenant
+
+    async def run(self, *statements: Statement) -> list[list[Row]]:
+        """Run statements in one transaction of this tenant; return the rows of each."""
+        return await self.service.database.run(self.tenant.id, *statements)
+
+    async def cached(self, name: str, compute: Callable[[], Awaitable[dict[str, Any]]]) -> Any:
+        """Return the answer called *name* of this tenant, computed at most once per the shape's cache time."""
+        service = self.service
+        if service.shape.cache_s is None:
+            return service.answer(await compute())
+        key = f"switchboard:{self.tenant.id}:{name}"
+        body = await service.cache.get(key)
+        if body is None:
+            body = orjson.dumps(await compute())
+            await service.cache.put(key, body)
+        return Response(body, media_type=_JSON)
+
+
+async def service_of(request: Request) -> Service:
+    """Return the service the request came to."""
+    return cast("Service", request.app.state.service)
+
+
+async def caller_of(request: Request) -> Caller:
+    """Return who asks: the tenant of the `x-tenant-key` header, or the demo tenant where there is one."""
+    service = cast("Service", request.app.state.service)
+    key = request.headers.get(HEADER) or service.default_key
+    if key is None:
+        raise Refusal(401, "tenant_key_missing", f"the header {HEADER} is missing: send your tenant's key")
+    tenant = await service.tenants.by_key(key)
+    if tenant is None:
+        raise Refusal(401, "unknown_tenant", f"no tenant has the key given in {HEADER}")
+    return Caller(service, tenant)
+
+
+AnyCaller = Annotated[Caller, Depends(caller_of)]
+AnyService = Annotated[Service, Depends(service_of)]

@@ -1,0 +1,35 @@
+"""Health: does the service have what it needs, and if not, why?
+
+200 `ok`: everything answers. 200 `degraded`: it serves, without its cache. 503 `degraded`: it cannot serve, the database is
+gone; load balancers should send nobody here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter
+
+from scaleworthy.switchboard.request import AnyService
+
+router = APIRouter(tags=["health"])
+
+_DATABASE_WAIT_S = 1.0
+
+
+@router.get("/health", response_model=None)
+async def health(service: AnyService) -> Any:
+    """Say whether database and cache answer, with a reason for each that does not."""
+    database, cache = await asyncio.gather(service.database.trouble(wait_s=_DATABASE_WAIT_S), service.cache.trouble())
+    reasons = [f"{part}: {trouble}" for part, trouble in (("database", database), ("cache", cache)) if trouble]
+    return service.answer(
+        {
+            "status": "degraded" if reasons else "ok",
+            "reasons": reasons,
+            "database": "gone" if database else "ok",
+            "cache": "gone" if cache else "ok",
+            "shape": service.shape.name,
+        },
+        503 if database else 200,
+    )

@@ -1,0 +1,84 @@
+"""The two shapes of the service: everything in which they differ, as values.
+
+Question: what separates a backend as it starts from the same backend tuned?
+Not here: what the values do (database, cache, paging, answers), and the migrations of a shape (migrations/<set>/).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from scaleworthy.errors import UsageError
+
+Paging: TypeAlias = Literal["offset", "keyset"]
+LeadList: TypeAlias = Literal["per lead", "joined"]
+RoundTrips: TypeAlias = Literal["per statement", "one"]
+Encoder: TypeAlias = Literal["fastapi", "orjson"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One configuration of the service; the README's table lists these fields, and a test compares the two.
+
+    Attributes:
+        name: How the command line names it.
+        migrations: Migration sets applied after the base set.
+        pool_connections: Database connections of one service process.
+        paging: How a cursor finds its page: by counting rows, or from the last row's key.
+        lead_list: Owner and last activity of a listed lead: two statements per lead, or one statement for the page.
+        round_trips: A tenant-scoped read: BEGIN, set_config, each statement and COMMIT one by one, or all in one message.
+        encoder: Who writes JSON.
+        cache_s: How old a cached aggregate may be, in seconds; None: nothing is cached.
+        tenant_memory_s: How long a key's tenant is remembered, in seconds; None: looked up for each request.
+    """
+
+    name: str
+    migrations: tuple[str, ...]
+    pool_connections: int
+    paging: Paging
+    lead_list: LeadList
+    round_trips: RoundTrips
+    encoder: Encoder
+    cache_s: float | None
+    tenant_memory_s: float | None
+
+
+SHAPES = {
+    shape.name: shape
+    for shape in (
+        Shape(
+            name="day-one",
+            migrations=(),
+            pool_connections=4,
+            paging="offset",
+            lead_list="per lead",
+            round_trips="per statement",
+            encoder="fastapi",
+            cache_s=None,
+            tenant_memory_s=None,
+        ),
+        Shape(
+            name="tuned",
+            migrations=("tuned",),
+            pool_connections=8,
+            paging="keyset",
+            lead_list="joined",
+            round_trips="one",
+            encoder="orjson",
+            cache_s=10.0,
+            tenant_memory_s=30.0,
+        ),
+    )
+}
+
+
+def shape_named(name: str) -> Shape:
+    """Return the shape called *name*.
+
+    Raises:
+        UsageError: There is none; the message lists those there are.
+    """
+    if name not in SHAPES:
+        raise UsageError(f"there is no shape {name!r}", hint=f"shapes: {', '.join(SHAPES)}")
+    return SHAPES[name]

@@ -1,0 +1,61 @@
+"""One service process: settings on standard input, a listening socket given by number, `ready` on standard output.
+
+It ends at SIGTERM or SIGINT, and when standard input closes: then the process that started it is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+
+import uvicorn
+
+from scaleworthy.switchboard.app import create_app
+from scaleworthy.switchboard.settings import Settings
+
+_GRACE_S = 5
+
+
+class _Server(uvicorn.Server):
+    """Says `ready` once the application has started and the socket is served."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            sys.stdout.write("ready\n")
+            sys.stdout.flush()
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    listening = socket.socket(fileno=int(sys.argv[1]))
+    settings = Settings.from_json(sys.stdin.readline())
+    config = uvicorn.Config(
+        create_app(settings),
+        loop="uvloop",
+        http="httptools",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    server = _Server(config)
+
+    async def serve() -> None:
+        asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _end_without_parent, server)
+        await server.serve(sockets=[listening])
+
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(serve())
+
+
+def _end_without_parent(server: uvicorn.Server) -> None:
+    if not os.read(sys.stdin.fileno(), 1024):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        server.should_exit = True
+
+
+if __name__ == "__main__":
+    main()
