@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
-import numpy as np
-
 from scaleworthy.series.model import SeriesKey
 from scaleworthy.series.names import KNOWN, ZERO_WHEN_ABSENT
 from scaleworthy.series.objectives.expression import Expression, Selector
@@ -97,8 +95,8 @@ def _of_gauge(function: str, selector: Selector, store: Store, window: Window | 
     _, values = store.per_second(selector.name, labels=dict(selector.labels), window=window)
     if not values.size:
         return Measurement(None, why=f"no values of {selector}")
-    value = {"mean": np.mean, "max": np.max, "min": np.min}[function](values)
-    return Measurement(float(value), int(values.size))
+    of = {"mean": values.mean(), "max": values.max(), "min": values.min()}
+    return Measurement(float(of[function]), int(values.size))
 
 
 def _of_counter(
