@@ -7,16 +7,44 @@ service's other shape, in which the code findings (N+1, offset pagination, pool,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from pathlib import Path
 
+from scaleworthy.assess.loop import Settings, assess
+from scaleworthy.assess.measure import Say
 from scaleworthy.assess.subject import Applied, Remedy, Subject
 from scaleworthy.audit import apply_fix
 from scaleworthy.finding import Finding
-from scaleworthy.load import Plan
+from scaleworthy.load import Plan, SearchSettings
+from scaleworthy.report.model import Report
+from scaleworthy.series import Recording
 from scaleworthy.switchboard.scenario import OBJECTIVES, mixed_plan
 from scaleworthy.switchboard.service import Switchboard
+from scaleworthy.switchboard.shape import shape_named
 
+BASELINE_S = 8
 CURED_BY_TUNED_SHAPE = ("database/0007_n_plus_one", "database/0008_offset_pagination", "database/0009_connections")
+
+
+def run_demo(*, recording: Path, size: str, seed: int, say: Say) -> Report:
+    """Start Switchboard as such backends start, assess it with both remedies, and return the report.
+
+    Args:
+        recording: Where the recording is kept; an earlier one is replaced.
+        size: Of the seeded database: `small` or `full`.
+    """
+    recording.parent.mkdir(parents=True, exist_ok=True)
+    say("starting Switchboard, shape day-one, on embedded PostgreSQL and Valkey")
+    with (
+        Switchboard.start(shape="day-one", size=size, seed=seed, on_progress=say) as board,
+        Recording.create(recording, run={"what": "demo", "seed": seed}, overwrite=True) as store,
+    ):
+        return assess(
+            subject_of(board, seed=seed),
+            store=store,
+            settings=Settings(search=SearchSettings.quick(seed=seed), baseline_s=BASELINE_S),
+            say=say,
+            remedies=remedies(board, seed=seed),
+        )
 
 
 def subject_of(board: Switchboard, *, seed: int) -> Subject:
@@ -30,10 +58,15 @@ def subject_of(board: Switchboard, *, seed: int) -> Subject:
         cache=board.cache,
         owned=True,
         processes=board.processes,
+        pool_connections=_pool(board),
     )
 
 
-def remedies(board: Switchboard) -> tuple[Remedy, ...]:
+def _pool(board: Switchboard) -> int:
+    return shape_named(board.shape).pool_connections * len(board.processes["http"])
+
+
+def remedies(board: Switchboard, *, seed: int) -> tuple[Remedy, ...]:
     """Return the demo's two remedies, in the order in which they are tried."""
 
     def add_proved_indexes(subject: Subject, findings: Sequence[Finding]) -> Applied | None:
@@ -49,10 +82,10 @@ def remedies(board: Switchboard) -> tuple[Remedy, ...]:
         what = f"{count} index{'es' if count != 1 else ''} that the audit advised and proved; nothing else"
         return Applied(subject, what, tuple(finding.id for finding in proved))
 
-    def switch_shape(subject: Subject, findings: Sequence[Finding]) -> Applied | None:
+    def switch_shape(_subject: Subject, findings: Sequence[Finding]) -> Applied | None:
         board.restart(shape="tuned")
         cured = tuple(f.id for f in findings if f.check in CURED_BY_TUNED_SHAPE and f.verdict in ("fail", "warn"))
         what = "the tuned shape: one statement instead of N+1, keyset pagination, a larger pool, cached dashboards, a faster encoder"
-        return Applied(replace(subject, processes=board.processes), what, cured)
+        return Applied(subject_of(board, seed=seed), what, cured)
 
     return (Remedy("proved indexes", add_proved_indexes), Remedy("tuned shape", switch_shape))

@@ -19,6 +19,7 @@ class Subject:
         database: libpq DSN of its PostgreSQL, read only; None when it has none or it is not ours to see.
         owned: The database may be changed and is thrown away afterwards (the demo's own).
         processes: Role → process ids, where the service runs on this machine.
+        pool_connections: Database connections that the service's processes may open together, where known.
         baseline_per_s: The low load at which latency is compared, in requests per second.
         gaps: What of the service could not be included, in words.
     """
@@ -30,6 +31,7 @@ class Subject:
     cache: str | None = None
     owned: bool = False
     processes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    pool_connections: int | None = None
     baseline_per_s: float = 10.0
     gaps: tuple[str, ...] = ()
 

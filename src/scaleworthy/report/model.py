@@ -79,7 +79,7 @@ class Bottleneck:
 
 @dataclass(frozen=True, slots=True)
 class GrowthRow:
-    """What one growth size needs and costs."""
+    """What one growth size needs and costs; *machines* names the sizes of server that the cost is made of."""
 
     size: str
     users: int
@@ -94,6 +94,7 @@ class GrowthRow:
     cost_per_1000_requests: Measured
     reachable: bool
     why: str
+    machines: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Assess a service: measure it, find what limits it, plan its growth, and say so."""
