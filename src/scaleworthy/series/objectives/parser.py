@@ -34,6 +34,13 @@ _KINDS = {
     "total": ("counter",),
     "ratio": ("counter",),
 }
+_BARE = {
+    "count": "count(load.response_time)",
+    "total": "total(load.failed)",
+    "ratio": "ratio(load.failed, load.started)",
+}
+"""Functions that are of no series unless one is named, with an example of each."""
+
 _INSTEAD = {"histogram": "p95, mean, max, min or count", "gauge": "mean, max or min", "counter": "rate, total or ratio"}
 
 
@@ -67,10 +74,8 @@ def _left(source: Source) -> tuple[str, tuple[Selector, ...], str]:
     function = _function(source, token)
     if source.take_if("(") is None:
         name = SHORT_RATE if function == "rate" else TIMED
-        if function in ("count", "total", "ratio"):
-            raise source.error(
-                source.peek(), f"wanted ( and a series, such as {function}(load.failed), got {source.peek()}"
-            )
+        if function in _BARE:
+            raise source.error(source.peek(), f"wanted ( and a series, such as {_BARE[function]}, got {source.peek()}")
         return function, (Selector(name, _labels(source, KNOWN[name])),), _unit(function, KNOWN[name])
     first, known = _selector(source, function, token)
     selectors: tuple[Selector, ...] = (first,)
