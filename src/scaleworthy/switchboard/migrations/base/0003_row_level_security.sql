@@ -1,5 +1,6 @@
 -- After a transaction that set it, app.current_tenant is '' and not NULL: without NULLIF an unscoped statement would fail on the
--- cast instead of seeing nothing. FORCE makes the policies hold for the owner too.
+-- cast instead of seeing nothing. As a scalar subquery the setting is read and cast once per statement; bare, it is once per row
+-- wherever a plan scans. FORCE makes the policies hold for the owner too.
 do $$
 declare
     name text;
@@ -11,8 +12,8 @@ begin
         execute format('alter table %I force row level security', name);
         execute format(
             'create policy tenant_only on %I'
-            ' using (tenant_id = NULLIF(current_setting(''app.current_tenant'', true), '''')::uuid)'
-            ' with check (tenant_id = NULLIF(current_setting(''app.current_tenant'', true), '''')::uuid)',
+            ' using (tenant_id = (select NULLIF(current_setting(''app.current_tenant'', true), '''')::uuid))'
+            ' with check (tenant_id = (select NULLIF(current_setting(''app.current_tenant'', true), '''')::uuid))',
             name
         );
         execute format('grant select, insert, update, delete on %I to switchboard_app', name);
