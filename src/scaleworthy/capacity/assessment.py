@@ -27,7 +27,9 @@ class Capacity:
     """What capacity concluded from one search.
 
     Attributes:
-        limit_per_s: Requests per second held within the objectives; None when no load held.
+        limit_per_s: Requests per second held within the objectives (or carried, where none were asked); None when no
+            load held.
+        limit_reached: Whether a higher load failed; otherwise the limit is at least this.
         rate_top_per_s: Highest throughput measured, overload included.
         uses: Each resource at the limit (or at the highest load, where there is no limit), lowest ceiling first.
         limiting: What limits now and what would limit next; None when nothing was answered.
@@ -38,6 +40,7 @@ class Capacity:
     """
 
     limit_per_s: float | None
+    limit_reached: bool
     limit_interval_per_s: tuple[float, float] | None
     rate_top_per_s: float
     levels: tuple[Level, ...]
@@ -105,8 +108,13 @@ def assess_capacity(
         resources(store, measured, workers=workers, pool_connections=pool_connections), measured, rate_per_s=rate
     )
     last = measured[-1]
-    locks = store.mean("postgres.locks_waiting", window=(last.start_s, last.end_s))
-    limits = limiting(uses, rate_per_s=rate, binding=limit.binding, locks_waiting=locks)
+    limits = limiting(
+        uses,
+        rate_per_s=rate,
+        reached=limit.failing is not None or carried is None,
+        binding=limit.binding,
+        locks_waiting=store.mean("postgres.locks_waiting", window=(last.start_s, last.end_s)),
+    )
     fit, refused = _usl(measured)
     costs = needs(store, measured)
     found = Carried(carried, copies_only=limits.key is None or costs.application is None, objective=limit.binding)
@@ -114,6 +122,7 @@ def assess_capacity(
     shares = shares and any(role != GENERATOR for role in roles(store))
     return Capacity(
         limit_per_s=carried,
+        limit_reached=limit.failing is not None,
         limit_interval_per_s=interval,
         rate_top_per_s=top,
         levels=measured,
@@ -134,6 +143,10 @@ def assess_capacity(
 def _carried(limit: Limit, ratio: float | None) -> tuple[float | None, tuple[float, float] | None]:
     """Return the limit in requests per second: a search by scenario starts or users is converted by what was answered."""
     held = [probe.requests_per_s for probe in limit.probes if probe.passed]
+    if not limit.objectives:
+        # Plain load runs: nothing was asked of them, so what was answered is what was carried.
+        held = [probe.requests_per_s for probe in limit.probes]
+        return max(held, default=None), None
     if limit.unit == "users" or ratio is None:
         return (max(held) if held else None), None
     level = limit.estimate if limit.estimate is not None else limit.passing

@@ -122,10 +122,14 @@ def _rank(use: ResourceUse) -> tuple[float, str]:
     return (use.ceiling.rate_per_s if use.ceiling.rate_per_s is not None else float("inf"), use.resource.key)
 
 
-def limiting(uses: Sequence[ResourceUse], *, rate_per_s: float, binding: str, locks_waiting: float | None) -> Limiting:
+def limiting(
+    uses: Sequence[ResourceUse], *, rate_per_s: float, reached: bool, binding: str, locks_waiting: float | None
+) -> Limiting:
     """Return what limits the service at *rate_per_s*: the lowest ceiling, if that resource was seen in use enough.
 
     Args:
+        reached: Whether a higher load was seen to fail; otherwise *rate_per_s* is only the highest load measured, and the
+            answer is what would limit first.
         binding: The objective that decided the limit, as text; empty when there was none.
         locks_waiting: Mean number of sessions that waited for a lock in PostgreSQL at the highest load.
     """
@@ -138,43 +142,49 @@ def limiting(uses: Sequence[ResourceUse], *, rate_per_s: float, binding: str, lo
         else ""
     )
     full = [use for use in ranked if (use.peak_ratio or 0.0) >= LIKELY]
-    if not full:
-        facts = [f"{use.resource.name}: at most {format_ratio(use.peak_ratio or 0.0)} in use" for use in ranked[:4]]
-        return Limiting(
-            key=None,
-            resource="waiting, not a resource that was observed",
-            explained=False,
-            explanation=(
-                "no observed resource was near its limit when the objective broke: requests wait for each other "
-                "(locks, a connection pool, a serial section) or for something outside this machine"
-                if ranked
-                else "no resource of the service was observed, so the limit cannot be attributed"
-            ),
-            evidence=tuple(part for part in (tied, waits, *facts) if part),
-            next_key=ranked[0].resource.key if ranked else None,
-            next_resource=_named(ranked[0]) if ranked else None,
-        )
-    first = full[0]
+    if not full and (reached or not ranked):
+        return _unexplained(ranked, (tied, waits))
+    first = full[0] if full else ranked[0]
     others = [use for use in ranked if use is not first]
     saturated = (first.peak_ratio or 0.0) >= SATURATED
     return Limiting(
         key=first.resource.key,
         resource=first.resource.name,
         explained=saturated,
-        explanation=_explanation(first, rate_per_s, saturated),
+        explanation=_explanation(first, rate_per_s, saturated, reached),
         evidence=tuple(part for part in (tied, first.evidence, waits) if part),
         next_key=others[0].resource.key if others else None,
         next_resource=_named(others[0]) if others else None,
     )
 
 
-def _explanation(use: ResourceUse, rate: float, saturated: bool) -> str:
+def _unexplained(ranked: Sequence[ResourceUse], known: Sequence[str]) -> Limiting:
+    facts = [f"{use.resource.name}: at most {format_ratio(use.peak_ratio or 0.0)} in use" for use in ranked[:4]]
+    return Limiting(
+        key=None,
+        resource="waiting, not a resource that was observed",
+        explained=False,
+        explanation=(
+            "no observed resource was near its limit when the objective broke: requests wait for each other "
+            "(locks, a connection pool, a serial section) or for something outside this machine"
+            if ranked
+            else "no resource of the service was observed, so the limit cannot be attributed"
+        ),
+        evidence=tuple(part for part in (*known, *facts) if part),
+        next_key=ranked[0].resource.key if ranked else None,
+        next_resource=_named(ranked[0]) if ranked else None,
+    )
+
+
+def _explanation(use: ResourceUse, rate: float, saturated: bool, reached: bool) -> str:
     limit = use.resource.limit or 0.0
-    how = "was used up" if saturated else "was the most used, though not used up"
+    seen = f"up to {format_ratio(use.peak_ratio or 0.0)} of {three_digits(limit)} {use.resource.unit} in use"
+    if not reached and not saturated:
+        return f"it would be the first to be used up, at {_rate(use.ceiling)}; {seen} at the highest load measured"
+    how = "it was used up" if saturated else "it was the most used, though not used up"
     text = (
-        f"{use.resource.name} {how}: up to {format_ratio(use.peak_ratio or 0.0)} of "
-        f"{three_digits(limit)} {use.resource.unit} in use, {format_ratio(use.usage / limit)} at the limit of "
-        f"{three_digits(rate)} requests/s; it would carry {_rate(use.ceiling)}"
+        f"{how}: {seen}, {format_ratio(use.usage / limit)} at {three_digits(rate)} requests/s; "
+        f"it would carry {_rate(use.ceiling)}"
     )
     return text + ("; the load generator takes part of it" if use.resource.shared else "")
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scaleworthy.capacity.demand import Demand, demand
-from scaleworthy.capacity.usage import GENERATOR, Level, roles
+from scaleworthy.capacity.usage import GENERATOR, Level, roles, whole
 from scaleworthy.series import Store
 
 STORES = ("postgres", "valkey")
@@ -91,12 +91,14 @@ def needs(store: Store, measured: Sequence[Level]) -> Needs:
         application=application,
         database=_cost(demand("cpu:postgres", measured)),
         cache=_cost(demand("cpu:valkey", measured)),
-        application_workers=max(1.0, store.maximum("process.count", labels={"role": "http"}) or 1.0),
+        application_workers=max(
+            1.0, store.maximum("process.count", labels={"role": "http"}, window=whole(measured)) or 1.0
+        ),
         read_ratio=read_ratio(store, measured),
         scanned_rows=_per_request(store, "postgres.table_seq_rows", measured, answered),
         response_bytes=_per_request(store, "load.bytes_received", measured, answered),
         database_bytes=database_bytes(store),
-        cache_bytes=store.maximum("valkey.memory"),
+        cache_bytes=store.maximum("valkey.memory", window=whole(measured)),
         connection_held_s=held.line.slope if held is not None and held.rises else None,
     )
 

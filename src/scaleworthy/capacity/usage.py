@@ -143,6 +143,11 @@ def uses(store: Store, window: Window) -> dict[str, Use]:
     return found
 
 
+def whole(measured: Sequence[Level]) -> Window:
+    """Return the stretch from the first level to the last: a recording may hold another state of the service beside it."""
+    return min(level.start_s for level in measured), max(level.end_s for level in measured)
+
+
 def roles(store: Store) -> tuple[str, ...]:
     """Return the process roles that were observed, in order."""
     found = {dict(key.labels).get("role", "") for key in store.keys("process.cpu_seconds")}
@@ -199,8 +204,11 @@ def resources(
     """
     seen = {key for level in measured for key in level.uses}
     cpus = store.maximum("host.cpus")
+    window = whole(measured)
     found = [
-        _cpu_of(store, measured, role, cpus, (workers or {}).get(role)) for role in roles(store) if role != GENERATOR
+        _cpu_of(store, measured, role, cpus, (workers or {}).get(role), window)
+        for role in roles(store)
+        if role != GENERATOR
     ]
     if "host" in seen:
         found.append(Resource("host", "host CPU with the load generator", "cores", cpus, "cores of the host", True))
@@ -214,7 +222,7 @@ def resources(
             )
         )
     if "connections" in seen:
-        most = store.maximum("postgres.connections_max")
+        most = store.maximum("postgres.connections_max", window=window)
         found.append(Resource("connections", "PostgreSQL connections", "connections", most, "max_connections"))
     if "pool" in seen and (size := _pool_size(store, measured, pool_connections)) is not None:
         found.append(Resource("pool", "the service's connection pool", "connections", size[0], size[1]))
@@ -223,11 +231,13 @@ def resources(
     return tuple(found)
 
 
-def _cpu_of(store: Store, measured: Sequence[Level], role: str, cpus: float | None, told: int | None) -> Resource:
+def _cpu_of(
+    store: Store, measured: Sequence[Level], role: str, cpus: float | None, told: int | None, window: Window
+) -> Resource:
     name, key = f"{role} CPU", f"cpu:{role}"
     if role not in ("http", "valkey") and told is None:
         return Resource(key, name, "cores", cpus, "the host's cores")
-    counted = store.maximum("process.count", labels={"role": role})
+    counted = store.maximum("process.count", labels={"role": role}, window=window)
     processes = float(told) if told is not None else max(1.0, counted or 1.0)
     most = max((level.uses[key].mean for level in measured if key in level.uses), default=0.0)
     if most > 1.1 * processes:

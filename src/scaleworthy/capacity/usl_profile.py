@@ -140,7 +140,7 @@ class Profiles:
         return low, (most if high >= most and sse(most) <= self.allowed else self._edge(centre, min(high, most), sse))
 
     def _edge(self, inside: float, outside: float, sse: Callable[[float], float]) -> float:
-        for _ in range(50):
+        for _ in range(36):
             middle = (inside + outside) / 2
             if sse(middle) <= self.allowed:
                 inside = middle
