@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import resources
@@ -20,6 +21,8 @@ from markupsafe import Markup, escape
 from scaleworthy.report import numbers, outline
 from scaleworthy.report.charts import load_curve, percentiles, reach, timeline
 from scaleworthy.report.model import Report
+
+_UNIT_SPACE = re.compile(r"(?<=\d) (?=%|(?:ns|µs|ms|s|[KMGT]?B|cores|requests/s|users|times)\b)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +116,9 @@ def _environment() -> Environment:
 
 
 def _code(text: str) -> Markup:
-    """Return *text* escaped, with what stands between paired back ticks set as code."""
+    """Return *text* escaped, with what stands between paired back ticks set as code and numbers kept beside their units."""
     return Markup("").join(
-        Markup("<code>{}</code>").format(part) if is_code else escape(part)
+        Markup("<code>{}</code>").format(part) if is_code else escape(_UNIT_SPACE.sub("\u00a0", part))
         for is_code, part in numbers.code_spans(text)
     )
 

@@ -38,6 +38,18 @@ def span(interval: tuple[float, float] | None, unit: str) -> str:
     return f"{low} to {high}"
 
 
+def within(interval: tuple[float, float] | None, unit: str, value: float | None) -> str:
+    """Return the interval as it stands under its value: without the unit where the value above already says it."""
+    text = span(interval, unit)
+    number, _, suffix = quantity(value, unit).partition(" ")
+    if not text or interval is None:
+        return ""
+    if unit.startswith(MONEY):
+        return " to ".join(f"${three_digits(end)}" for end in interval)
+    one_unit = suffix and number != UNKNOWN and text.endswith(f" {suffix}") and text.count(f" {suffix}") == 1
+    return text.removesuffix(f" {suffix}") if one_unit and text.count(" ") == 3 else text
+
+
 def measured(value: Measured) -> str:
     """Return a measured value in one line: `41.2 requests/s (39.8 to 42.6 requests/s, n = 12,345)`."""
     beside = basis(value)

@@ -41,49 +41,57 @@ STOPPED = {
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A key figure: what it is, its value, and what the value rests on."""
+    """A key figure: what it is, its value and unit, and what the value rests on."""
 
     label: str
     value: str
+    unit: str = ""
     beside: str = ""
 
 
 def key_figures(report: Report) -> list[Figure]:
     """Return the numbers that a reader takes away, at most six; what is not known is left out."""
-    stages = report.stages[:1] + report.stages[1:][-1:]
-    figures = [_limit(stage) for stage in stages]
-    if len(stages) == 2 and report.changes and report.changes[0].ratio is not None:
+    figures = [_limit(stage) for stage in report.stages[:3]]
+    if len(report.stages) > 1 and report.changes and report.changes[0].ratio is not None:
         first = report.changes[0]
-        figures.append(Figure(f"gain: {first.what}", numbers.times(first.ratio), span_times(first.ratio_interval)))
+        beside = ", ".join(part for part in (first.what, span_times(first.ratio_interval)) if part)
+        figures.append(Figure("gain", numbers.times(first.ratio), "", beside))
     if report.bottleneck is not None:
         after = report.bottleneck.next_resource
-        figures.append(Figure("limited by", report.bottleneck.resource, f"next: {after}" if after else ""))
+        figures.append(Figure("limited by", report.bottleneck.resource, "", f"next: {after}" if after else ""))
     asked = next((row for row in report.growth if row.size == "100×"), None)
-    if asked is not None:
+    if asked is not None and asked.monthly_cost.value is not None:
         need = f"{asked.users:,} users, {numbers.quantity(asked.requests_per_s.value, asked.requests_per_s.unit)}"
-        cost = asked.monthly_cost
-        figures.append(Figure("100× costs", numbers.quantity(cost.value, cost.unit), need))
+        figures.append(_figure("100× costs", asked.monthly_cost.value, asked.monthly_cost.unit, need))
     for run in report.load_runs[:1]:
         figures += _of_run(run)
     return figures[:6]
+
+
+def _figure(label: str, value: float | None, unit: str, beside: str) -> Figure:
+    number, _, name = numbers.quantity(value, unit).partition(" ")
+    return Figure(label, number, name, beside)
 
 
 def _limit(stage: Stage) -> Figure:
     limit = stage.limit
     value = limit.estimate if limit.estimate is not None else limit.passing
     unit = "requests/s" if limit.unit == "rate" else "users"
-    beside = numbers.span(limit.interval, unit) or STOPPED[limit.stopped_by]
-    return Figure(f"limit {stage.name}", numbers.level(value, limit.unit), beside)
+    return _figure(
+        f"limit {stage.name}", value, unit, numbers.within(limit.interval, unit, value) or STOPPED[limit.stopped_by]
+    )
 
 
 def _of_run(run: LoadRun) -> list[Figure]:
     tail, rate = run.response, run.requests_per_s
+    failed = run.failed / run.started if run.started else None
     return [
-        Figure("answered", numbers.quantity(rate.value, rate.unit), f"n = {run.answered:,}"),
-        Figure("response time p95", numbers.nanoseconds(tail.p95_ns), numbers.span(tail.p95_interval_ns, "ns")),
-        Figure("response time p99", numbers.nanoseconds(tail.p99_ns), numbers.span(tail.p99_interval_ns, "ns")),
-        Figure("failed", numbers.share(run.failed / run.started if run.started else None), f"n = {run.failed:,}"),
-        Figure("not started", numbers.count(run.not_started), f"of {run.planned:,} planned"),
+        _figure("answered", rate.value, rate.unit, f"n = {run.answered:,}"),
+        _figure("response time p50", tail.p50_ns, "ns", "from the planned start"),
+        _figure("response time p95", tail.p95_ns, "ns", numbers.span(tail.p95_interval_ns, "ns")),
+        _figure("response time p99", tail.p99_ns, "ns", numbers.span(tail.p99_interval_ns, "ns")),
+        _figure("failed", failed, "ratio", f"{run.failed:,} of {run.started:,} started"),
+        Figure("not started", numbers.count(run.not_started), "", f"of {run.planned:,} planned"),
     ]
 
 

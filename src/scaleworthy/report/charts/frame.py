@@ -13,6 +13,8 @@ import vl_convert
 from markupsafe import Markup
 
 AXIS_PX = 54  # the room for y labels, the same in every chart, so that stacked charts share their x axis to the pixel
+VALIDATE = False
+MS_LABEL = "datum.value >= 1000 ? datum.value / 1000 + ' s' : datum.value + ' ms'"  # a Vega expression
 SERIES = 6  # colours in report.css: --s1 to --s6 for stages, --l1 to --l6 for lines
 
 _OUTER = re.compile(r'<svg [^>]*?width="([\d.]+)" height="([\d.]+)"[^>]*>')
@@ -36,7 +38,7 @@ class Canvas:
         return self.width - AXIS_PX - 12
 
 
-WIDE = Canvas(900, narrow=False)
+WIDE = Canvas(960, narrow=False)
 NARROW = Canvas(340, narrow=True)
 
 Draw = Callable[[Canvas], alt.TopLevelMixin]
@@ -49,7 +51,8 @@ def inline(name: str, alternative: str, draw: Draw) -> Markup:
 
 
 def _svg(chart: alt.TopLevelMixin, name: str, css: str, alternative: str) -> Markup:
-    drawn: str = vl_convert.vegalite_to_svg(_styled(chart).to_dict())
+    # Validation walks every row of data, and takes longer than the drawing; the tests draw each chart with it.
+    drawn: str = vl_convert.vegalite_to_svg(_styled(chart).to_dict(validate=VALIDATE))
     outer = _OUTER.match(drawn)
     if outer is None:
         raise ValueError(f"the drawing of chart {name} does not start with an svg element of known size")

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from scaleworthy.load.result import Limit, Quantiles
 from scaleworthy.report import numbers
 from scaleworthy.report.charts.frame import (
+    MS_LABEL,
     Canvas,
     chart_of,
     colour,
@@ -30,7 +31,6 @@ from scaleworthy.units import parse_duration_ns, three_digits
 
 MS = 1e6
 _OBJECTIVE = re.compile(r"\s*(p50|p90|p95|p99|p999)\b[^<]*<\s*([\d.]+\s*(?:ns|us|µs|ms|s|m))\b")
-_MS_LABEL = "datum.value >= 1000 ? datum.value / 1000 + ' s' : datum.value + ' ms'"
 _LEVEL_LABEL = "format(datum.value, ',.3~r')"
 
 
@@ -102,7 +102,7 @@ def _response(
     y_values = [row[end] for row in rows for end in ("bottom", "top", "low", "high")]
     y_domain = padded_log([*y_values, objective[1] / MS] if objective else y_values)
     y_scale = alt.Scale(type="log", domain=y_domain, nice=False)
-    y_axis = alt.Axis(values=log_ticks(*y_domain, 9), labelExpr=_MS_LABEL)
+    y_axis = alt.Axis(values=log_ticks(*y_domain, 9), labelExpr=MS_LABEL)
     y = alt.Y("value:Q", title=None, scale=y_scale, axis=y_axis)
     base = chart_of(rows).encode(x=_x(canvas, stages), color=_tint(len(stages)))
     layers = [
@@ -118,7 +118,7 @@ def _response(
 
 def _answered(canvas: Canvas, stages: Sequence[Stage], rows: list[dict[str, Any]]) -> Any:
     domain = _domain(stages)
-    y_domain = padded_log([row["answered"] for row in rows])
+    y_domain = padded_log([*(row["answered"] for row in rows), domain[1]], 1.05)
     y_scale = alt.Scale(type="log", domain=y_domain, nice=False)
     y = alt.Y("answered:Q", title=None, scale=y_scale)
     y = y.axis(values=log_ticks(*y_domain, 6), labelExpr=_LEVEL_LABEL)

@@ -12,13 +12,12 @@ import altair as alt
 from markupsafe import Markup
 
 from scaleworthy.report import numbers
-from scaleworthy.report.charts.frame import Canvas, chart_of, colour, inline, log_ticks, padded_log
+from scaleworthy.report.charts.frame import MS_LABEL, Canvas, chart_of, colour, inline, log_ticks, padded_log
 from scaleworthy.report.model import LoadRun
 
 MS = 1e6
 KINDS = ("response time", "service time")
 _RARE = "datum.value >= 2 ? format((1 - 1 / datum.value) * 100, '~r') + ' %' : '0'"
-_MS_LABEL = "datum.value >= 1000 ? datum.value / 1000 + ' s' : datum.value + ' ms'"
 
 
 def drawable(run: LoadRun) -> bool:
@@ -55,7 +54,7 @@ def _draw(canvas: Canvas, rows: list[dict[str, Any]]) -> Any:
         .mark_line(strokeWidth=1.75)
         .encode(
             x=x.axis(values=ticks, labelExpr=_RARE),
-            y=y.axis(values=log_ticks(*domain, 7), labelExpr=_MS_LABEL),
+            y=y.axis(values=log_ticks(*domain, 7), labelExpr=MS_LABEL),
             color=tint,
         )
         .properties(width=canvas.width, height=200)

@@ -10,7 +10,16 @@ import altair as alt
 from markupsafe import Markup
 
 from scaleworthy.report import numbers
-from scaleworthy.report.charts.frame import Canvas, chart_of, colour, inline, rows_without_overlap
+from scaleworthy.report.charts.frame import (
+    MS_LABEL,
+    Canvas,
+    chart_of,
+    colour,
+    inline,
+    log_ticks,
+    padded_log,
+    rows_without_overlap,
+)
 from scaleworthy.report.model import Line, Mark, Panel
 
 _TIME_LABEL = "floor(datum.value / 60) + ':' + format(floor(datum.value % 60), '02d')"
@@ -35,8 +44,10 @@ def span_of(panels: Sequence[Panel]) -> tuple[float, float]:
 
 
 def unit_of(panel: Panel) -> str:
-    """Return the unit of the panel's axis, as a reader wants it: ns become ms or s."""
-    return numbers.axis_scale([v for line in panel.lines for v in line.values], panel.lines[0].unit)[1]
+    """Return the unit of the panel's axis as its heading must say it: ns become ms or s; empty where the title says it."""
+    unit = numbers.axis_scale([v for line in panel.lines for v in line.values], panel.lines[0].unit)[1]
+    said = unit in panel.title or (unit.endswith("/s") and "per second" in panel.title)
+    return "" if said else unit
 
 
 def _told(line: Line) -> str:
@@ -88,7 +99,9 @@ def _y(values: list[float], divisor: float, unit: str) -> alt.Y:
     y = alt.Y("value:Q", title=None)
     timed = unit in ("ns", "µs", "ms", "s")
     if timed and positive and len(positive) == len(values) and max(positive) > _LOG_FROM * min(positive):
-        return y.scale(type="log", nice=True).axis(tickCount=4, format="~s")
+        domain = padded_log(positive, 1.1)
+        label = MS_LABEL if unit == "ms" else "format(datum.value, ',.3~r')"
+        return y.scale(type="log", domain=domain, nice=False).axis(values=log_ticks(*domain, 5), labelExpr=label)
     top = max(positive, default=1.0)
     return y.scale(domainMin=0, domainMax=top * 1.05, nice=True).axis(tickCount=4, format=",.3~r")
 
@@ -109,6 +122,7 @@ def _marks(canvas: Canvas, marks: Sequence[Mark], span: tuple[float, float], x: 
     if stretches:
         band = chart_of(stretches).mark_rect(color="var(--band)", strokeWidth=0)
         charts.append(band.encode(x=x, x2="end:Q"))
+        charts.append(chart_of(stretches).mark_rule(color="var(--rule)", strokeWidth=1).encode(x=x))
     if moments:
         charts.append(chart_of(moments).mark_rule(color="var(--muted)", strokeWidth=1).encode(x=x))
     if texts:
