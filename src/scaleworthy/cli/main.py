@@ -5,49 +5,90 @@ Commands are imported only when they run, so that `scaleworthy --help` answers a
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import os
+import re
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 
-from cyclopts import App
+from cyclopts import App, CycloptsError
 
 from scaleworthy import __version__
 from scaleworthy._native import build_profile
-from scaleworthy.errors import ScaleworthyError
+from scaleworthy.errors import ScaleworthyError, UsageError
 
 COMMANDS = {
-    "assess": "scaleworthy.cli.assess:assess",
-    "audit": "scaleworthy.cli.audit:audit",
-    "capacity": "scaleworthy.cli.capacity:capacity",
-    "demo": "scaleworthy.cli.demo:demo",
-    "find-limit": "scaleworthy.cli.find_limit:find_limit",
-    "init": "scaleworthy.cli.init:init",
-    "load": "scaleworthy.cli.load:load",
-    "observe": "scaleworthy.cli.observe:observe",
-    "report": "scaleworthy.cli.report:report",
-    "switchboard": "scaleworthy.cli.switchboard:app",
+    "assess": (
+        "scaleworthy.cli.assess:assess",
+        "Load, observe and audit a service; say what it takes and what to change.",
+    ),
+    "audit": ("scaleworthy.cli.audit:audit", "Read a PostgreSQL database and say what holds it back."),
+    "capacity": (
+        "scaleworthy.cli.capacity:capacity",
+        "Say from recordings what limits a service and what growth needs.",
+    ),
+    "demo": ("scaleworthy.cli.demo:demo", "Assess the reference backend, end to end, and leave report.html."),
+    "find-limit": ("scaleworthy.cli.find_limit:find_limit", "Find the most that a target takes within its objectives."),
+    "init": ("scaleworthy.cli.init:init", "Write scaleworthy.yaml, with comments."),
+    "load": ("scaleworthy.cli.load:load", "Send requests on a schedule; report response time from the planned start."),
+    "observe": ("scaleworthy.cli.observe:observe", "Record what a host, its processes, PostgreSQL and Valkey do."),
+    "report": ("scaleworthy.cli.report:report", "Show the summary of a recording, also of a run that was killed."),
+    "switchboard": ("scaleworthy.cli.switchboard:app", "Serve or seed the reference backend."),
 }
+"""Where each command is, and its line in the help: the first of its own docstring, which a test compares."""
+
+_BELOW = re.compile(r"^Examples:.*?(?=^Args:|\Z)", re.DOTALL | re.MULTILINE)
 
 
-def build_app() -> App:
-    """Return the command line with every command of COMMANDS."""
+def build_app(only: str | None = None) -> App:
+    """Return the command line with every command of COMMANDS, or with *only* one, whose own help is then complete."""
     app = App(
         name="scaleworthy",
         help="Find where a backend stops scaling, what limits it, and what to change first.",
         version=f"scaleworthy {__version__} ({build_profile} build, Python {sys.version.split()[0]})",
     )
-    for name, where in COMMANDS.items():
-        app.command(where, name=name)
+    for name, (where, line) in COMMANDS.items():
+        if name == only:
+            _add_whole(app, name, where)
+        elif only is None:
+            app.command(where, name=name, help=line)
     return app
+
+
+def _add_whole(app: App, name: str, where: str) -> None:
+    """Add the command itself; what its docstring says from `Examples:` on stands below the options."""
+    module, _, attribute = where.partition(":")
+    try:
+        command = getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in ("", "scaleworthy"):
+            raise
+        raise UsageError(
+            f"{name} needs the package {missing!r}, which is not installed", hint="pip install 'scaleworthy[all]'"
+        ) from error
+    if isinstance(command, App):
+        app.command(command, name=name)
+        return
+    found = _BELOW.search(inspect.getdoc(command) or "")
+    below = found[0].strip().replace("\n\n    ", "\n    ") if found else None
+    app.command(command, name=name, help_epilogue=below, help_format="plaintext")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command and end the process with its exit status (0 held, 1 did not hold, 2 usage, 3 generator-limited)."""
+    words = sys.argv[1:] if argv is None else list(argv)
     try:
-        status = build_app()(argv)
+        status = build_app(_command_in(words))(words, exit_on_error=False, print_error=False)
     except ScaleworthyError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
+    except CycloptsError as error:
+        command = f" {words[0]}" if words and words[0] in COMMANDS else ""
+        print(f"error: {str(error).strip()}\n\nhint: scaleworthy{command} --help lists the options", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         sys.exit(130)
@@ -56,3 +97,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _command_in(words: Sequence[str]) -> str | None:
+    """Return the command that *words* begin with, or None where they begin with an option.
+
+    Raises:
+        UsageError: There is no such command.
+    """
+    if not words or words[0].startswith("-"):
+        return None
+    if words[0] not in COMMANDS:
+        near = get_close_matches(words[0], COMMANDS, n=1)
+        offer = f"did you mean {near[0]!r}?" if near else "scaleworthy --help lists the commands"
+        raise UsageError(f"there is no command {words[0]!r}", hint=offer)
+    return words[0]

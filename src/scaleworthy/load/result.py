@@ -8,7 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from scaleworthy.series import Histogram
+
 Unit = Literal["rate", "users"]
+P99_LEAST = 100
+P999_LEAST = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,27 @@ class Quantiles:
     mean_ns: float | None
     p95_interval_ns: tuple[float, float] | None = None
     p99_interval_ns: tuple[float, float] | None = None
+
+
+def quantiles_of(histogram: Histogram) -> Quantiles:
+    """Return a histogram's quantiles; p99 takes 100 samples, p99.9 takes 1,000."""
+    count = histogram.count
+
+    def quantile(q: float, least: int = 1) -> float | None:
+        return histogram.quantile(q) if count >= least else None
+
+    return Quantiles(
+        count=count,
+        p50_ns=quantile(0.5),
+        p90_ns=quantile(0.9),
+        p95_ns=quantile(0.95),
+        p99_ns=quantile(0.99, P99_LEAST),
+        p999_ns=quantile(0.999, P999_LEAST),
+        max_ns=histogram.max_ns if count else None,
+        mean_ns=histogram.mean_ns if count else None,
+        p95_interval_ns=histogram.quantile_interval(0.95),
+        p99_interval_ns=histogram.quantile_interval(0.99),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +105,7 @@ class Limit:
         headroom: generator_max / failing (or passing): under 1.25 the search refuses to go on.
         monotonic: False when a higher level passed where a lower one failed.
         stopped_by: `found`, `generator`, `max-level`, `time`, or `never-held`.
+        reasons: What a reader must know before using the limit, in sentences.
     """
 
     unit: Unit
@@ -97,3 +123,4 @@ class Limit:
     confirmed: bool
     seconds: float
     probes: tuple[Probe, ...]
+    reasons: tuple[str, ...] = ()

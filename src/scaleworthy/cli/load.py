@@ -1,0 +1,105 @@
+"""`scaleworthy load`: send requests on a schedule and say what came back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from scaleworthy.cli.groups import RESULT, SHAPE
+
+
+def load(
+    target: Annotated[str, Parameter(name="TARGET", group="Arguments")],
+    /,
+    *,
+    target_url: Annotated[str | None, Parameter(name="--target", group=SHAPE, metavar="URL")] = None,
+    rate: Annotated[str | None, Parameter(group=SHAPE, metavar="N/TIME")] = None,
+    users: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
+    duration: Annotated[str | None, Parameter(name="--for", group=SHAPE, metavar="TIME")] = None,
+    count: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
+    stages: Annotated[str | None, Parameter(group=SHAPE, metavar="TIME:LEVEL,...")] = None,
+    arrivals: Annotated[Literal["poisson", "constant"] | None, Parameter(group=SHAPE)] = None,
+    connections_max: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
+    seed: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
+    i_own: Annotated[
+        tuple[str, ...], Parameter(name="--i-own", group=SHAPE, negative="", metavar="HOST", show_default=False)
+    ] = (),
+    objective: Annotated[
+        tuple[str, ...], Parameter(group=RESULT, negative="", metavar="EXPR", show_default=False)
+    ] = (),
+    out: Annotated[Path | None, Parameter(group=RESULT, metavar="FILE.sw")] = None,
+    json_to: Annotated[str | None, Parameter(name="--json", group=RESULT, metavar="FILE|-")] = None,
+) -> int:
+    """Send requests on a schedule; report response time from the planned start.
+
+    TARGET is a URL, such as http://127.0.0.1:8000/, or a plan file (docs/reference/plan.md). Without a shape a URL
+    is loaded by 10 users for 30 s.
+
+    Examples:
+
+        scaleworthy load http://127.0.0.1:8000/ --rate 500/s
+
+        scaleworthy load plan.yaml --users 50 --for 2m --out run.sw
+
+        scaleworthy load http://127.0.0.1:8000/ --rate 500/s --json - | jq .response_ms.p99
+
+        scaleworthy load http://127.0.0.1:8000/ --rate 500/s --objective 'p99 < 250ms' --objective 'failed < 0.1%'
+
+    Exit status: 0 held, 1 an objective failed or nothing was answered, 2 usage, 3 the generator itself fell behind
+    (do not quote the run).
+
+    Args:
+        target: A URL, or a plan file.
+        target_url: Load this URL instead of the plan file's target. [default: the file's]
+        rate: Arrivals per time (open), such as 500/s or 30/m: they do not wait for answers.
+        users: Concurrent users (closed): each starts again when its answers are there.
+        duration: How long new requests may start, such as 30s or 5m. [default: 30s]
+        count: End after this many starts instead. [default: no count]
+        stages: Levels over time, such as 2m:100,5m:100,1m:0: each is reached linearly from the one before, the first
+            from --rate or --users, or from 0; 2m:100/s is a rate. [default: none]
+        arrivals: With a rate: at random as independent users arrive, or evenly spaced. [default: poisson]
+        connections_max: Connections open at once; a start that waits for one is timed from its plan. [default: 1000]
+        seed: Repeat the same random choices. [default: drawn, and printed]
+        i_own: Required for a target that is not on loopback: its host, to say that you may load it. May be repeated.
+        objective: Must hold, such as 'p95 < 500ms' or 'failed < 1%'; exit 1 when broken. May be repeated.
+        out: Keep the recording in this file (NAME.sw), for report, audit and capacity. [default: none]
+        json_to: Summary as JSON to this file, or to standard output for -. [default: none]
+    """
+    from scaleworthy.cli.interrupt import interrupts
+    from scaleworthy.cli.plan_source import check_writable, plan_from, say, store_for, write_json
+    from scaleworthy.cli.progress import Progress
+    from scaleworthy.load import start, summary_text
+
+    check_writable(json_to, "--json")
+    plan = plan_from(
+        target,
+        target=target_url,
+        load=_shape(rate=rate, users=users, duration=duration, count=count, stages=stages, arrivals=arrivals),
+        connections_max=connections_max,
+        objectives=objective,
+        seed=seed,
+    ).seeded()
+    with store_for(out, command="load") as store:
+        run = start(plan, store, owned=i_own)
+        say(f"{plan.describe()}, seed {plan.seed}")
+        unit = "starts/s" if plan.load.is_open else "users"
+        with interrupts(stop=run.stop, abort=run.abort), Progress(unit=unit) as progress:
+            summary = run.wait(on_second=progress.show)
+        text = summary_text(summary, store)
+    if json_to is not None:
+        write_json(summary.to_dict(), json_to)
+    if json_to == "-":
+        say(text)
+    else:
+        print(text)
+    if out is not None:
+        say(f"recorded: {out}")
+    return summary.exit_status
+
+
+def _shape(**given: Any) -> dict[str, Any]:
+    """Return the load in the plan file's form, from the options that were given."""
+    names = {"duration": "for"}
+    return {names.get(name, name): value for name, value in given.items() if value is not None}

@@ -1,0 +1,132 @@
+"""The plan a command line asks for: a URL, or a plan file with parts replaced; and where its results go."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scaleworthy.errors import InvalidInput, UsageError
+
+if TYPE_CHECKING:
+    from scaleworthy.load import Plan
+    from scaleworthy.series import Store
+
+
+def is_url(text: str) -> bool:
+    """Return whether the positional argument is a URL rather than a plan file."""
+    return "://" in text
+
+
+def plan_from(
+    source: str,
+    *,
+    target: str | None = None,
+    load: Mapping[str, Any] | None = None,
+    connections_max: int | None = None,
+    objectives: Sequence[str] = (),
+    seed: int | None = None,
+) -> Plan:
+    """Return the plan of *source*, the command line's parts put in place of its own; objectives replace the file's.
+
+    Raises:
+        UsageError: The source cannot be read, or a part is not what it should be; options are named as they are typed.
+    """
+    from scaleworthy.load import load_plan, plan_for_url
+
+    try:
+        if is_url(source):
+            if target is not None:
+                raise UsageError(
+                    "--target is for a plan file; the URL is the target already", hint="leave one of them out"
+                )
+            plan = plan_for_url(source)
+        else:
+            plan = load_plan(source, target=target)
+        parts: dict[str, Any] = {}
+        if load:
+            parts["load"] = dict(load)
+        if objectives:
+            parts["objectives"] = list(objectives)
+        if seed is not None:
+            parts["seed"] = seed
+        if connections_max is not None:
+            parts["http"] = plan.http.model_dump(by_alias=True, exclude_defaults=True) | {
+                "connections_max": connections_max
+            }
+        return plan.changed(**parts) if parts else plan
+    except InvalidInput as error:
+        if error.what != "the plan":
+            raise
+        raise InvalidInput("command line", [_as_options(problem) for problem in error.problems]) from None
+
+
+_OPTIONS = {
+    "load.rate": "--rate",
+    "load.users": "--users",
+    "load.for": "--for",
+    "load.count": "--count",
+    "load.stages": "--stages",
+    "load.arrivals": "--arrivals",
+    "load": "load",
+    "http.connections_max": "--connections-max",
+    "seed": "--seed",
+}
+
+
+def _as_options(problem: str) -> str:
+    path, _, text = problem.partition(": ")
+    if path.startswith("objectives["):
+        return f"--objective: {text}"
+    if path == "load":
+        for name in ("rate", "users", "for", "count", "stages", "arrivals"):
+            text = text.replace(f"'{name}'", f"--{name}")
+        return text
+    return f"{_OPTIONS.get(path, path)}: {text}"
+
+
+@contextlib.contextmanager
+def store_for(out: Path | None, *, command: str) -> Iterator[Store]:
+    """Give the store of a run: a recording at *out*, or memory alone."""
+    from scaleworthy.series import MemoryStore, Recording
+
+    if out is None:
+        with MemoryStore(run={"command": command}) as memory:
+            yield memory
+        return
+    with Recording.create(out, run={"command": command}) as recording:
+        yield recording
+
+
+def write_json(data: Any, to: str) -> None:
+    """Write *data* as JSON to the file *to*, or to standard output for `-`."""
+    text = json.dumps(data, indent=2, ensure_ascii=False)
+    if to == "-":
+        print(text)
+        return
+    try:
+        Path(to).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"{to!r} cannot be written: {error.strerror}", hint="name a file in a folder that is there"
+        ) from error
+
+
+def check_writable(to: str | None, option: str) -> None:
+    """Refuse, before anything runs, a result file whose folder is not there.
+
+    Raises:
+        UsageError: It is not.
+    """
+    if to is not None and to != "-" and not Path(to).absolute().parent.is_dir():
+        raise UsageError(
+            f"{option} {to!r}: there is no folder {str(Path(to).parent)!r}", hint="make it first, or name another"
+        )
+
+
+def say(text: str) -> None:
+    """Write a line for people to standard error, where it disturbs no data."""
+    print(text, file=sys.stderr)

@@ -1,0 +1,86 @@
+"""End a probe that is lost already: instability shows before the objective's own statistics do.
+
+- Errors: Wald's sequential probability ratio test between half of the allowed ratio and twice of it, 1 in 100 wrong either way.
+  Source: A. Wald, Ann. Math. Stat. 16 (1945) 117.
+- Backlog: what is under way or waiting takes several times the latency limit to clear, and grows.
+- Growth: over at least five seconds the backlog rises by over 5 % of what arrives, and its slope is beyond chance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from scaleworthy.load.second import Second
+from scaleworthy.series import Objective
+
+_WRONG = 0.01
+_USUAL_ERRORS = 0.05
+_USUAL_LATENCY_S = 1.0
+_CLEARS_IN = 3.0
+_CLEARS_LEAST_S = 0.5
+_GROWTH_SECONDS = 5
+_GROWTH_SHARE = 0.05
+_GROWTH_T = 4.0
+
+
+class EarlyStop:
+    """Watches the seconds of one probe."""
+
+    def __init__(self, objectives: Sequence[Objective]) -> None:
+        allowed = _limit(objectives, "ratio") or _USUAL_ERRORS
+        self._good, self._bad = allowed / 2, min(allowed * 2, 0.9)
+        limit_ns = _limit(objectives, "ns")
+        self._clears_s = max(_CLEARS_IN * (limit_ns / 1e9 if limit_ns else _USUAL_LATENCY_S), _CLEARS_LEAST_S)
+        self._latency_s = limit_ns / 1e9 if limit_ns else _USUAL_LATENCY_S
+        self._likelihood = 0.0
+        self._backlog: list[float] = []
+
+    def reason_to_stop(self, second: Second) -> str | None:
+        """Take one more second; return why the probe need not go on, or None."""
+        return self._errors(second) or self._growth(second)
+
+    def _errors(self, second: Second) -> str | None:
+        failed = second.failed + second.not_started
+        passed = max(second.answered + second.not_started - failed, 0)
+        self._likelihood += failed * math.log(self._bad / self._good)
+        self._likelihood += passed * math.log((1 - self._bad) / (1 - self._good))
+        # From below the test starts again: a target that turns bad must not first pay back its good past.
+        self._likelihood = max(self._likelihood, math.log(_WRONG))
+        if self._likelihood > math.log(1 / _WRONG) and failed >= 5:
+            return f"errors: {failed:,} of {failed + passed:,} in one second"
+        return None
+
+    def _growth(self, second: Second) -> str | None:
+        self._backlog.append(second.in_flight + second.waiting)
+        backlog = self._backlog
+        if len(backlog) < 2 or not second.planned:
+            return None
+        served = max(second.answered, 1)
+        if backlog[-1] > backlog[0] and backlog[-1] / served > self._clears_s:
+            return f"backlog: {backlog[-1]:,.0f} requests under way, {backlog[-1] / served:.1f} s of work"
+        if len(backlog) < _GROWTH_SECONDS or backlog[-1] / served < self._latency_s:
+            return None
+        slope, error = _slope(backlog[-2 * _GROWTH_SECONDS :])
+        if slope > _GROWTH_SHARE * second.planned and slope > _GROWTH_T * error:
+            return f"backlog grows by {slope:,.0f} requests a second"
+        return None
+
+
+def _limit(objectives: Sequence[Objective], unit: str) -> float | None:
+    """Return the strictest upper limit among *objectives* on a time (ns), or on the ratio of failures."""
+    wanted = [objective.expression for objective in objectives]
+    limits = [item.limit for item in wanted if item.unit == unit and item.wants_less and item.limit > 0]
+    return min(limits, default=None)
+
+
+def _slope(values: Sequence[float]) -> tuple[float, float]:
+    """Return the slope per second of a line through *values*, and its standard error."""
+    at = np.arange(len(values)) - (len(values) - 1) / 2
+    y = np.asarray(values)
+    power = float(at @ at)
+    slope = float(at @ y) / power
+    left = y - y.mean() - slope * at
+    return slope, math.sqrt(float(left @ left) / (len(values) - 2) / power)

@@ -1,0 +1,158 @@
+"""The search on a real target: one live run of the engine, steered, after the generator itself has been measured."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Collection, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from scaleworthy.errors import TargetError, UsageError
+from scaleworthy.load.front_url import plan_for_url
+from scaleworthy.load.generator import judge_generator
+from scaleworthy.load.limit.search import Search
+from scaleworthy.load.limit.settings import SearchSettings
+from scaleworthy.load.plan import Plan
+from scaleworthy.load.result import Limit, Probe, Unit
+from scaleworthy.load.run import TICK_TIMEOUT_S, prepare, record_facts
+from scaleworthy.load.second import Keys
+from scaleworthy.series import MemoryStore, Slice, Store
+
+if TYPE_CHECKING:
+    from scaleworthy._native import Run
+
+STALLED_S = 10.0
+_CALIBRATE_FROM_PER_S = 4_000.0
+_CALIBRATE_SECONDS = 5
+_DELIVERED = 0.95
+
+
+class EngineDriver:
+    """Steers the engine's live run (see `driver.Driver`)."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._keys = Keys()
+
+    def set_level(self, level: float) -> None:
+        """See `Driver.set_level`."""
+        self._run.set_level(per_s_or_users=float(level))
+
+    def next_second(self) -> tuple[int, Sequence[Slice]]:
+        """See `Driver.next_second`."""
+        given_up_at = time.monotonic() + STALLED_S
+        while time.monotonic() < given_up_at:
+            tick = self._run.next_tick(timeout_s=TICK_TIMEOUT_S)
+            if tick is not None:
+                return tick.second, self._keys.slices(tick.slices)
+            if self._run.finished:
+                raise TargetError("the live run ended before the search did", hint="was it stopped from elsewhere?")
+        raise TargetError(
+            f"the engine has reported nothing for {STALLED_S:g} s", hint="is the machine suspended or out of CPU?"
+        )
+
+
+def live_load(unit: Unit) -> dict[str, Any]:
+    """Return the engine's load of a run that starts at nothing and is steered."""
+    load: dict[str, Any] = {
+        "kind": "open" if unit == "rate" else "closed",
+        "stages": [{"duration_ns": 10**9, "from": 0.0, "to": 0.0}],
+        "count": None,
+    }
+    if unit == "rate":
+        load["arrivals"] = "poisson"
+    return load
+
+
+def find_limit(
+    plan: Plan,
+    store: Store,
+    *,
+    objectives: Sequence[str] = (),
+    unit: Unit = "rate",
+    settings: SearchSettings | None = None,
+    on_probe: Callable[[Probe], None] | None = None,
+    owned: Collection[str] = (),
+    generator_max_per_s: float | None = None,
+) -> Limit:
+    """Return the most that *plan*'s target takes within its objectives, every second of the search in *store*.
+
+    Args:
+        objectives: What must hold; the plan's own where none are given.
+        unit: Search over scenario starts per second, or over concurrent users.
+        on_probe: Called after each probe.
+        owned: Hosts beyond loopback that the caller may load.
+        generator_max_per_s: What the generator can send; measured (some seconds, once a process) where it is None.
+
+    Raises:
+        UsageError: No objective, or the target is not loopback and not owned.
+        TargetError: It cannot be resolved or reached.
+    """
+    wanted = tuple(objectives) or tuple(plan.objectives)
+    if not wanted:
+        raise UsageError("a limit needs an objective", hint="add one, such as --objective 'p95 < 200ms'")
+    plan = plan.seeded()
+    run = prepare(plan, owned=owned, live=live_load(unit))
+    threads = plan.threads or len(os.sched_getaffinity(0))
+    if generator_max_per_s is None:
+        generator_max_per_s = generator_capacity(plan.threads)
+    record_facts(plan, store, at_s=time.time())
+    run.start()
+    try:
+        return Search(
+            EngineDriver(run),
+            store,
+            objectives=wanted,
+            unit=unit,
+            settings=settings,
+            generator_max=generator_max_per_s,
+            requests_per_start=plan.requests_per_start,
+            connections_max=plan.http.connections_max,
+            threads=threads,
+            on_probe=on_probe,
+        ).run()
+    finally:
+        run.abort()
+        store.put_fact("load", "ended_at", time.time())
+        store.put_fact("load", "error_examples", dict(run.error_examples()))
+
+
+@lru_cache(maxsize=4)
+def generator_capacity(threads: int | None = None) -> float:
+    """Return the most requests per second that this machine's generator sends while its own lag p99 stays below 1 ms.
+
+    Measured against a server that answers at once, within this process, doubling each second; the result is kept.
+    """
+    from scaleworthy._native import NullServer, Run
+
+    server = NullServer()
+    try:
+        plan = plan_for_url(f"http://127.0.0.1:{server.port}/", seed=1).model_copy(update={"threads": threads})
+        run = Run(plan_json=json.dumps(plan.to_native(addresses=["127.0.0.1"], live=live_load("rate"))))
+        run.start()
+        try:
+            return _fastest(EngineDriver(run), threads=threads or len(os.sched_getaffinity(0)))
+        finally:
+            run.abort()
+    finally:
+        server.stop()
+
+
+def _fastest(driver: EngineDriver, *, threads: int) -> float:
+    """Double the rate each second until the generator falls behind; return the most that was sent in time."""
+    level, fastest = _CALIBRATE_FROM_PER_S, _CALIBRATE_FROM_PER_S / 2
+    for _ in range(_CALIBRATE_SECONDS):
+        store = MemoryStore()
+        driver.set_level(level)
+        driver.next_second()  # the second in which the level changed
+        second, slices = driver.next_second()
+        store.append(second, slices)
+        window = (second, second + 1)
+        started = store.total("load.started", window=window)
+        generator = judge_generator(store, window, connections_max=None, threads=threads)
+        if generator.limited or started < _DELIVERED * level:
+            return max(fastest, started if not generator.limited else fastest)
+        fastest, level = started, level * 2
+    return fastest

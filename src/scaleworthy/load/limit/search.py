@@ -1,0 +1,287 @@
+"""Decide what to try next, and when enough is known.
+
+1. *Bracket*: double from a low level until a probe fails; a nearly idle target is jumped ahead on, by Little's law.
+2. *Refine*: fit all probes, try where passing is most in doubt, longer each time that stays undecided, until the interval of the
+   limit is narrow enough or the time is used.
+3. *Confirm*: hold the lower end of that interval.
+
+Design after Shivam et al., USENIX ATC 2008 (short rough probes far from the peak, long ones near it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from scaleworthy.load.limit.driver import Driver
+from scaleworthy.load.limit.fit import Fit, fit
+from scaleworthy.load.limit.probe import Phase, Prober, Tried
+from scaleworthy.load.limit.settings import SearchSettings
+from scaleworthy.load.limit.shape import shape_of, warnings_of
+from scaleworthy.load.result import Limit, Probe, Unit
+from scaleworthy.series import Store
+
+StoppedBy = Literal["found", "generator", "max-level", "time", "never-held"]
+GENERATOR_SHARE = 0.8
+_IDLE_BUSY = 0.25
+_START = {"rate": 10.0, "users": 2.0}
+_LOWEST = {"rate": 0.5, "users": 1.0}
+_HALVINGS_MOST = 4
+_GROWTH = 1.5
+
+
+class Search:
+    """One search on one driver."""
+
+    def __init__(
+        self,
+        driver: Driver,
+        store: Store,
+        *,
+        objectives: Sequence[str],
+        unit: Unit = "rate",
+        settings: SearchSettings | None = None,
+        generator_max: float | None = None,
+        requests_per_start: float = 1.0,
+        connections_max: int | None = None,
+        threads: int = 1,
+        on_probe: Callable[[Probe], None] | None = None,
+    ) -> None:
+        self._settings = settings or SearchSettings()
+        self._objectives = tuple(objectives)
+        self._unit: Unit = unit
+        self._generator_max = generator_max
+        self._requests_per_start = requests_per_start
+        self._on_probe = on_probe
+        self._tried: list[Tried] = []
+        self._prober = Prober(
+            driver, store, objectives, self._settings, connections_max=connections_max, threads=threads
+        )
+
+    def run(self) -> Limit:
+        """Search, and return what was found."""
+        stopped = self._bracket()
+        if stopped is None:
+            stopped = self._refine()
+        confirmed = self._confirm() if stopped in ("found", "time") else False
+        return self._limit(stopped, confirmed=confirmed)
+
+    # Bracket
+
+    def _bracket(self) -> StoppedBy | None:
+        settings = self._settings
+        level = settings.start_level or _START[self._unit]
+        if settings.level_max is not None:
+            level = min(level, settings.level_max)
+        halvings = 0
+        while self._time_for(settings.warm_up_s + settings.probe_least_s):
+            if (stopped := self._beyond(level)) is not None:
+                return stopped
+            tried = self._try(level, "bracket", most_s=settings.bracket_s)
+            if tried.generator_limited:
+                return "generator"
+            if self._held(tried):
+                if any(not self._held(other) for other in self._tried):
+                    return None
+                level = self._next_up(tried.probe)
+            elif any(self._held(other) for other in self._tried):
+                return None
+            elif level <= _LOWEST[self._unit] or halvings >= _HALVINGS_MOST:
+                return "never-held"
+            else:
+                halvings += 1
+                level = max(self._rounded(level / 4), _LOWEST[self._unit])
+        return "time"
+
+    def _next_up(self, probe: Probe) -> float:
+        """Twice the level; further while less than a quarter of one server is busy with it."""
+        level = probe.level * 2
+        if self._unit == "rate" and probe.in_flight_mean > 0:
+            level = max(level, probe.level * _IDLE_BUSY / probe.in_flight_mean)
+        highest = self._highest()
+        if highest is not None and probe.level < highest:
+            level = min(level, highest)
+        return self._rounded(level)
+
+    def _highest(self) -> float | None:
+        bounds = [bound for bound in (self._settings.level_max, self._generator_bound()) if bound is not None]
+        return min(bounds, default=None)
+
+    def _generator_bound(self) -> float | None:
+        """The level at which the generator would be at 80 % of what it can send; known for rates only."""
+        if self._generator_max is None or self._unit != "rate":
+            return None
+        return GENERATOR_SHARE * self._generator_max / self._requests_per_start
+
+    def _beyond(self, level: float) -> StoppedBy | None:
+        bound = self._generator_bound()
+        if bound is not None and level > bound * (1 + 1e-9):
+            return "generator"
+        if self._settings.level_max is not None and level > self._settings.level_max:
+            return "max-level"
+        last = self._tried[-1].probe if self._tried else None
+        if self._unit == "users" and last is not None and self._generator_max is not None:
+            return "generator" if last.requests_per_s > GENERATOR_SHARE * self._generator_max else None
+        return None
+
+    # Refine
+
+    def _refine(self) -> StoppedBy:
+        settings = self._settings
+        most_s = float(settings.refine_s)
+        while True:
+            fitted = self._fit()
+            level = self._in_doubt(fitted)
+            if level is None or self._precise(fitted):
+                return "found"
+            left_s = self._left_s() - self._confirm_cost_s() - settings.warm_up_s
+            if left_s < settings.probe_least_s:
+                return "time"
+            tried = self._try(level, "refine", most_s=round(min(most_s, left_s)))
+            if tried.generator_limited:
+                return "generator"
+            if tried.probe.passed is None:
+                most_s = min(most_s * _GROWTH, settings.refine_longest_s)
+
+    def _in_doubt(self, fitted: Fit) -> float | None:
+        """Return the level whose passing is nearest to a coin's toss; None where whole users leave nothing between."""
+        estimate = fitted.estimate
+        held = [item.probe.level for item in self._tried if self._held(item)]
+        broke = [item.probe.level for item in self._tried if item.point is not None and not self._held(item)]
+        if estimate is None:
+            estimate = (max(held) + min(broke)) / 2
+        if self._unit == "users":
+            level = round(estimate)
+            low, high = max(held, default=0.0), min(broke)
+            if high - low <= 1:
+                return None
+            return float(min(max(level, low + 1), high - 1)) if low < high else float(level)
+        return self._rounded(estimate)
+
+    def _precise(self, fitted: Fit) -> bool:
+        estimate = fitted.estimate
+        low, high = fitted.interval(self._settings.confidence)
+        near = [item for item in self._tried if estimate and abs(item.probe.level / estimate - 1) < 0.2]
+        return estimate is not None and len(near) >= 2 and (high - low) / 2 <= self._settings.precision * estimate
+
+    # Confirm
+
+    def _confirm(self) -> bool:
+        if not self._settings.confirm_s:
+            return False
+        for _ in range(2):
+            fitted = self._fit()
+            low, _ = fitted.interval(self._settings.confidence)
+            level = self._rounded_down(low) if low > 0 else (self._passing() or 0.0)
+            failing = self._failing()
+            if failing is not None and level >= failing:
+                level = self._passing() or 0.0
+            if level <= 0 or not self._time_for(self._confirm_cost_s()):
+                return False
+            if any(item.probe.phase == "confirm" and item.probe.level <= level for item in self._tried):
+                return False
+            tried = self._try(level, "confirm", most_s=self._settings.confirm_s)
+            if self._held(tried):
+                return True
+        return False
+
+    def _confirm_cost_s(self) -> int:
+        return self._settings.confirm_s + self._settings.warm_up_s if self._settings.confirm_s else 0
+
+    # Together
+
+    def _try(self, level: float, phase: Phase, *, most_s: int) -> Tried:
+        least_s = min(self._settings.probe_least_s, most_s) if phase != "confirm" else most_s
+        tried = self._prober.try_level(level, phase, most_s=most_s, least_s=least_s)
+        self._tried.append(tried)
+        if self._on_probe is not None:
+            self._on_probe(tried.probe)
+        return tried
+
+    @staticmethod
+    def _held(tried: Tried) -> bool:
+        """Whether a probe held as far as it was seen: surely, or by its value where it stayed undecided."""
+        if tried.probe.passed is not None:
+            return tried.probe.passed
+        return tried.point is not None and tried.point.margin > 0
+
+    def _fit(self) -> Fit:
+        points = [item.point for item in self._tried if item.point is not None]
+        return fit(points, seed=self._settings.seed)
+
+    def _failing(self) -> float | None:
+        return min((item.probe.level for item in self._tried if item.probe.passed is False), default=None)
+
+    def _passing(self) -> float | None:
+        """The highest level that surely held, or was held to the end of the confirmation, below the lowest that failed."""
+        failing = self._failing()
+        held = [
+            item.probe.level
+            for item in self._tried
+            if item.probe.passed or (item.probe.phase == "confirm" and self._held(item))
+        ]
+        return max((level for level in held if failing is None or level < failing), default=None)
+
+    def _left_s(self) -> int:
+        return self._settings.longest_s - self._prober.elapsed_s
+
+    def _time_for(self, seconds: int) -> bool:
+        return self._left_s() >= seconds
+
+    def _rounded(self, level: float) -> float:
+        """Return a level that people can read: whole users, rates with four digits."""
+        return float(max(round(level), 1)) if self._unit == "users" else float(f"{level:.4g}")
+
+    def _rounded_down(self, level: float) -> float:
+        if self._unit == "users":
+            return float(max(int(level), 1))
+        rounded = float(f"{level:.3g}")
+        return rounded if rounded <= level else float(f"{level * 0.995:.3g}")
+
+    def _limit(self, stopped: StoppedBy, *, confirmed: bool) -> Limit:
+        probes = tuple(item.probe for item in self._tried)
+        passing, failing = self._passing(), self._failing()
+        estimate, interval = None, None
+        if stopped in ("found", "time") and any(item.point is not None for item in self._tried):
+            fitted = self._fit()
+            low, high = fitted.interval(self._settings.confidence)
+            estimate = fitted.estimate
+            interval = (low, high) if low > 0 and high < float("inf") else None
+        near = min((item for item in self._tried if item.point is not None), key=self._nearness, default=None)
+        highest = failing if failing is not None else passing
+        generator_level = (
+            self._generator_max / self._requests_per_start if self._generator_max and self._unit == "rate" else None
+        )
+        return Limit(
+            unit=self._unit,
+            objectives=self._objectives,
+            passing=passing,
+            failing=failing,
+            estimate=estimate,
+            interval=interval,
+            binding=near.probe.binding if near is not None else "",
+            shape=shape_of(probes, passing=passing, failing=failing),
+            generator_max=generator_level,
+            headroom=generator_level / highest if generator_level and highest else None,
+            monotonic=not (reversed_levels := self._reversed()),
+            stopped_by=stopped,
+            confirmed=confirmed,
+            seconds=float(self._prober.elapsed_s),
+            probes=probes,
+            reasons=warnings_of(probes, stopped=stopped, confirmed=confirmed, reversed_levels=reversed_levels),
+        )
+
+    def _nearness(self, tried: Tried) -> tuple[bool, float]:
+        """Order probes by how near to failing they are, those that failed first."""
+        assert tried.point is not None
+        return (tried.point.margin > 0, abs(tried.point.margin))
+
+    def _reversed(self) -> tuple[float, float] | None:
+        """Return a level that surely failed below one that surely passed, if there is such a pair."""
+        z = 3.0
+        points = [item.point for item in self._tried if item.point is not None]
+        failed = [point.level for point in points if point.margin + z * point.error < 0]
+        passed = [point.level for point in points if point.margin - z * point.error > 0]
+        if failed and passed and min(failed) < max(passed):
+            return min(failed), max(passed)
+        return None

@@ -1,0 +1,52 @@
+"""What the probes together say beyond a number: smooth or cliff, and what a reader must know before using it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from scaleworthy.load.result import Probe
+from scaleworthy.units import three_digits
+
+_NEAR = 1.25
+_EASY = 0.5
+_LOST = -0.4
+
+
+def shape_of(
+    probes: Sequence[Probe], *, passing: float | None, failing: float | None
+) -> Literal["smooth", "cliff", "unknown"]:
+    """Return how the target gets into its limit.
+
+    *Cliff*: within a quarter of a level, from using at most half of what the objective allows to being lost. *Smooth*: some probe
+    stood in between. *Unknown*: the probes on both sides are too far apart to tell.
+    """
+    if passing is None or failing is None:
+        return "unknown"
+    if any(_LOST < probe.margin < _EASY for probe in probes if passing / _NEAR <= probe.level <= failing * _NEAR):
+        return "smooth"
+    return "cliff" if failing <= passing * _NEAR else "unknown"
+
+
+def warnings_of(
+    probes: Sequence[Probe], *, stopped: str, confirmed: bool, reversed_levels: tuple[float, float] | None
+) -> tuple[str, ...]:
+    """Return what a reader must know before using the limit, in sentences."""
+    found: list[str] = []
+    if stopped == "time":
+        found.append("the time ended before the interval was as narrow as asked; a longer search narrows it")
+    if stopped == "generator":
+        found.append("the generator would be the limit beyond the last level; the target takes at least that")
+    if stopped == "never-held":
+        found.append("even the lowest level broke an objective: the objective, not the load, is what the target misses")
+    if stopped in ("found", "time") and not confirmed:
+        found.append("the limit was not confirmed by a hold")
+    if reversed_levels is not None:
+        low, high = (three_digits(level) for level in reversed_levels)
+        found.append(
+            f"not monotonic: {low} failed although {high} passed; something else changed meanwhile, or the target scales in steps"
+        )
+    stuck = [probe for probe in probes if probe.recovery_s is None]
+    if stuck:
+        found.append(f"the target did not recover after {three_digits(stuck[0].level)} within the time allowed for it")
+    return tuple(found)

@@ -1,0 +1,187 @@
+"""Run a plan: the engine sends, each second goes into a store, and the caller may steer meanwhile.
+
+    store = Recording.create(path)
+    run = start(plan, store)
+    for second in run: ...            # or run.wait()
+    run.set_rate(200); run.pause(); run.resume(); run.stop()
+
+What the store holds after each second is complete for that second: a killed run keeps all but its last one.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING, Any
+
+from scaleworthy.errors import ScaleworthyError, UsageError
+from scaleworthy.load.host import host_facts, version_facts
+from scaleworthy.load.plan import Plan
+from scaleworthy.load.second import Keys, Second, summed
+from scaleworthy.load.summary import Summary, summarize
+from scaleworthy.load.target import Resolve, check_reachable, permitted_addresses, system_resolve
+from scaleworthy.series import Store
+
+if TYPE_CHECKING:
+    from scaleworthy._native import Run
+
+TICK_TIMEOUT_S = 0.25
+"""How long one wait for the engine may take: a signal is handled between two waits."""
+
+
+class LoadRun:
+    """A run that goes on: iterate over its seconds, steer it, or wait for its end."""
+
+    def __init__(self, plan: Plan, native: Run, store: Store, *, clock: Callable[[], float] = time.time) -> None:
+        self.plan = plan
+        self.store = store
+        self.interrupted: str | None = None
+        self._native = native
+        self._clock = clock
+        self._keys = Keys()
+        self._ended = False
+        self._window: tuple[int, int] | None = None
+
+    def __iter__(self) -> Iterator[Second]:
+        """Yield each second once it is in the store, until the run has ended."""
+        while True:
+            tick = self._native.next_tick(timeout_s=TICK_TIMEOUT_S)
+            if tick is not None:
+                slices = self._keys.slices(tick.slices)
+                self.store.append(tick.second, slices)
+                self._window = (self._window[0] if self._window else tick.second, tick.second + 1)
+                yield summed(tick.second, slices)
+                if tick.last:
+                    break
+            elif self._native.finished:
+                break
+        self._end()
+
+    def wait(self, *, on_second: Callable[[Second], None] | None = None) -> Summary:
+        """Follow the run to its end and return its summary (docs/reference/summary.md)."""
+        for second in self:
+            if on_second is not None:
+                on_second(second)
+        return summarize(self.store)
+
+    def set_rate(self, per_s_or_users: float) -> None:
+        """Change the level at once: scenario starts per second, or users, whichever the plan counts."""
+        self._native.set_level(per_s_or_users=float(per_s_or_users))
+        self.store.add_event(self._clock(), "level", f"level {per_s_or_users:g}", {"level": per_s_or_users})
+
+    def pause(self) -> None:
+        """Start nothing new until `resume`; what is under way ends."""
+        self._native.pause()
+        self.store.add_event(self._clock(), "pause", "paused")
+
+    def resume(self) -> None:
+        """Start again after `pause`."""
+        self._native.resume()
+        self.store.add_event(self._clock(), "resume", "resumed")
+
+    def stop(self) -> None:
+        """Start nothing new; requests under way may end within the plan's grace."""
+        self.interrupted = self.interrupted or "stopped"
+        self._native.stop()
+
+    def abort(self) -> None:
+        """End at once: requests under way are cut, and counted as cut."""
+        self.interrupted = "aborted"
+        self._native.abort()
+
+    @property
+    def in_flight(self) -> int:
+        """Requests sent and not done, now."""
+        return int(self._native.in_flight())
+
+    def _end(self) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        self.store.put_fact("load", "ended_at", self._clock())
+        self.store.put_fact("load", "window", self._window)
+        self.store.put_fact("load", "error_examples", dict(self._native.error_examples()))
+        if self.interrupted is not None:
+            self.store.put_fact("load", "interrupted", self.interrupted)
+            self.store.add_event(self._clock(), "stop", self.interrupted)
+
+
+def start(
+    plan: Plan,
+    store: Store,
+    *,
+    owned: Collection[str] = (),
+    resolve: Resolve = system_resolve,
+    clock: Callable[[], float] = time.time,
+) -> LoadRun:
+    """Start *plan* and return the run; its facts (plan, seed, host, versions) are in *store* before the first request.
+
+    Args:
+        owned: Hosts beyond loopback that the caller may load.
+        resolve: How names become addresses.
+        clock: Unix time in seconds, for facts and events.
+
+    Raises:
+        UsageError: The target is not loopback and not owned.
+        TargetError: It cannot be resolved or reached.
+    """
+    plan = plan.seeded()
+    native = prepare(plan, owned=owned, resolve=resolve)
+    record_facts(plan, store, at_s=clock())
+    native.start()
+    return LoadRun(plan, native, store, clock=clock)
+
+
+def prepare(
+    plan: Plan,
+    *,
+    owned: Collection[str] = (),
+    live: dict[str, Any] | None = None,
+    resolve: Resolve = system_resolve,
+) -> Run:
+    """Return the engine's run of *plan*, its target resolved, permitted and seen to listen; nothing is sent yet."""
+    from scaleworthy._native import Run
+
+    addresses = permitted_addresses(plan.target, owned=owned, resolve=resolve)
+    check_reachable(plan.target, addresses, plan.http)
+    try:
+        return Run(plan_json=json.dumps(plan.to_native(addresses=addresses, live=live)))
+    except ScaleworthyError:
+        raise
+    except ValueError as error:
+        raise UsageError(f"the engine refuses the plan: {error}") from error
+
+
+def record_facts(plan: Plan, store: Store, *, at_s: float) -> None:
+    """Put into *store* what a reader of its numbers needs: plan (without secrets), seed, host, versions."""
+    facts: dict[str, Any] = {
+        "plan": plan.public(),
+        "target": plan.target.url,
+        "shape": plan.load.describe(),
+        "seed": plan.seed,
+        "speed": "declarative",
+        "objectives": list(plan.objectives),
+        "connections_max": plan.http.connections_max,
+        "threads": plan.threads,
+        "started_at": at_s,
+        "ended_at": None,
+        "window": None,
+        "interrupted": None,
+        "error_examples": {},
+    }
+    for name, value in facts.items():
+        store.put_fact("load", name, value)
+    store.put_fact("run", "host", host_facts())
+    store.put_fact("run", "versions", version_facts())
+
+
+def run_load(
+    plan: Plan,
+    store: Store,
+    *,
+    on_second: Callable[[Second], None] | None = None,
+    owned: Collection[str] = (),
+) -> dict[str, Any]:
+    """Run *plan* to its end, every second into *store*, and return the summary (docs/reference/summary.md)."""
+    return start(plan, store, owned=owned).wait(on_second=on_second).to_dict()

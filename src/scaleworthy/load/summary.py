@@ -1,0 +1,203 @@
+"""The summary of a run: stable JSON, computed from a store alone, so that a killed run's recording gives one too.
+
+docs/reference/summary.md says what each field means; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from scaleworthy.load.generator import Generator, judge_generator
+from scaleworthy.load.result import P99_LEAST, P999_LEAST
+from scaleworthy.series import Histogram, Objective, Outcome, Store
+
+SCHEMA = 1
+Window = tuple[int, int]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Times(_Part):
+    """A latency distribution in milliseconds; null where there are too few samples for it."""
+
+    p50: float | None = None
+    p90: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    p999: float | None = None
+    max: float | None = None
+    mean: float | None = None
+
+
+class Counts(_Part):
+    """How many requests, and how long they took."""
+
+    planned: int
+    started: int
+    answered: int
+    failed: int
+    not_started: int
+    requests_per_s: float
+    response_ms: Times
+    service_ms: Times
+    lag_ms: Times
+
+
+class Step(Counts):
+    """The same for one step."""
+
+    statuses: dict[str, int]
+    errors: dict[str, int]
+
+
+class ObjectiveResult(_Part):
+    """One objective; `held` is null where there were too few samples to judge, `value` is in ms, a ratio, or its series' unit."""
+
+    text: str
+    held: bool | None
+    value: float | None
+
+
+class Summary(Counts):
+    """A whole run."""
+
+    schema_: int = SCHEMA
+    verdict: Literal["pass", "fail", "generator-limited"]
+    speed: Literal["declarative", "python"]
+    seconds: float
+    steps: dict[str, Step]
+    statuses: dict[str, int]
+    errors: dict[str, int]
+    objectives: list[ObjectiveResult]
+    generator: Generator
+
+    @property
+    def exit_status(self) -> int:
+        """What the command ends with: 0 held, 1 an objective failed or nothing was answered, 3 generator-limited."""
+        return {"pass": 0, "fail": 1, "generator-limited": 3}[self.verdict]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON, fields in the documented order."""
+        data = self.model_dump()
+        data["schema"] = data.pop("schema_")
+        return {name: data[name] for name in FIELDS}
+
+
+FIELDS = (
+    "schema", "verdict", "speed", "seconds", "planned", "started", "answered", "failed", "not_started", "requests_per_s",
+    "response_ms", "service_ms", "lag_ms", "steps", "statuses", "errors", "objectives", "generator",
+)  # fmt: skip
+
+
+def summarize(store: Store) -> Summary:
+    """Return the summary of the load run in *store*: the last one, where there were several."""
+    facts = store.facts("load")
+    window = _window(store, facts)
+    seconds = _seconds(window, facts)
+    outcomes = [Objective.parse(text).evaluate(store, window) for text in facts.get("objectives") or ()]
+    counts = _counts(store, window, seconds, {})
+    steps = {
+        label: Step(
+            **_counts(store, window, seconds, {"step": label}),
+            statuses=_by(store, "load.statuses", "status", window, {"step": label}),
+            errors=_by(store, "load.errors", "kind", window, {"step": label}),
+        )
+        for label in _by(store, "load.planned", "step", window, {})
+    }
+    generator = judge_generator(
+        store, window, connections_max=facts.get("connections_max"), threads=_threads(store, facts)
+    )
+    return Summary(
+        **counts,
+        verdict=_verdict(outcomes, answered=counts["answered"], limited=generator.limited),
+        speed=facts.get("speed") or "declarative",
+        seconds=round(seconds, 3),
+        steps=steps,
+        statuses=_by(store, "load.statuses", "status", window, {}),
+        errors=_by(store, "load.errors", "kind", window, {}),
+        objectives=[ObjectiveResult(text=item.text, held=item.held, value=_value(item)) for item in outcomes],
+        generator=generator,
+    )
+
+
+def run_window(store: Store) -> Window:
+    """Return the seconds of the last load run in *store*."""
+    return _window(store, store.facts("load"))
+
+
+def _window(store: Store, facts: Mapping[str, Any]) -> Window:
+    if facts.get("window"):
+        first, end = facts["window"]
+        return int(first), int(end)
+    spans = [span for name in ("load.planned", "load.answered", "load.in_flight") if (span := store.span(name))]
+    span = (min(span[0] for span in spans), max(span[1] for span in spans)) if spans else (0, 0)
+    first = int(facts["started_at"]) if facts.get("started_at") else span[0]
+    return max(min(first, span[1]), span[0]), span[1]
+
+
+def _seconds(window: Window, facts: Mapping[str, Any]) -> float:
+    """How long the run took; for one that was killed, the seconds that were kept."""
+    if facts.get("ended_at") and facts.get("started_at"):
+        return max(float(facts["ended_at"]) - float(facts["started_at"]), 1e-3)
+    return float(max(window[1] - window[0], 0))
+
+
+def _counts(store: Store, window: Window, seconds: float, labels: dict[str, str]) -> dict[str, Any]:
+    totals = {
+        name: round(store.total(f"load.{name}", labels=labels, window=window))
+        for name in ("planned", "started", "answered", "failed", "not_started")
+    }
+    times = {
+        field: times_of(store.histogram(f"load.{name}", labels=labels, window=window))
+        for field, name in (("response_ms", "response_time"), ("service_ms", "service_time"), ("lag_ms", "lag"))
+    }
+    return {**totals, "requests_per_s": round(totals["answered"] / seconds, 3) if seconds else 0.0, **times}
+
+
+def times_of(histogram: Histogram) -> Times:
+    """Return a histogram's quantiles in ms; p99 takes 100 samples, p99.9 takes 1,000."""
+    if not histogram.count:
+        return Times()
+
+    def ms(value_ns: float | None) -> float | None:
+        return None if value_ns is None else round(value_ns / 1e6, 6)
+
+    return Times(
+        p50=ms(histogram.quantile(0.5)),
+        p90=ms(histogram.quantile(0.9)),
+        p95=ms(histogram.quantile(0.95)),
+        p99=ms(histogram.quantile(0.99)) if histogram.count >= P99_LEAST else None,
+        p999=ms(histogram.quantile(0.999)) if histogram.count >= P999_LEAST else None,
+        max=ms(histogram.max_ns),
+        mean=ms(histogram.mean_ns),
+    )
+
+
+def _by(store: Store, name: str, label: str, window: Window, labels: dict[str, str]) -> dict[str, int]:
+    totals = store.by_label(name, label, labels=labels, window=window)
+    return {value: round(total) for value, total in sorted(totals.items()) if total}
+
+
+def _threads(store: Store, facts: Mapping[str, Any]) -> int:
+    host = store.fact("run", "host") or {}
+    return int(facts.get("threads") or host.get("cores") or 1)
+
+
+def _value(outcome: Outcome) -> float | None:
+    if outcome.value is None:
+        return None
+    return round(outcome.value / 1e6, 6) if outcome.unit == "ns" else round(outcome.value, 9)
+
+
+def _verdict(outcomes: list[Outcome], *, answered: int, limited: bool) -> Literal["pass", "fail", "generator-limited"]:
+    if not answered:
+        return "fail"
+    if limited:
+        return "generator-limited"
+    # An objective with too few samples to judge has not been shown to hold.
+    return "pass" if all(outcome.held for outcome in outcomes) else "fail"

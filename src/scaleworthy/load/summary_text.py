@@ -1,0 +1,75 @@
+"""A summary for people: counts, response and service time, steps, errors, objectives, and how to read it."""
+
+from __future__ import annotations
+
+from scaleworthy.load.reading import reading
+from scaleworthy.load.summary import Summary, Times
+from scaleworthy.series import Store
+from scaleworthy.units import three_digits
+
+_STEPS_SHOWN = 30
+_VERDICTS = {"pass": "held", "fail": "did not hold", "generator-limited": "generator-limited, do not quote"}
+
+
+def summary_text(summary: Summary, store: Store) -> str:
+    """Return the lines that `scaleworthy load` ends with."""
+    lines = [
+        _counts(summary),
+        f"response ms   {_times(summary.response_ms)}from the planned start, of {summary.answered:,} answered, ±0.1 %",
+        f"service ms    {_times(summary.service_ms)}from the send",
+    ]
+    if len(summary.steps) > 1:
+        lines += ["", *_step_table(summary), ""]
+    lines += _errors(summary, store)
+    lines += [_objective(summary, at) for at in range(len(summary.objectives))]
+    if (interrupted := store.fact("load", "interrupted")) is not None:
+        lines.append(f"the run was {interrupted} before its end")
+    elif store.fact("load", "ended_at") is None:
+        lines.append("the run did not end: it was killed, and this is what it had recorded")
+    lines.append(f"reading: {reading(summary, store)}")
+    if summary.objectives or summary.verdict != "pass":
+        lines.append(f"verdict: {summary.verdict} ({_VERDICTS[summary.verdict]})")
+    return "\n".join(lines)
+
+
+def _counts(summary: Summary) -> str:
+    parts = (("planned", summary.planned), ("answered", summary.answered), ("failed", summary.failed))
+    counts = "   ".join(f"{name} {count:,}" for name, count in (*parts, ("not started", summary.not_started)))
+    return f"{counts}   {three_digits(summary.requests_per_s)}/s for {three_digits(summary.seconds)} s"
+
+
+def _times(times: Times) -> str:
+    parts = (("p50", times.p50), ("p90", times.p90), ("p99", times.p99), ("max", times.max))
+    return "".join(f"{name} {three_digits(value) if value is not None else '–':<8}" for name, value in parts)
+
+
+def _step_table(summary: Summary) -> list[str]:
+    width = max(len(name) for name in summary.steps)
+    lines = [f"{'step':{width}}  {'answered':>10} {'failed':>8} {'p50 ms':>9} {'p95 ms':>9} {'p99 ms':>9}"]
+    for name, step in list(summary.steps.items())[:_STEPS_SHOWN]:
+        times = (step.response_ms.p50, step.response_ms.p95, step.response_ms.p99)
+        cells = " ".join(f"{three_digits(value) if value is not None else '–':>9}" for value in times)
+        lines.append(f"{name:{width}}  {step.answered:>10,} {step.failed:>8,} {cells}")
+    if len(summary.steps) > _STEPS_SHOWN:
+        lines.append(f"and {len(summary.steps) - _STEPS_SHOWN} more steps (--json has all)")
+    return lines
+
+
+def _errors(summary: Summary, store: Store) -> list[str]:
+    lines = []
+    if any(not status.startswith("2") for status in summary.statuses):
+        lines.append(
+            "statuses      " + "   ".join(f"{status}: {count:,}" for status, count in summary.statuses.items())
+        )
+    examples = store.fact("load", "error_examples") or {}
+    for kind, count in sorted(summary.errors.items(), key=lambda item: -item[1]):
+        example = examples.get(kind)
+        lines.append(f"error         {kind} {count:,}{f', such as: {example}' if example else ''}")
+    return lines
+
+
+def _objective(summary: Summary, at: int) -> str:
+    result = summary.objectives[at]
+    word = {True: "held", False: "broken", None: "not judged, too few samples"}[result.held]
+    value = f" (got {three_digits(result.value)})" if result.value is not None else ""
+    return f"objective     {word}: {result.text}{value}"
