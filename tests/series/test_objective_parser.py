@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +15,7 @@ from scaleworthy.series.names import KNOWN, Known
 from scaleworthy.series.objectives.expression import Expression, Selector
 
 MS = 10**6
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "objectives.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -158,3 +162,25 @@ def expressions(draw: st.DrawFn) -> Expression:
 @given(expression=expressions())
 def test_every_objective_is_read_back_from_its_spelling(expression: Expression) -> None:
     assert Objective.parse(str(expression)).expression == expression
+
+
+def test_the_examples_of_the_reference_page_are_objectives() -> None:
+    examples = re.findall(r"```objective\n(.*?)```", PAGE, re.DOTALL)[0].splitlines()
+    assert len(examples) > 10
+    for example in examples:
+        Objective.parse(example)
+
+
+def test_the_short_forms_of_the_reference_page_mean_what_it_says() -> None:
+    forms = re.findall(r"^\| `(.+? [<>] .+?)` \| `(.+?)`", PAGE, re.MULTILINE)
+    assert len(forms) == 6
+    for short, long in forms:
+        assert Objective.parse(short) == Objective.parse(long)
+        assert str(Objective.parse(long)) == short
+
+
+def test_the_mistake_of_the_reference_page_is_answered_as_it_says() -> None:
+    answer = re.findall(r"```mistake\n(.*?)\n```", PAGE, re.DOTALL)[0]
+    with pytest.raises(InvalidInput) as caught:
+        Objective.parse(answer.splitlines()[2].strip())
+    assert str(caught.value) == answer

@@ -1,0 +1,34 @@
+"""The list of series in the code and the one in the documentation are one list."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from scaleworthy.series.names import KNOWN, Known
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "series.md"
+# "last five" of the page's sentence on the label `step`, and everything that is not the engine's.
+WITHOUT_STEP = {"load.waiting", "load.users", "load.connections", "load.target", "generator.cpu_seconds"}
+SERIES = re.compile(r"`([a-z]+\.[a-z_]+)`(?: \{`([a-z]+)`(?:: ([^}]*))?\})?")
+
+
+def documented() -> dict[str, Known]:
+    found = {}
+    for line in PAGE.read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("| `") else []
+        if not cells:
+            continue
+        kind, _, unit = cells[1].partition(", ")
+        for name, label, values in SERIES.findall(cells[0]):
+            listed = tuple(values.split(", ")) if values else None
+            if label == "kind":
+                listed = tuple(re.findall(r"`([a-z-]+)`", cells[2]))
+            step = [("step", None)] if name.startswith("load.") and name not in WITHOUT_STEP else []
+            found[name] = Known(name, kind, unit, (*step, *([(label, listed)] if label else [])))  # type: ignore[arg-type]
+    return found
+
+
+def test_every_series_is_documented_with_its_kind_unit_and_labels_and_the_other_way_round() -> None:
+    assert "on all but the last five" in PAGE.read_text()
+    assert documented() == KNOWN
