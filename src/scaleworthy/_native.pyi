@@ -86,3 +86,128 @@ class SliceTable:
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]: ...
     def roll_up(self, *, width_s: int) -> SliceTable:
         """Return the same series in rows of *width_s* seconds: merged, added, and (gauges) averaged."""
+
+@final
+class Run:
+    """One load run: native threads that carry a plan out and hand over what they saw, second by second.
+
+    Every method may be called from any thread, also while another one waits in `next_tick`. A run that is dropped ends.
+    """
+
+    def __init__(self, *, plan_json: str) -> None:
+        """Check and compile the plan of ARCHITECTURE.md; nothing starts yet.
+
+        Raises:
+            ValueError: Everything that is wrong with the plan, one line per problem.
+        """
+    def start(self) -> None:
+        """Start the threads; the first request is planned 5 ms later.
+
+        Raises:
+            RuntimeError: Started before, or the operating system refused.
+        """
+    def next_tick(self, *, timeout_s: float) -> Tick | None:
+        """Return the next second of the run, merged over its threads; None when it is not there in time, or all are out.
+
+        Releases the GIL; Ctrl-C gets through within 50 ms.
+
+        Raises:
+            RuntimeError: Not started, or the operating system stopped one of the threads.
+            ValueError: *timeout_s* is below 0.
+        """
+    @property
+    def finished(self) -> bool:
+        """Whether the last tick was handed out."""
+    @property
+    def threads(self) -> int: ...
+    def set_level(self, *, per_s_or_users: float) -> None:
+        """From half a millisecond from now: so many starts per second (open) or users (closed), instead of the stages.
+
+        A plan with `live` keeps the level until the next one or `stop`; any other until its stages would have ended.
+        Users that are too many leave when their iteration ends.
+
+        Raises:
+            ValueError: Not within 0 to 1e9.
+            RuntimeError: Not started.
+        """
+    def pause(self) -> None:
+        """Plan no more requests until `resume`; those in flight, or waiting for a connection, go on."""
+    def resume(self) -> None:
+        """Go on where `pause` stopped; the schedule and its end move by the length of the pause."""
+    def stop(self) -> None:
+        """Start nothing more; what is in flight has the plan's grace time to end."""
+    def abort(self) -> None:
+        """Start nothing more and cut what is in flight (error kind `cut`)."""
+    def error_examples(self) -> dict[str, str]:
+        """Return the first example of each error kind, of the ticks handed out so far."""
+    def in_flight(self) -> int:
+        """Return how many requests are sent and not done, now."""
+
+@final
+class Tick:
+    """What the run saw within one second; the first and the last second are partial ones."""
+
+    @property
+    def second(self) -> int:
+        """Unix time of the second's beginning."""
+    @property
+    def last(self) -> bool:
+        """Whether the run is over."""
+    @property
+    def slices(
+        self,
+    ) -> list[
+        tuple[str, tuple[tuple[str, str], ...], str, Literal["histogram", "counter", "gauge"], Histogram | float]
+    ]:
+        """Name, labels, unit, kind and value of each series: docs/reference/series.md."""
+
+@final
+class NullServer:
+    """A server of known behaviour on 127.0.0.1, to calibrate the engine and to prove it; listens once it is made.
+
+    With *servers* slots and exponential *service* it is an M/M/c queue in real time. With *stall_every_ns* it stops
+    altogether for *stall_for_ns*, again and again.
+    """
+
+    def __init__(
+        self,
+        *,
+        body_bytes: int = 2,
+        status: int = 200,
+        stall_every_ns: int | None = None,
+        stall_for_ns: int = 0,
+        service_time_ns: int = 0,
+        service: Literal["fixed", "exponential"] = "fixed",
+        servers: int | None = None,
+        seed: int = 1,
+    ) -> None:
+        """Listen on a free port.
+
+        Raises:
+            ValueError: A value that cannot be.
+            OSError: No port or thread to be had.
+        """
+    @property
+    def port(self) -> int: ...
+    @property
+    def requests(self) -> int:
+        """Requests received completely."""
+    @property
+    def requests_by_path(self) -> dict[str, int]:
+        """The same by path, query included; beyond 10,000 paths as `(other)`."""
+    def stop(self) -> None:
+        """Close every connection and end; a second call does nothing."""
+
+def schedule_preview(
+    *,
+    stages: Sequence[tuple[int, float, float]],
+    arrivals: Literal["constant", "poisson"],
+    seed: int,
+    thread: int = 0,
+    threads: int = 1,
+    limit: int = 100_000,
+) -> list[int]:
+    """Return when one thread of a run plans its starts, in ns from the start; a stage is (duration_ns, from, to)."""
+
+def users_at(*, stages: Sequence[tuple[int, float, float]], at_ns: int) -> int:
+    """Return how many users a closed load has at a moment; a stage is (duration_ns, from, to)."""

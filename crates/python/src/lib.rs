@@ -2,6 +2,9 @@
 use pyo3::prelude::*;
 
 mod histogram;
+mod null_server;
+mod run;
+mod schedule;
 mod table;
 
 #[pymodule]
@@ -10,6 +13,12 @@ mod _native {
 
     #[pymodule_export]
     use super::histogram::Histogram;
+    #[pymodule_export]
+    use super::null_server::NullServer;
+    #[pymodule_export]
+    use super::run::{Run, Tick};
+    #[pymodule_export]
+    use super::schedule::{schedule_preview, users_at};
     #[pymodule_export]
     use super::table::SliceTable;
 

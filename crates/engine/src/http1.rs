@@ -1,0 +1,37 @@
+//! HTTP/1.1 answers: heads, the framings of a body, content codings. Pure: bytes in, no sockets.
+mod body;
+mod coding;
+mod exchange;
+mod head;
+
+pub use body::Body;
+pub use coding::{Coding, DecodeError, decode};
+pub use exchange::{Exchange, State, Wants, Wrong};
+pub use head::{Head, parse_head};
+
+/// A complete answer, to be judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer<'a> {
+    pub status: u16,
+    /// The head's bytes; empty where nothing asked for headers.
+    pub head: &'a [u8],
+    /// The decoded body; empty where nothing asked for it.
+    pub body: &'a [u8],
+}
+
+impl<'a> Answer<'a> {
+    /// The value of the first header of this name.
+    pub fn header(&self, name: &str) -> Option<&'a [u8]> {
+        let mut headers = [httparse::EMPTY_HEADER; head::HEADERS_MAX];
+        let mut response = httparse::Response::new(&mut headers);
+        response.parse(self.head).ok()?;
+        response
+            .headers
+            .iter()
+            .find(|header| header.name.eq_ignore_ascii_case(name))
+            .map(|header| header.value)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+//! One answer, read from whatever pieces the network delivers. Keeps only what somebody will look at.
+use super::{Answer, Body, Coding, DecodeError, Head, decode, parse_head};
+
+/// A buffer that grew beyond this is given back after its answer.
+const KEPT_BYTES: usize = 16 * 1024;
+
+/// What the step wants to see of its answer.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wants {
+    pub to_head_request: bool,
+    pub head: bool,
+    pub body: bool,
+    pub body_bytes_max: usize,
+}
+
+/// How far the answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    More,
+    /// Complete; whether the connection may carry another request.
+    Done {
+        status: u16,
+        keep_alive: bool,
+    },
+}
+
+/// Why an answer is no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wrong {
+    Protocol(&'static str),
+    TooLarge,
+}
+
+impl From<&'static str> for Wrong {
+    fn from(reason: &'static str) -> Self {
+        Self::Protocol(reason)
+    }
+}
+
+/// The reader of one connection, used again for each answer.
+#[derive(Debug, Default)]
+pub struct Exchange {
+    /// Bytes of a head that is not complete yet.
+    partial: Vec<u8>,
+    reading: Option<Head>,
+    head: Vec<u8>,
+    body: Vec<u8>,
+    coding: Coding,
+}
+
+impl Exchange {
+    /// Get ready for the next answer.
+    pub fn reset(&mut self) {
+        self.reading = None;
+        self.coding = Coding::Identity;
+        for buffer in [&mut self.partial, &mut self.head, &mut self.body] {
+            if buffer.capacity() > KEPT_BYTES {
+                *buffer = vec![];
+            }
+            buffer.clear();
+        }
+    }
+
+    /// Has any byte of the answer been seen?
+    pub fn begun(&self) -> bool {
+        self.reading.is_some() || !self.partial.is_empty()
+    }
+
+    /// Take the next bytes.
+    ///
+    /// # Errors
+    /// What is wrong with them; the connection is of no more use.
+    pub fn feed(&mut self, bytes: &[u8], wants: Wants) -> Result<State, Wrong> {
+        if self.reading.is_some() {
+            return self.feed_body(bytes, wants);
+        }
+        if self.partial.is_empty() {
+            return self.feed_head(bytes, wants);
+        }
+        let mut joined = std::mem::take(&mut self.partial);
+        joined.extend_from_slice(bytes);
+        self.feed_head(&joined, wants)
+    }
+
+    fn feed_head(&mut self, mut bytes: &[u8], wants: Wants) -> Result<State, Wrong> {
+        loop {
+            let Some(head) = parse_head(bytes, wants.to_head_request)? else {
+                self.partial.extend_from_slice(bytes);
+                return Ok(State::More);
+            };
+            let (own, rest) = bytes.split_at(head.length);
+            if head.status == 101 {
+                return Err(Wrong::Protocol(
+                    "a switch to another protocol that nobody asked for",
+                ));
+            }
+            bytes = rest;
+            // 1xx announce the answer, they are not it (RFC 9110, 15.2).
+            if head.status < 200 {
+                continue;
+            }
+            if wants.head || (300..400).contains(&head.status) {
+                self.head.extend_from_slice(own);
+            }
+            self.coding = head.coding;
+            self.reading = Some(head);
+            return self.feed_body(bytes, wants);
+        }
+    }
+
+    fn feed_body(&mut self, bytes: &[u8], wants: Wants) -> Result<State, Wrong> {
+        let Some(head) = &mut self.reading else {
+            return Ok(State::More);
+        };
+        let kept = &mut self.body;
+        let progress = head.body.feed(bytes, |piece| {
+            if wants.body {
+                if piece.len() > wants.body_bytes_max.saturating_sub(kept.len()) {
+                    return Err(Wrong::TooLarge);
+                }
+                kept.extend_from_slice(piece);
+            }
+            Ok(())
+        })?;
+        if !progress.done {
+            return Ok(State::More);
+        }
+        // Bytes after the answer, although nothing was asked: the connection cannot be trusted with another request.
+        let keep_alive = head.keep_alive && progress.used == bytes.len();
+        Ok(State::Done {
+            status: head.status,
+            keep_alive,
+        })
+    }
+
+    /// The connection ended: is that the end of the answer? The status, if so.
+    pub fn end(&self) -> Option<u16> {
+        self.reading
+            .as_ref()
+            .filter(|head| head.body == Body::UntilClose)
+            .map(|head| head.status)
+    }
+
+    /// Undo the body's content coding.
+    pub fn decode(&mut self, bytes_max: usize) -> Result<(), DecodeError> {
+        if self.coding != Coding::Identity && !self.body.is_empty() {
+            self.body = decode(self.coding, &self.body, bytes_max)?;
+        }
+        Ok(())
+    }
+
+    /// What was kept.
+    pub fn answer(&self, status: u16) -> Answer<'_> {
+        Answer {
+            status,
+            head: &self.head,
+            body: &self.body,
+        }
+    }
+}

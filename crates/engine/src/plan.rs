@@ -1,0 +1,238 @@
+//! What shall be done, as it crosses the border: JSON of ARCHITECTURE.md, unknown fields refused, times in ns.
+//!
+//! [`Plan::parse`] reads and checks; [`compile`] turns a plan into what the hot path needs. All problems are listed
+//! at once, each as `path: what is wrong`.
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+
+mod check;
+pub mod compile;
+pub mod redirect;
+pub mod request;
+
+/// Everything that is wrong with a plan, one line per problem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems(pub Vec<String>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.0.len();
+        write!(
+            f,
+            "plan: {count} problem{}",
+            if count == 1 { "" } else { "s" }
+        )?;
+        self.0
+            .iter()
+            .try_for_each(|problem| write!(f, "\n  {problem}"))
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// A load run, complete: where to, what, how much.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Plan {
+    pub(crate) target: Target,
+    pub(crate) tls: Tls,
+    pub(crate) http: Http,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) variables: BTreeMap<String, String>,
+    pub(crate) feeders: Vec<Feeder>,
+    pub(crate) scenarios: Vec<Scenario>,
+    pub(crate) load: Load,
+    pub(crate) grace_ns: u64,
+    pub(crate) threads: Option<usize>,
+    pub(crate) seed: u64,
+    pub(crate) live: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Target {
+    pub scheme: Scheme,
+    pub host: String,
+    pub port: u16,
+    pub addresses: Vec<std::net::IpAddr>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scheme {
+    Http,
+    Https,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Tls {
+    pub insecure: bool,
+    pub ca_pem: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Http {
+    pub connections_max: Option<usize>,
+    pub timeout_ns: Option<u64>,
+    pub connect_timeout_ns: Option<u64>,
+    pub redirects_max: u32,
+    pub body_bytes_max: usize,
+    pub keep_alive: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Feeder {
+    pub columns: Vec<String>,
+    pub rows: Vec<Vec<String>>,
+    pub order: Order,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    Sequential,
+    Random,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Scenario {
+    pub name: String,
+    pub weight: f64,
+    pub steps: Vec<Step>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Step {
+    Request(Box<Request>),
+    Think(Think),
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Think {
+    pub min_ns: u64,
+    pub max_ns: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Request {
+    pub name: String,
+    pub method: String,
+    pub path: String,
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
+    #[serde(default)]
+    pub body: Option<String>,
+    #[serde(default)]
+    pub expect: Vec<Expect>,
+    #[serde(default)]
+    pub extract: Vec<Extract>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expect {
+    Status(Vec<u16>),
+    BodyContains(String),
+    BodyMatches(String),
+    Json(ExpectJson),
+    Header(ExpectHeader),
+}
+
+/// Without `equals` (or with null) the path must only exist.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ExpectJson {
+    pub path: String,
+    #[serde(default)]
+    pub equals: Option<serde_json::Value>,
+}
+
+/// Without `contains` (or with null) the header must only be there.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ExpectHeader {
+    pub name: String,
+    #[serde(default)]
+    pub contains: Option<String>,
+}
+
+/// A value kept for later steps, from exactly one of the three places.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Extract {
+    pub variable: String,
+    #[serde(default)]
+    pub json: Option<String>,
+    #[serde(default)]
+    pub regex: Option<String>,
+    #[serde(default)]
+    pub header: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Load {
+    pub kind: Kind,
+    #[serde(default)]
+    pub arrivals: Option<ArrivalsKind>,
+    pub stages: Vec<StageSpec>,
+    #[serde(default)]
+    pub count: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    Open,
+    Closed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ArrivalsKind {
+    Constant,
+    Poisson,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct StageSpec {
+    pub duration_ns: u64,
+    pub from: f64,
+    pub to: f64,
+}
+
+impl Plan {
+    /// Read and check a plan.
+    ///
+    /// # Errors
+    /// Every unknown field and every value that cannot be, at once; a value of the wrong type stops the reading and
+    /// is reported alone, with its path.
+    pub fn parse(json: &str) -> Result<Self, Problems> {
+        let mut problems = vec![];
+        let mut reader = serde_json::Deserializer::from_str(json);
+        let mut track = serde_path_to_error::Track::new();
+        let tracked = serde_path_to_error::Deserializer::new(&mut reader, &mut track);
+        let read: Result<Self, _> = serde_ignored::deserialize(tracked, |path| {
+            problems.push(format!(
+                "{}: unknown field",
+                without_options(&path.to_string())
+            ));
+        });
+        match read {
+            Err(error) => {
+                problems.push(format!("{}: {error}", track.path()));
+                Err(Problems(problems))
+            }
+            Ok(plan) => {
+                check::check(&plan, &mut problems);
+                if problems.is_empty() {
+                    Ok(plan)
+                } else {
+                    Err(Problems(problems))
+                }
+            }
+        }
+    }
+}
+
+/// `a.?.b` (serde_ignored marks options) reads better as `a.b`.
+fn without_options(path: &str) -> String {
+    path.replace(".?", "")
+}

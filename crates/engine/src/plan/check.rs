@@ -1,0 +1,245 @@
+//! What a plan may not say although its types allow it. Reports every problem; changes nothing.
+use super::{Expect, Extract, Feeder, Kind, Plan, Request, Scenario, Step};
+
+pub fn check(plan: &Plan, problems: &mut Vec<String>) {
+    let mut wrong = |path: &str, text: String| problems.push(format!("{path}: {text}"));
+    if plan.target.addresses.is_empty() {
+        wrong("target.addresses", "needs at least one address".into());
+    }
+    if plan.target.port == 0 {
+        wrong("target.port", "must be 1 to 65535, got 0".into());
+    }
+    if plan.target.host.is_empty()
+        || plan
+            .target
+            .host
+            .contains(|c: char| c.is_whitespace() || c.is_control())
+    {
+        wrong(
+            "target.host",
+            format!("must be a host name or address, got {:?}", plan.target.host),
+        );
+    }
+    if plan.http.connections_max == Some(0) {
+        wrong(
+            "http.connections_max",
+            "must be at least 1 (null is unlimited), got 0".into(),
+        );
+    }
+    for (name, value) in [
+        ("timeout_ns", plan.http.timeout_ns),
+        ("connect_timeout_ns", plan.http.connect_timeout_ns),
+    ] {
+        if value == Some(0) {
+            wrong(
+                &format!("http.{name}"),
+                "must be above 0 (null is unlimited), got 0".into(),
+            );
+        }
+    }
+    if plan
+        .threads
+        .is_some_and(|threads| threads == 0 || threads > 256)
+    {
+        wrong(
+            "threads",
+            format!("must be 1 to 256, got {}", plan.threads.unwrap_or(0)),
+        );
+    }
+    headers("headers", &plan.headers, &mut wrong);
+    for (at, feeder) in plan.feeders.iter().enumerate() {
+        check_feeder(&format!("feeders[{at}]"), feeder, &mut wrong);
+    }
+    if plan.scenarios.is_empty() {
+        wrong("scenarios", "needs at least one scenario".into());
+    }
+    for (at, scenario) in plan.scenarios.iter().enumerate() {
+        check_scenario(&format!("scenarios[{at}]"), scenario, &mut wrong);
+    }
+    let weights: f64 = plan.scenarios.iter().map(|s| s.weight).sum();
+    let usable = weights > 0.0 && weights.is_finite();
+    if !plan.scenarios.is_empty() && !usable {
+        wrong(
+            "scenarios",
+            format!("the weights must sum to more than 0, got {weights}"),
+        );
+    }
+    check_load(plan, &mut wrong);
+}
+
+fn check_feeder(path: &str, feeder: &Feeder, wrong: &mut impl FnMut(&str, String)) {
+    if feeder.columns.is_empty() {
+        wrong(
+            &format!("{path}.columns"),
+            "needs at least one column".into(),
+        );
+    }
+    if feeder.rows.is_empty() {
+        wrong(&format!("{path}.rows"), "needs at least one row".into());
+    }
+    let wanted = feeder.columns.len();
+    if let Some((at, row)) = feeder
+        .rows
+        .iter()
+        .enumerate()
+        .find(|(_, row)| row.len() != wanted)
+    {
+        wrong(
+            &format!("{path}.rows[{at}]"),
+            format!("must have {wanted} values, got {}", row.len()),
+        );
+    }
+}
+
+fn check_scenario(path: &str, scenario: &Scenario, wrong: &mut impl FnMut(&str, String)) {
+    if scenario.name.is_empty() {
+        wrong(&format!("{path}.name"), "must not be empty".into());
+    }
+    if !(scenario.weight >= 0.0 && scenario.weight.is_finite()) {
+        wrong(
+            &format!("{path}.weight"),
+            format!("must be 0 or more, got {}", scenario.weight),
+        );
+    }
+    if !scenario
+        .steps
+        .iter()
+        .any(|step| matches!(step, Step::Request(_)))
+    {
+        wrong(
+            &format!("{path}.steps"),
+            "needs at least one request".into(),
+        );
+    }
+    for (at, step) in scenario.steps.iter().enumerate() {
+        match step {
+            Step::Request(request) => {
+                check_request(&format!("{path}.steps[{at}].request"), request, wrong)
+            }
+            Step::Think(think) if think.min_ns > think.max_ns => wrong(
+                &format!("{path}.steps[{at}].think"),
+                format!(
+                    "min_ns must not be above max_ns, got {} and {}",
+                    think.min_ns, think.max_ns
+                ),
+            ),
+            Step::Think(_) => {}
+        }
+    }
+}
+
+fn check_request(path: &str, request: &Request, wrong: &mut impl FnMut(&str, String)) {
+    if request.name.is_empty() {
+        wrong(&format!("{path}.name"), "must not be empty".into());
+    }
+    if !is_token(&request.method) || request.method == "CONNECT" {
+        wrong(
+            &format!("{path}.method"),
+            format!("must be an HTTP method, got {:?}", request.method),
+        );
+    }
+    if !request.path.starts_with('/') && !request.path.starts_with("{{") {
+        wrong(
+            &format!("{path}.path"),
+            format!("must begin with '/' or a template, got {:?}", request.path),
+        );
+    }
+    headers(&format!("{path}.headers"), &request.headers, wrong);
+    for (at, expect) in request.expect.iter().enumerate() {
+        if let Expect::Status(statuses) = expect
+            && statuses.is_empty()
+        {
+            wrong(
+                &format!("{path}.expect[{at}].status"),
+                "needs at least one status".into(),
+            );
+        }
+    }
+    for (
+        at,
+        Extract {
+            json,
+            regex,
+            header,
+            ..
+        },
+    ) in request.extract.iter().enumerate()
+    {
+        let places = [json, regex, header]
+            .iter()
+            .filter(|place| place.is_some())
+            .count();
+        if places != 1 {
+            wrong(
+                &format!("{path}.extract[{at}]"),
+                format!("needs one of json, regex, header; got {places}"),
+            );
+        }
+    }
+}
+
+fn headers(path: &str, headers: &[(String, String)], wrong: &mut impl FnMut(&str, String)) {
+    for (at, (name, value)) in headers.iter().enumerate() {
+        let path = format!("{path}[{at}]");
+        if !is_token(name) {
+            wrong(&path, format!("must be a header name, got {name:?}"));
+        }
+        if ["content-length", "transfer-encoding", "connection"]
+            .iter()
+            .any(|own| name.eq_ignore_ascii_case(own))
+        {
+            wrong(
+                &path,
+                format!("{name:?} is set by the engine; leave it out"),
+            );
+        }
+        if value.contains(|c: char| c.is_control() && c != '\t') {
+            wrong(
+                &path,
+                format!("a header value has no control characters, got {value:?}"),
+            );
+        }
+    }
+}
+
+fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+fn check_load(plan: &Plan, wrong: &mut impl FnMut(&str, String)) {
+    let load = &plan.load;
+    if load.stages.is_empty() {
+        wrong("load.stages", "needs at least one stage".into());
+    }
+    for (at, stage) in load.stages.iter().enumerate() {
+        for (name, level) in [("from", stage.from), ("to", stage.to)] {
+            if !(0.0..=1e9).contains(&level) {
+                wrong(
+                    &format!("load.stages[{at}].{name}"),
+                    format!("must be 0 to 1e9, got {level}"),
+                );
+            }
+        }
+        if stage.duration_ns == 0 {
+            wrong(
+                &format!("load.stages[{at}].duration_ns"),
+                "must be above 0, got 0".into(),
+            );
+        }
+    }
+    if load.kind == Kind::Closed && load.arrivals.is_some() {
+        wrong(
+            "load.arrivals",
+            "only an open load has arrivals; leave it null".into(),
+        );
+    }
+    if load.count == Some(0) {
+        wrong(
+            "load.count",
+            "must be at least 1 (null is unlimited), got 0".into(),
+        );
+    }
+}

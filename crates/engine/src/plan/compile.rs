@@ -1,0 +1,240 @@
+//! A plan, made ready for the hot path: request bytes rendered where nothing in them changes, templates, patterns
+//! and paths parsed, names turned into numbers.
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::request::Request;
+use super::{ArrivalsKind, Kind, Plan, Problems, Step};
+use crate::feeder::Feeders;
+use crate::record::StepNames;
+use crate::rng::Rng;
+use crate::schedule::{LoadKind, Stage};
+use crate::template::Names;
+
+/// Nothing changes any more once it is compiled; the threads only read it.
+#[derive(Debug)]
+pub struct Compiled {
+    pub names: StepNames,
+    pub scenarios: Vec<Scenario>,
+    /// Running sums of the weights, scaled to end at 1.
+    chances: Vec<f64>,
+    pub feeders: Feeders,
+    pub origin: Origin,
+    pub addresses: Vec<SocketAddr>,
+    pub connections_max: usize,
+    pub timeout_ns: u64,
+    pub connect_timeout_ns: u64,
+    pub redirects_max: u32,
+    pub body_bytes_max: usize,
+    pub keep_alive: bool,
+    pub stages: Vec<Stage>,
+    pub kind: LoadKind,
+    pub count: Option<u64>,
+    pub live: bool,
+    pub grace_ns: u64,
+    pub seed: u64,
+    pub threads: usize,
+}
+
+/// Where requests go; redirects must stay here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    pub tls: bool,
+    pub host: String,
+    pub port: u16,
+}
+
+#[derive(Debug)]
+pub struct Scenario {
+    pub steps: Vec<CompiledStep>,
+    /// How many extracted values an iteration holds.
+    pub slots: usize,
+}
+
+#[derive(Debug)]
+pub enum CompiledStep {
+    Request(Box<Request>),
+    Think { min_ns: u64, max_ns: u64 },
+}
+
+impl Compiled {
+    /// The scenario of iteration `number`: by weight, and the same in every run of this seed.
+    pub fn scenario_of(&self, number: u64) -> usize {
+        if self.scenarios.len() == 1 {
+            return 0;
+        }
+        let drawn = Rng::of(self.seed, number).unit();
+        self.chances
+            .iter()
+            .position(|chance| drawn < *chance)
+            .unwrap_or(self.scenarios.len() - 1)
+    }
+
+    /// When the stages end, in ns from the start.
+    pub fn stages_end_ns(&self) -> u64 {
+        self.stages
+            .iter()
+            .fold(0, |sum: u64, stage| sum.saturating_add(stage.duration_ns))
+    }
+
+    /// The highest level of the stages.
+    fn top_level(&self) -> f64 {
+        self.stages
+            .iter()
+            .flat_map(|stage| [stage.from, stage.to])
+            .fold(0.0, f64::max)
+    }
+}
+
+/// Make a checked plan ready.
+///
+/// # Errors
+/// Every template, pattern and path that cannot be understood, at once.
+pub fn compile(plan: &Plan, cores: usize) -> Result<Compiled, Problems> {
+    let mut problems = vec![];
+    let feeders = Feeders::new(plan.feeders.clone(), plan.seed);
+    let origin = Origin {
+        tls: plan.target.scheme == super::Scheme::Https,
+        host: plan.target.host.clone(),
+        port: plan.target.port,
+    };
+    let mut names: Vec<Arc<str>> = vec![];
+    let mut scenarios = vec![];
+    for (at, scenario) in plan.scenarios.iter().enumerate() {
+        let path = format!("scenarios[{at}]");
+        scenarios.push(compile_scenario(
+            &path,
+            scenario,
+            plan,
+            &origin,
+            &feeders,
+            &mut names,
+            &mut problems,
+        ));
+    }
+    if !problems.is_empty() {
+        return Err(Problems(problems));
+    }
+    let total: f64 = plan.scenarios.iter().map(|scenario| scenario.weight).sum();
+    let chances = plan.scenarios.iter().scan(0.0, |sum, scenario| {
+        *sum += scenario.weight / total;
+        Some(*sum)
+    });
+    let stage = |spec: &super::StageSpec| Stage {
+        duration_ns: spec.duration_ns,
+        from: spec.from,
+        to: spec.to,
+    };
+    let mut compiled = Compiled {
+        names: names.into(),
+        scenarios,
+        chances: chances.collect(),
+        feeders,
+        addresses: plan
+            .target
+            .addresses
+            .iter()
+            .map(|ip| SocketAddr::new(*ip, origin.port))
+            .collect(),
+        origin,
+        connections_max: plan.http.connections_max.unwrap_or(usize::MAX),
+        timeout_ns: plan.http.timeout_ns.unwrap_or(u64::MAX),
+        connect_timeout_ns: plan.http.connect_timeout_ns.unwrap_or(u64::MAX),
+        redirects_max: plan.http.redirects_max,
+        body_bytes_max: plan.http.body_bytes_max,
+        keep_alive: plan.http.keep_alive,
+        stages: plan.load.stages.iter().map(stage).collect(),
+        kind: match (plan.load.kind, plan.load.arrivals) {
+            (Kind::Closed, _) => LoadKind::Closed,
+            (Kind::Open, Some(ArrivalsKind::Constant)) => LoadKind::Constant,
+            (Kind::Open, _) => LoadKind::Poisson,
+        },
+        count: plan.load.count,
+        live: plan.live,
+        grace_ns: plan.grace_ns,
+        seed: plan.seed,
+        threads: 1,
+    };
+    compiled.threads = plan
+        .threads
+        .unwrap_or_else(|| default_threads(&compiled, cores));
+    // A thread without a connection could start nothing.
+    compiled.threads = compiled.threads.min(compiled.connections_max);
+    Ok(compiled)
+}
+
+/// One thread, unless the load is high and cores are plenty.
+///
+/// One thread sends far more than most services answer (some 100,000 requests a second per core). On a machine that is
+/// shared with the service under test, a second one takes its core from the service and makes both wait for the
+/// scheduler, which shows as lag. So: one thread below 5,000 starts per second or 500 users, and on 3 cores or fewer;
+/// otherwise half of the cores, at most 4.
+fn default_threads(compiled: &Compiled, cores: usize) -> usize {
+    let low = match compiled.kind {
+        LoadKind::Closed => compiled.top_level() <= 500.0,
+        LoadKind::Constant | LoadKind::Poisson => compiled.top_level() <= 5_000.0,
+    };
+    if low && !compiled.live {
+        1
+    } else {
+        (cores / 2).clamp(1, 4)
+    }
+}
+
+fn compile_scenario(
+    path: &str,
+    scenario: &super::Scenario,
+    plan: &Plan,
+    origin: &Origin,
+    feeders: &Feeders,
+    names: &mut Vec<Arc<str>>,
+    problems: &mut Vec<String>,
+) -> Scenario {
+    let mut extracted: Vec<String> = vec![];
+    for step in &scenario.steps {
+        if let Step::Request(request) = step {
+            for extract in &request.extract {
+                if !extracted.contains(&extract.variable) {
+                    extracted.push(extract.variable.clone());
+                }
+            }
+        }
+    }
+    let known = Names {
+        extracted: &extracted,
+        feeders,
+        variables: &plan.variables,
+    };
+    let mut steps = vec![];
+    for (at, step) in scenario.steps.iter().enumerate() {
+        match step {
+            Step::Think(think) => steps.push(CompiledStep::Think {
+                min_ns: think.min_ns,
+                max_ns: think.max_ns,
+            }),
+            Step::Request(request) => {
+                let series = names
+                    .iter()
+                    .position(|name| **name == *request.name)
+                    .unwrap_or_else(|| {
+                        names.push(request.name.as_str().into());
+                        names.len() - 1
+                    });
+                match Request::compile(request, series, plan, origin, &known) {
+                    Ok(request) => steps.push(CompiledStep::Request(Box::new(request))),
+                    Err(wrong) => {
+                        problems.extend(
+                            wrong
+                                .into_iter()
+                                .map(|text| format!("{path}.steps[{at}].request.{text}")),
+                        );
+                    }
+                }
+            }
+        }
+    }
+    Scenario {
+        steps,
+        slots: extracted.len(),
+    }
+}

@@ -1,0 +1,271 @@
+//! One request of a scenario: its bytes, or the templates they come from, and what its answer is held to.
+use super::compile::Origin;
+use super::{Plan, redirect::Redirect};
+use crate::expect::Expectation;
+use crate::extract::{Extraction, From};
+use crate::http1::Wants;
+use crate::rng::Rng;
+use crate::template::{Names, Place, Template, Values};
+
+#[derive(Debug)]
+pub struct Request {
+    /// Which step's series it is counted in.
+    pub series: usize,
+    pub method: String,
+    /// May be sent again when a kept-alive connection turns out to be closed (RFC 9110, 9.2.2).
+    pub idempotent: bool,
+    path: Template,
+    /// The header lines but content-length, each with its line end.
+    fields: Template,
+    /// The same without what describes a body, for a redirect that turns into a GET.
+    fields_of_get: Template,
+    body: Option<Template>,
+    /// A content-length even without a body, as POST, PUT and PATCH need.
+    sized: bool,
+    /// All of it, where nothing changes from one request to the next.
+    pub fixed: Option<Box<[u8]>>,
+    pub expect: Vec<Expectation>,
+    pub extract: Vec<Extraction>,
+    pub wants: Wants,
+    pub reads_json: bool,
+}
+
+impl Request {
+    /// Parse everything in the request.
+    ///
+    /// # Errors
+    /// What cannot be understood, as `field: reason`.
+    pub fn compile(
+        spec: &super::Request,
+        series: usize,
+        plan: &Plan,
+        origin: &Origin,
+        names: &Names<'_>,
+    ) -> Result<Self, Vec<String>> {
+        let mut problems = vec![];
+        let path = template("path", &spec.path, Place::Path, names, &mut problems);
+        let headers = merged_headers(spec, plan, origin);
+        for (name, value) in &headers {
+            // Each alone for the message; together below.
+            template(
+                &format!("headers {name:?}"),
+                value,
+                Place::Header,
+                names,
+                &mut problems,
+            );
+        }
+        let is_json = headers.iter().any(|(name, value)| {
+            name.eq_ignore_ascii_case("content-type") && value.to_ascii_lowercase().contains("json")
+        });
+        let place = if is_json {
+            Place::JsonBody
+        } else {
+            Place::Body
+        };
+        let body = spec
+            .body
+            .as_deref()
+            .map(|body| template("body", body, place, names, &mut problems));
+        let expect = collect("expect", &spec.expect, Expectation::compile, &mut problems);
+        let slot = |extract: &super::Extract| {
+            names
+                .extracted
+                .iter()
+                .position(|n| *n == extract.variable)
+                .unwrap_or(0)
+        };
+        let extract = collect(
+            "extract",
+            &spec.extract,
+            |e| Extraction::compile(e, slot(e)),
+            &mut problems,
+        );
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let lines = |keep: &dyn Fn(&str) -> bool| {
+            let lines: Vec<String> = headers
+                .iter()
+                .filter(|(name, _)| keep(name))
+                .map(|(name, value)| format!("{name}: {value}\r\n"))
+                .collect();
+            Template::parse(&lines.concat(), Place::Header, names).map_err(|reason| vec![reason])
+        };
+        let mut request = Self {
+            series,
+            method: spec.method.clone(),
+            idempotent: ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]
+                .contains(&spec.method.as_str()),
+            path,
+            fields: lines(&|_| true)?,
+            fields_of_get: lines(&|name| !name.to_ascii_lowercase().starts_with("content-"))?,
+            body,
+            sized: ["POST", "PUT", "PATCH"].contains(&spec.method.as_str()),
+            fixed: None,
+            wants: Wants {
+                to_head_request: spec.method == "HEAD",
+                head: needs_head(&expect, &extract),
+                body: needs_body(&expect, &extract),
+                body_bytes_max: plan.http.body_bytes_max,
+            },
+            reads_json: expect.iter().any(Expectation::reads_json)
+                || extract.iter().any(Extraction::reads_json),
+            expect,
+            extract,
+        };
+        if request.is_fixed() {
+            let mut bytes = vec![];
+            let values = Values {
+                number: 0,
+                extracted: &[],
+                feeders: names.feeders,
+            };
+            if request
+                .render(&values, &mut Rng::new(0), None, &mut bytes)
+                .is_ok()
+            {
+                request.fixed = Some(bytes.into());
+            }
+        }
+        Ok(request)
+    }
+
+    fn is_fixed(&self) -> bool {
+        let body_fixed = self.body.as_ref().is_none_or(|body| body.fixed().is_some());
+        self.path.fixed().is_some() && self.fields.fixed().is_some() && body_fixed
+    }
+
+    /// Append the request's bytes, or those of the redirect it was sent to.
+    ///
+    /// # Errors
+    /// The name in a template that has no value.
+    pub fn render(
+        &self,
+        values: &Values<'_>,
+        rng: &mut Rng,
+        redirect: Option<&Redirect>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), &str> {
+        use std::io::Write;
+        let becomes_get = redirect.is_some_and(|redirect| redirect.becomes_get);
+        let method = if becomes_get && self.method != "HEAD" {
+            "GET"
+        } else {
+            &self.method
+        };
+        out.extend_from_slice(method.as_bytes());
+        out.push(b' ');
+        match redirect {
+            Some(redirect) => out.extend_from_slice(redirect.path.as_bytes()),
+            None => self.path.render(values, rng, out)?,
+        }
+        out.extend_from_slice(b" HTTP/1.1\r\n");
+        let fields = if becomes_get {
+            &self.fields_of_get
+        } else {
+            &self.fields
+        };
+        fields.render(values, rng, out)?;
+        match &self.body {
+            Some(body) if !becomes_get => {
+                // The length stands before the body and is known after it.
+                out.extend_from_slice(b"content-length: \r\n\r\n");
+                let start = out.len();
+                body.render(values, rng, out)?;
+                let length = (out.len() - start).to_string();
+                out.splice(start - 4..start - 4, length.bytes());
+            }
+            // Writing to a Vec does not fail.
+            None if self.sized && !becomes_get => _ = out.write_all(b"content-length: 0\r\n\r\n"),
+            _ => out.extend_from_slice(b"\r\n"),
+        }
+        Ok(())
+    }
+
+    /// The path as it is sent; empty where a value is missing.
+    pub fn path_text(&self, values: &Values<'_>, rng: &mut Rng) -> String {
+        let mut out = vec![];
+        // A request with a missing value was not sent, so nothing asks for its path.
+        let _ = self.path.render(values, rng, &mut out);
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    /// Does the step expect this status by name?
+    pub fn expects_status(&self, status: u16) -> bool {
+        self.expect
+            .iter()
+            .any(|expect| matches!(expect, Expectation::Status(wanted) if wanted.contains(&status)))
+    }
+}
+
+fn template(
+    what: &str,
+    text: &str,
+    place: Place,
+    names: &Names<'_>,
+    problems: &mut Vec<String>,
+) -> Template {
+    Template::parse(text, place, names).unwrap_or_else(|reason| {
+        problems.push(format!("{what}: {reason}"));
+        Template::default()
+    })
+}
+
+fn collect<S, T>(
+    what: &str,
+    specs: &[S],
+    compile: impl Fn(&S) -> Result<T, String>,
+    problems: &mut Vec<String>,
+) -> Vec<T> {
+    let mut compiled = vec![];
+    for (at, spec) in specs.iter().enumerate() {
+        match compile(spec) {
+            Ok(one) => compiled.push(one),
+            Err(reason) => problems.push(format!("{what}[{at}]: {reason}")),
+        }
+    }
+    compiled
+}
+
+/// The plan's headers, those of the step in their place, and `host` and `connection` from the engine.
+fn merged_headers(spec: &super::Request, plan: &Plan, origin: &Origin) -> Vec<(String, String)> {
+    let of_step = |name: &str| {
+        spec.headers
+            .iter()
+            .any(|(own, _)| own.eq_ignore_ascii_case(name))
+    };
+    let mut headers: Vec<(String, String)> = plan
+        .headers
+        .iter()
+        .filter(|(name, _)| !of_step(name))
+        .chain(&spec.headers)
+        .cloned()
+        .collect();
+    if !headers
+        .iter()
+        .any(|(name, _)| name.eq_ignore_ascii_case("host"))
+    {
+        headers.insert(0, ("host".into(), origin.authority()));
+    }
+    if !plan.http.keep_alive {
+        headers.push(("connection".into(), "close".into()));
+    }
+    headers
+}
+
+fn needs_head(expect: &[Expectation], extract: &[Extraction]) -> bool {
+    expect
+        .iter()
+        .any(|expect| matches!(expect, Expectation::Header { .. }))
+        || extract
+            .iter()
+            .any(|extract| matches!(extract.from, From::Header(_)))
+}
+
+fn needs_body(expect: &[Expectation], extract: &[Extraction]) -> bool {
+    expect.iter().any(Expectation::reads_body)
+        || extract
+            .iter()
+            .any(|extract| !matches!(extract.from, From::Header(_)))
+}

@@ -1,0 +1,295 @@
+//! A run: its threads, the seconds they hand over, and what may be asked of them meanwhile.
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::plan::compile::{Compiled, compile};
+use crate::plan::{Plan, Problems};
+use crate::record::Tick;
+use crate::sys;
+use crate::tls::TlsSetup;
+use crate::worker::{Command, Inbox, Share, Start, Worker};
+
+mod collector;
+
+use collector::{Collector, Source};
+
+/// Seconds that a thread may be ahead of whoever takes the ticks; further ones are joined into the next.
+const SECONDS_AHEAD: usize = 120;
+/// From `start` to the first planned request: time for the threads to be there.
+const HEAD_START_NS: u64 = 5_000_000;
+/// From `set_level` to the new level: time for every thread to wake, so that no start is planned in the past.
+const LEVEL_AHEAD_NS: u64 = 500_000;
+
+/// Why a run did not do what was asked.
+#[derive(Debug)]
+pub enum RunError {
+    /// Started twice, or asked something before the start.
+    Order(&'static str),
+    /// The operating system refused a thread, a timer or an epoll set.
+    System(io::Error),
+    /// A level that is no number of starts or users.
+    Level(f64),
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Order(text) => f.write_str(text),
+            Self::System(error) => write!(
+                f,
+                "the operating system refused the load engine's threads: {error}"
+            ),
+            Self::Level(level) => write!(f, "a level must be 0 to 1e9, got {level}"),
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+/// How to reach a running thread.
+struct Control {
+    inbox: Inbox,
+    in_flight: Arc<AtomicU64>,
+}
+
+/// One load run. Every method may be called from any thread, also while another one waits for a tick.
+pub struct Run {
+    plan: Arc<Compiled>,
+    tls: Option<TlsSetup>,
+    controls: OnceLock<Vec<Control>>,
+    collector: Mutex<Collector>,
+    finished: AtomicBool,
+    examples: Mutex<BTreeMap<&'static str, String>>,
+}
+
+impl Run {
+    /// Check and compile the plan; nothing starts yet.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the plan.
+    pub fn new(plan_json: &str) -> Result<Self, Problems> {
+        let plan = Plan::parse(plan_json)?;
+        let compiled = compile(&plan, sys::cores());
+        let tls = TlsSetup::of(&plan);
+        match (compiled, tls) {
+            (Ok(compiled), Ok(tls)) => Ok(Self {
+                plan: Arc::new(compiled),
+                tls,
+                controls: OnceLock::new(),
+                collector: Mutex::default(),
+                finished: AtomicBool::new(false),
+                examples: Mutex::default(),
+            }),
+            (compiled, tls) => {
+                let problems = [compiled.err(), tls.err()]
+                    .into_iter()
+                    .flatten()
+                    .flat_map(|problems| problems.0);
+                Err(Problems(problems.collect()))
+            }
+        }
+    }
+
+    /// How many threads the run has.
+    pub fn threads(&self) -> usize {
+        self.plan.threads
+    }
+
+    /// Start the threads.
+    ///
+    /// # Errors
+    /// Started before, or refused by the operating system (then nothing runs).
+    pub fn start(&self) -> Result<(), RunError> {
+        let mut collector = self
+            .collector
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if self.controls.get().is_some() {
+            return Err(RunError::Order(
+                "the run was started before; make a new Run",
+            ));
+        }
+        let origin_ns = sys::now_ns() + HEAD_START_NS;
+        let mut controls = vec![];
+        let mut refused = None;
+        for thread in 0..self.plan.threads {
+            match self.spawn(thread as u64, origin_ns) {
+                Ok((control, source)) => {
+                    controls.push(control);
+                    collector.sources.push(source);
+                }
+                Err(error) => {
+                    refused = Some(RunError::System(error));
+                    break;
+                }
+            }
+        }
+        let controls = self.controls.get_or_init(|| controls);
+        match refused {
+            None => Ok(()),
+            Some(error) => {
+                controls
+                    .iter()
+                    .for_each(|control| control.inbox.put(Command::Abort));
+                self.finished.store(true, Ordering::Release);
+                Err(error)
+            }
+        }
+    }
+
+    fn spawn(&self, thread: u64, origin_ns: u64) -> io::Result<(Control, Source)> {
+        let (outbox, seconds) = sync_channel(SECONDS_AHEAD);
+        let control = Control {
+            inbox: Inbox::new()?,
+            in_flight: Arc::default(),
+        };
+        let start = Start {
+            plan: self.plan.clone(),
+            share: Share {
+                thread,
+                threads: self.plan.threads as u64,
+            },
+            tls: self.tls.clone(),
+            origin_ns,
+            inbox: control.inbox.clone(),
+            in_flight: control.in_flight.clone(),
+            outbox,
+        };
+        let handle = std::thread::Builder::new()
+            .name(format!("load-{thread}"))
+            .spawn(move || Worker::new(start).and_then(Worker::run))?;
+        Ok((control, Source::new(seconds, handle)))
+    }
+
+    fn controls(&self) -> Result<&[Control], RunError> {
+        let controls = self.controls.get().map(Vec::as_slice);
+        controls.ok_or(RunError::Order(
+            "the run has not been started; call start() first",
+        ))
+    }
+
+    /// Was the last tick handed out?
+    pub fn finished(&self) -> bool {
+        self.finished.load(Ordering::Acquire)
+    }
+
+    /// The next second of the run, merged over its threads; None when it is not there within `timeout`, or when the
+    /// run is over.
+    ///
+    /// # Errors
+    /// Not started, or a thread that the operating system stopped.
+    pub fn next_tick(&self, timeout: Duration) -> Result<Option<Tick>, RunError> {
+        self.controls()?;
+        if self.finished() {
+            return Ok(None);
+        }
+        let mut collector = self
+            .collector
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let second = collector.next(Instant::now() + timeout).inspect_err(|_| {
+            self.finished.store(true, Ordering::Release);
+            // Without one of its threads the run is not what was planned: the others end too.
+            let _ = self.ask(Command::Abort);
+        })?;
+        let Some(mut second) = second else {
+            return Ok(None);
+        };
+        if second.last {
+            self.finished.store(true, Ordering::Release);
+        }
+        let mut examples = self.examples.lock().unwrap_or_else(PoisonError::into_inner);
+        for (kind, text) in std::mem::take(&mut second.examples) {
+            examples.entry(kind.name()).or_insert(text);
+        }
+        Ok(Some(Tick::new(second, &self.plan.names)))
+    }
+
+    /// From now on (half a millisecond, so that no start is planned in the past): starts per second, or users.
+    ///
+    /// # Errors
+    /// Not started, or a level that cannot be.
+    pub fn set_level(&self, level: f64) -> Result<(), RunError> {
+        if !(0.0..=1e9).contains(&level) {
+            return Err(RunError::Level(level));
+        }
+        self.ask(Command::Level {
+            level,
+            at_ns: sys::now_ns() + LEVEL_AHEAD_NS,
+        })
+    }
+
+    /// Plan no further requests until `resume`; those in flight or waiting go on.
+    ///
+    /// # Errors
+    /// Not started.
+    pub fn pause(&self) -> Result<(), RunError> {
+        self.ask(Command::Pause)
+    }
+
+    /// Go on where `pause` stopped; the schedule moves by the length of the pause.
+    ///
+    /// # Errors
+    /// Not started.
+    pub fn resume(&self) -> Result<(), RunError> {
+        self.ask(Command::Resume)
+    }
+
+    /// Start nothing more; what is in flight gets the plan's grace time.
+    ///
+    /// # Errors
+    /// Not started.
+    pub fn stop(&self) -> Result<(), RunError> {
+        self.ask(Command::Stop)
+    }
+
+    /// Start nothing more and cut what is in flight.
+    ///
+    /// # Errors
+    /// Not started.
+    pub fn abort(&self) -> Result<(), RunError> {
+        self.ask(Command::Abort)
+    }
+
+    fn ask(&self, command: Command) -> Result<(), RunError> {
+        self.controls()?
+            .iter()
+            .for_each(|control| control.inbox.put(command));
+        Ok(())
+    }
+
+    /// One example of each error kind so far, of the ticks handed out.
+    pub fn error_examples(&self) -> BTreeMap<&'static str, String> {
+        self.examples
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Requests that are sent and not done, now.
+    pub fn in_flight(&self) -> u64 {
+        self.controls
+            .get()
+            .into_iter()
+            .flatten()
+            .map(|control| control.in_flight.load(Ordering::Relaxed))
+            .sum()
+    }
+}
+
+impl Drop for Run {
+    /// Threads do not outlive their run.
+    fn drop(&mut self) {
+        // Not started: nothing to end.
+        let _ = self.ask(Command::Abort);
+        self.collector
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .end();
+    }
+}

@@ -1,0 +1,184 @@
+//! TLS by rustls: which certificates are trusted, and one connection's handshake and records.
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
+
+use crate::plan::{Plan, Problems, Scheme};
+
+/// What every TLS connection of one thread shares; sessions are resumed within it.
+#[derive(Debug, Clone)]
+pub struct TlsSetup {
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
+}
+
+impl TlsSetup {
+    /// None for a plan without TLS.
+    ///
+    /// # Errors
+    /// A certificate authority that cannot be read, or a host that no certificate can name.
+    pub fn of(plan: &Plan) -> Result<Option<Self>, Problems> {
+        if plan.target.scheme == Scheme::Http {
+            return Ok(None);
+        }
+        let problem = |text: String| Problems(vec![text]);
+        let name = ServerName::try_from(plan.target.host.clone()).map_err(|_| {
+            problem(format!(
+                "target.host: {:?} cannot be in a certificate",
+                plan.target.host
+            ))
+        })?;
+        let roots = roots(plan.tls.ca_pem.as_deref())
+            .map_err(|text| problem(format!("tls.ca_pem: {text}")))?;
+        let provider = Arc::new(ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| problem(format!("tls: {error}")))?;
+        let config = if plan.tls.insecure {
+            let verifier = Arc::new(AcceptAll(provider));
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(verifier)
+                .with_no_client_auth()
+        } else {
+            builder.with_root_certificates(roots).with_no_client_auth()
+        };
+        Ok(Some(Self {
+            config: Arc::new(config),
+            name,
+        }))
+    }
+
+    /// The same trust with sessions of its own, so that threads share nothing.
+    pub fn for_thread(&self) -> Self {
+        let mut config = (*self.config).clone();
+        config.resumption = rustls::client::Resumption::in_memory_sessions(64);
+        Self {
+            config: Arc::new(config),
+            name: self.name.clone(),
+        }
+    }
+
+    pub fn connect(&self) -> Result<Tls, rustls::Error> {
+        Ok(Tls(ClientConnection::new(
+            self.config.clone(),
+            self.name.clone(),
+        )?))
+    }
+}
+
+fn roots(ca_pem: Option<&str>) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    let Some(pem) = ca_pem else {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        return Ok(roots);
+    };
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        let certificate = certificate.map_err(|error| format!("not a PEM certificate: {error}"))?;
+        roots.add(certificate).map_err(|error| error.to_string())?;
+    }
+    if roots.is_empty() {
+        Err("holds no certificate".into())
+    } else {
+        Ok(roots)
+    }
+}
+
+/// One connection's TLS state. Bytes of the network go in and out by slices; there is no socket here.
+#[derive(Debug)]
+pub struct Tls(ClientConnection);
+
+impl Tls {
+    pub fn is_handshaking(&self) -> bool {
+        self.0.is_handshaking()
+    }
+
+    /// Take bytes that the network delivered; decrypted ones are appended to `plain`.
+    /// True when the peer has said that no more will come.
+    pub fn receive(
+        &mut self,
+        mut bytes: &[u8],
+        plain: &mut Vec<u8>,
+    ) -> Result<bool, rustls::Error> {
+        let mut closed = false;
+        while !bytes.is_empty() {
+            if !matches!(self.0.read_tls(&mut bytes), Ok(1..)) {
+                break;
+            }
+            let state = self.0.process_new_packets()?;
+            closed |= state.peer_has_closed();
+            let start = plain.len();
+            plain.resize(start + state.plaintext_bytes_to_read(), 0);
+            // Exactly what is there to read, so neither WouldBlock nor an early end can come.
+            let read = self.0.reader().read(&mut plain[start..]).unwrap_or(0);
+            plain.truncate(start + read);
+        }
+        Ok(closed)
+    }
+
+    /// Encrypt `plain`, and append all that the network shall carry to `out`.
+    pub fn send(&mut self, plain: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+        self.0.set_buffer_limit(None);
+        self.0.writer().write_all(plain)?;
+        while self.0.wants_write() {
+            self.0.write_tls(out)?;
+        }
+        Ok(())
+    }
+}
+
+/// Trusts whoever answers: only for `insecure`, which is never implied.
+#[derive(Debug)]
+struct AcceptAll(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AcceptAll {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

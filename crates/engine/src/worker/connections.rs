@@ -1,0 +1,278 @@
+//! Connections: opening, the pool of idle ones, their deadlines, closing.
+use std::os::fd::OwnedFd;
+
+use super::Worker;
+use crate::http1::Exchange;
+use crate::record::{ErrorKind, phase};
+use crate::sys::{self, EventFlags};
+use crate::timers::Due;
+use crate::tls::Tls;
+
+/// A place for a connection. It outlives its connections, so that one timer entry serves them all.
+pub struct Slot {
+    pub conn: Option<Conn>,
+    /// Tells events of an earlier connection in this place apart.
+    generation: u32,
+    /// When the slot's timer fires; `u64::MAX` for not armed.
+    armed_ns: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    Connecting,
+    Handshaking,
+    Idle,
+    Busy,
+}
+
+pub struct Conn {
+    pub fd: OwnedFd,
+    pub tls: Option<Box<Tls>>,
+    pub state: State,
+    /// Who uses it; meaningless while idle.
+    pub user: u32,
+    /// Its place in the list of idle ones.
+    idle_at: u32,
+    /// Has carried an answer before.
+    pub used: bool,
+    /// When the current stage of opening began.
+    pub begun_ns: u64,
+    pub sent_ns: u64,
+    pub sent_end_ns: u64,
+    pub first_byte_ns: u64,
+    /// When what it does has taken too long; `u64::MAX` for never.
+    pub deadline_ns: u64,
+    pub exchange: Exchange,
+    /// What the socket would not take yet.
+    pub rest: Vec<u8>,
+}
+
+impl Worker {
+    pub(super) fn has_room(&self) -> bool {
+        !self.idle.is_empty() || self.open < self.connections_max
+    }
+
+    pub(super) fn conn(&mut self, at: u32) -> Option<&mut Conn> {
+        self.slots[at as usize].conn.as_mut()
+    }
+
+    /// Find the connection that an event is for; None when it is gone.
+    pub(super) fn slot_of(&self, token: u64) -> Option<u32> {
+        let (generation, at) = ((token >> 32) as u32, token as u32);
+        let slot = self.slots.get(at as usize)?;
+        (slot.generation == generation && slot.conn.is_some()).then_some(at)
+    }
+
+    pub(super) fn token(&self, at: u32) -> u64 {
+        u64::from(self.slots[at as usize].generation) << 32 | u64::from(at)
+    }
+
+    /// Watch for readiness to write, or no longer.
+    pub(super) fn watch_writable(&mut self, at: u32, writable: bool) {
+        let token = self.token(at);
+        let flags = if writable {
+            EventFlags::IN | EventFlags::OUT
+        } else {
+            EventFlags::IN
+        };
+        if let Some(conn) = &self.slots[at as usize].conn {
+            // Fails only for a descriptor that is not in the set, and this one is.
+            let _ = self.epoll.modify(&conn.fd, token, flags);
+        }
+    }
+
+    /// The user's request is started: on an idle connection, or on a new one.
+    pub(super) fn occupy(&mut self, user: u32) {
+        let at = &mut self.users[user as usize];
+        at.busy = true;
+        if let Some(request) = at.request(&self.plan) {
+            self.second.steps[request.series].started += 1;
+        }
+        self.send_somewhere(user);
+    }
+
+    pub(super) fn send_somewhere(&mut self, user: u32) {
+        match self.idle.pop() {
+            Some(at) => {
+                if let Some(conn) = self.conn(at) {
+                    conn.state = State::Busy;
+                    conn.user = user;
+                }
+                self.send_request(at);
+            }
+            None => self.open_for(user),
+        }
+    }
+
+    pub(super) fn open_for(&mut self, user: u32) {
+        let address = self.plan.addresses[self.next_address % self.plan.addresses.len()];
+        self.next_address += 1;
+        let now = self.clock();
+        let at = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot {
+                conn: None,
+                generation: 0,
+                armed_ns: u64::MAX,
+            });
+            (self.slots.len() - 1) as u32
+        });
+        let token = self.token(at);
+        let opened = sys::connect(&address).and_then(|fd| {
+            self.epoll
+                .add(&fd, token, EventFlags::IN | EventFlags::OUT)?;
+            Ok(fd)
+        });
+        match opened {
+            Ok(fd) => {
+                self.open += 1;
+                self.slots[at as usize].conn = Some(Conn {
+                    fd,
+                    tls: None,
+                    state: State::Connecting,
+                    user,
+                    idle_at: 0,
+                    used: false,
+                    begun_ns: now,
+                    sent_ns: 0,
+                    sent_end_ns: 0,
+                    first_byte_ns: 0,
+                    deadline_ns: u64::MAX,
+                    exchange: Exchange::default(),
+                    rest: vec![],
+                });
+                self.set_deadline(at, now.saturating_add(self.plan.connect_timeout_ns));
+            }
+            Err(error) => {
+                self.free.push(at);
+                let text = format!("cannot connect to {address}: {error}");
+                self.fail(user, ErrorKind::Connect, || text);
+            }
+        }
+    }
+
+    /// The attempt to connect has ended.
+    pub(super) fn connected(&mut self, at: u32) {
+        let now = self.clock();
+        let Some(conn) = &mut self.slots[at as usize].conn else {
+            return;
+        };
+        if let Err(error) = sys::socket_error(&conn.fd) {
+            return self.break_off(at, ErrorKind::Connect, || {
+                format!("cannot connect: {error}")
+            });
+        }
+        let took_ns = now - conn.begun_ns;
+        conn.begun_ns = now;
+        self.record_opening(at, phase::CONNECT, took_ns);
+        let Some(setup) = &self.tls else {
+            self.watch_writable(at, false);
+            return self.opened(at);
+        };
+        match setup.connect() {
+            Ok(tls) => {
+                if let Some(conn) = self.conn(at) {
+                    conn.tls = Some(Box::new(tls));
+                    conn.state = State::Handshaking;
+                }
+                self.watch_writable(at, false);
+                self.put_tls(at);
+            }
+            Err(error) => self.break_off(at, ErrorKind::Tls, || error.to_string()),
+        }
+    }
+
+    /// The handshake has ended.
+    pub(super) fn secured(&mut self, at: u32) {
+        let now = self.clock();
+        let Some(conn) = self.conn(at) else { return };
+        let took_ns = now - conn.begun_ns;
+        self.record_opening(at, phase::TLS, took_ns);
+        self.opened(at);
+    }
+
+    fn opened(&mut self, at: u32) {
+        if let Some(conn) = self.conn(at) {
+            conn.state = State::Busy;
+        }
+        self.send_request(at);
+    }
+
+    fn record_opening(&mut self, at: u32, phase: usize, took_ns: u64) {
+        let Some(conn) = &self.slots[at as usize].conn else {
+            return;
+        };
+        if let Some(request) = self.users[conn.user as usize].request(&self.plan) {
+            self.second.steps[request.series].phases[phase].record(took_ns);
+        }
+    }
+
+    /// The connection has done its work: keep it for the next, or close it.
+    pub(super) fn release(&mut self, at: u32, keep: bool) {
+        if !keep {
+            return self.close(at);
+        }
+        let idle_at = self.idle.len() as u32;
+        if let Some(conn) = self.conn(at) {
+            conn.state = State::Idle;
+            conn.used = true;
+            conn.idle_at = idle_at;
+            conn.deadline_ns = u64::MAX;
+            self.idle.push(at);
+        }
+    }
+
+    pub(super) fn close(&mut self, at: u32) {
+        let slot = &mut self.slots[at as usize];
+        let Some(conn) = slot.conn.take() else { return };
+        slot.generation = slot.generation.wrapping_add(1);
+        self.free.push(at);
+        self.open -= 1;
+        if conn.state == State::Idle {
+            self.idle.swap_remove(conn.idle_at as usize);
+            if let Some(moved) = self.idle.get(conn.idle_at as usize).copied()
+                && let Some(moved) = self.conn(moved)
+            {
+                moved.idle_at = conn.idle_at;
+            }
+        }
+    }
+
+    /// Costs nothing while the slot's timer fires earlier anyway: it will look again then.
+    pub(super) fn set_deadline(&mut self, at: u32, deadline_ns: u64) {
+        let slot = &mut self.slots[at as usize];
+        let Some(conn) = &mut slot.conn else { return };
+        conn.deadline_ns = deadline_ns;
+        if deadline_ns < slot.armed_ns {
+            slot.armed_ns = deadline_ns;
+            self.set_timer(deadline_ns, Due::Slot(at));
+        }
+    }
+
+    pub(super) fn look_at_deadline(&mut self, at: u32, fired_ns: u64, now: u64) {
+        let slot = &mut self.slots[at as usize];
+        if slot.armed_ns != fired_ns {
+            // An earlier entry was armed since, and has taken over.
+            return;
+        }
+        slot.armed_ns = u64::MAX;
+        let Some(conn) = &slot.conn else { return };
+        let (deadline_ns, state) = (conn.deadline_ns, conn.state);
+        if deadline_ns > now {
+            if deadline_ns != u64::MAX {
+                self.set_deadline(at, deadline_ns);
+            }
+        } else if state == State::Busy {
+            let limit_ms = self.plan.timeout_ns as f64 / 1e6;
+            self.break_off(at, ErrorKind::Timeout, || {
+                format!("no complete answer within {limit_ms} ms")
+            });
+        } else {
+            let limit_ms = self.plan.connect_timeout_ns as f64 / 1e6;
+            let (kind, what) = match state {
+                State::Handshaking => (ErrorKind::Tls, "TLS handshake"),
+                _ => (ErrorKind::Connect, "connection"),
+            };
+            self.break_off(at, kind, || format!("no {what} within {limit_ms} ms"));
+        }
+    }
+}

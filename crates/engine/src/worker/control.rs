@@ -1,0 +1,144 @@
+//! What others may ask of a running thread: another level, a pause, an end.
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::arrivals::Load;
+use super::{Phase, Worker};
+use crate::sys::Wake;
+use crate::timers::Due;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Command {
+    /// From `at_ns` on: starts per second, or users.
+    Level {
+        level: f64,
+        at_ns: u64,
+    },
+    Pause,
+    Resume,
+    /// No more starts; what is in flight gets the grace time.
+    Stop,
+    /// No more starts; what is in flight is cut.
+    Abort,
+}
+
+/// The commands that wait for a thread. Locked only when there is one.
+#[derive(Debug, Clone)]
+pub struct Inbox {
+    commands: Arc<Mutex<Vec<Command>>>,
+    wake: Wake,
+}
+
+impl Inbox {
+    pub fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            commands: Arc::default(),
+            wake: Wake::new()?,
+        })
+    }
+
+    pub fn put(&self, command: Command) {
+        self.commands
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(command);
+        self.wake.wake();
+    }
+
+    pub fn wake(&self) -> &Wake {
+        &self.wake
+    }
+
+    fn take(&self) -> Vec<Command> {
+        self.wake.clear();
+        std::mem::take(&mut *self.commands.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Worker {
+    pub(super) fn read_inbox(&mut self) {
+        for command in self.inbox.take() {
+            let now = self.clock();
+            match (command, self.phase) {
+                (Command::Abort, Phase::Running | Phase::Ending { .. }) => {
+                    self.end_starts(now);
+                    self.cut();
+                }
+                (Command::Stop, Phase::Running) => self.end_starts(now),
+                (Command::Level { level, at_ns }, Phase::Running) => {
+                    let at_ns = at_ns.max(now);
+                    let end_ns = if self.plan.live {
+                        u64::MAX
+                    } else {
+                        self.end_ns
+                    };
+                    self.load = Load::level(
+                        &self.plan,
+                        self.share,
+                        level,
+                        at_ns,
+                        end_ns,
+                        self.starts_made,
+                    );
+                }
+                (Command::Pause, Phase::Running) => self.paused_ns = self.paused_ns.or(Some(now)),
+                (Command::Resume, Phase::Running) => self.resume(now),
+                _ => {}
+            }
+            // Whatever it was, look at everything that may be due.
+            self.due_ns = 0;
+        }
+    }
+
+    /// Go on as if the pause had not been: the schedule and its end move by its length.
+    fn resume(&mut self, now: u64) {
+        let Some(since) = self.paused_ns.take() else {
+            return;
+        };
+        self.load.shift(now - since);
+        self.end_ns = self.end_ns.saturating_add(now - since);
+        self.ready.extend(self.parked.drain(..));
+    }
+
+    /// Nothing starts any more: what waits for a connection is not started, pauses end, nobody moves on.
+    pub(super) fn end_starts(&mut self, now: u64) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        self.phase = Phase::Ending {
+            cut_ns: now.saturating_add(self.plan.grace_ns),
+        };
+        self.paused_ns = None;
+        self.timers.drop_users();
+        while let Some(waiting) = self.waiting.pop_front() {
+            let series = self.series_of(&waiting);
+            self.second.steps[series].not_started += 1;
+        }
+        self.ready.clear();
+        self.parked.clear();
+        // Users without a request: those in a pause, parked or waiting.
+        self.users.retain(|_, user| user.busy);
+        self.due_ns = 0;
+    }
+
+    /// The run is over when nobody is left who could do anything.
+    pub(super) fn end_when_empty(&mut self) {
+        let starts_over = match self.phase {
+            Phase::Running => self.starts_left == 0 && self.waiting.is_empty(),
+            Phase::Ending { .. } => true,
+            Phase::Over => return,
+        };
+        if starts_over && self.users.is_empty() {
+            self.phase = Phase::Over;
+            self.due_ns = 0;
+        }
+    }
+
+    pub(super) fn pause_user(&mut self, user: u32, until_ns: u64) {
+        if until_ns < self.end_ns {
+            self.set_timer(until_ns, Due::User(user));
+        } else {
+            // Nothing will be started after the pause.
+            self.users.remove(user as usize);
+        }
+    }
+}

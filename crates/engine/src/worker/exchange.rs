@@ -1,0 +1,330 @@
+//! One request and its answer on a connection: sending, receiving, what goes wrong on the way.
+use std::io;
+
+use super::Worker;
+use super::connections::{Conn, State};
+use crate::http1::{State as Reading, Wrong};
+use crate::record::ErrorKind;
+use crate::sys::{self, EventFlags};
+
+impl Worker {
+    pub(super) fn on_socket(&mut self, token: u64, flags: EventFlags) {
+        let Some(at) = self.slot_of(token) else {
+            return;
+        };
+        let Some(conn) = self.conn(at) else { return };
+        if conn.state == State::Connecting {
+            self.connected(at);
+        } else {
+            if flags.contains(EventFlags::OUT) {
+                self.write_rest(at);
+            }
+            // An error, or the other side's end, shows as what a receive returns.
+            let readable = flags.intersects(EventFlags::IN | EventFlags::ERR | EventFlags::HUP);
+            if readable && self.slot_of(token).is_some() {
+                self.receive(at);
+            }
+        }
+        if !self.waiting.is_empty() {
+            self.serve_waiting();
+        }
+        if self.now_ns >= self.due_ns {
+            self.serve_due(self.now_ns);
+        } else if self.users.is_empty() {
+            self.end_when_empty();
+        }
+    }
+
+    /// Send the request that the connection's user is at.
+    pub(super) fn send_request(&mut self, at: u32) {
+        if let Err(text) = self.render(at) {
+            let Some(user) = self.conn(at).map(|conn| conn.user) else {
+                return;
+            };
+            self.release(at, true);
+            return self.fail(user, ErrorKind::Template, || text);
+        }
+        let sent_ns = self.clock();
+        let Some(conn) = &mut self.slots[at as usize].conn else {
+            return;
+        };
+        let user = &mut self.users[conn.user as usize];
+        let Some(request) = user.request(&self.plan) else {
+            return;
+        };
+        let step = &mut self.second.steps[request.series];
+        if user.sent_ns == 0 {
+            user.sent_ns = sent_ns;
+            step.lag.record(sent_ns - user.planned_ns.min(sent_ns));
+            step.in_flight += 1;
+            self.in_flight += 1;
+        }
+        let bytes = match &request.fixed {
+            Some(fixed) if user.redirect.is_none() => fixed,
+            _ => self.sending.as_slice(),
+        };
+        conn.exchange.reset();
+        conn.first_byte_ns = 0;
+        conn.sent_ns = sent_ns;
+        let put = conn.put(bytes, &mut self.cipher);
+        conn.sent_end_ns = sys::now_ns();
+        step.bytes_sent += bytes.len() as u64;
+        self.set_deadline(at, sent_ns.saturating_add(self.plan.timeout_ns));
+        self.after_put(at, put);
+    }
+
+    /// Render the request into `sending`, unless its bytes are fixed; the error says which name has no value.
+    fn render(&mut self, at: u32) -> Result<(), String> {
+        let Some(conn) = &self.slots[at as usize].conn else {
+            return Ok(());
+        };
+        let user = &self.users[conn.user as usize];
+        let Some(request) = user.request(&self.plan) else {
+            return Ok(());
+        };
+        if request.fixed.is_some() && user.redirect.is_none() {
+            return Ok(());
+        }
+        self.sending.clear();
+        let mut rng = user.rng(self.plan.seed);
+        request
+            .render(
+                &user.values(&self.plan),
+                &mut rng,
+                user.redirect.as_deref(),
+                &mut self.sending,
+            )
+            .map_err(|name| format!("{{{{ {name} }}}} has no value that may stand there"))
+    }
+
+    /// Let TLS send what it has to say by itself.
+    pub(super) fn put_tls(&mut self, at: u32) {
+        let Some(conn) = &mut self.slots[at as usize].conn else {
+            return;
+        };
+        let put = conn.put(&[], &mut self.cipher);
+        self.after_put(at, put);
+    }
+
+    fn write_rest(&mut self, at: u32) {
+        let Some(conn) = self.conn(at) else { return };
+        if conn.rest.is_empty() {
+            return;
+        }
+        let rest = std::mem::take(&mut conn.rest);
+        let put = conn.put_raw(&rest);
+        conn.sent_end_ns = sys::now_ns();
+        if matches!(put, Ok(true)) {
+            self.watch_writable(at, false);
+        }
+        self.after_put(at, put.map(|_| true));
+    }
+
+    fn after_put(&mut self, at: u32, put: io::Result<bool>) {
+        match put {
+            Ok(true) => {}
+            Ok(false) => self.watch_writable(at, true),
+            Err(error) => self.break_off(at, kind_of(&error), || format!("cannot send: {error}")),
+        }
+    }
+
+    fn receive(&mut self, at: u32) {
+        let mut buffer = std::mem::take(&mut self.received);
+        let got = match self.conn(at) {
+            Some(conn) => sys::recv(&conn.fd, &mut buffer),
+            None => Err(io::ErrorKind::WouldBlock.into()),
+        };
+        self.clock();
+        match got {
+            Ok(0) => self.ended(at),
+            Ok(length) => self.arrived(at, &buffer[..length]),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                ) => {}
+            Err(error) => {
+                self.break_off(at, kind_of(&error), || format!("cannot receive: {error}"))
+            }
+        }
+        self.received = buffer;
+    }
+
+    fn arrived(&mut self, at: u32, bytes: &[u8]) {
+        match self.conn(at) {
+            Some(conn) if conn.tls.is_some() => self.arrived_tls(at, bytes),
+            _ => self.read_answer(at, bytes),
+        }
+    }
+
+    fn arrived_tls(&mut self, at: u32, bytes: &[u8]) {
+        let token = self.token(at);
+        let mut plain = std::mem::take(&mut self.plain);
+        plain.clear();
+        let Some(tls) = self.conn(at).and_then(|conn| conn.tls.as_mut()) else {
+            return;
+        };
+        let before = tls.is_handshaking();
+        let got = tls.receive(bytes, &mut plain);
+        let secured = before && !tls.is_handshaking();
+        // Whatever came of it, the other side shall hear of it: the next flight, or why we refuse.
+        self.put_tls(at);
+        if self.slot_of(token).is_some() {
+            match got {
+                Err(error) => self.break_off(at, ErrorKind::Tls, || error.to_string()),
+                Ok(closed) => {
+                    if secured {
+                        self.secured(at);
+                    }
+                    if !plain.is_empty() {
+                        self.read_answer(at, &plain);
+                    }
+                    if closed && self.slot_of(token).is_some() {
+                        self.ended(at);
+                    }
+                }
+            }
+        }
+        self.plain = plain;
+    }
+
+    fn read_answer(&mut self, at: u32, bytes: &[u8]) {
+        let Some(conn) = &mut self.slots[at as usize].conn else {
+            return;
+        };
+        if conn.state != State::Busy {
+            // Bytes that nobody asked for.
+            return self.close(at);
+        }
+        let Some(request) = self.users[conn.user as usize].request(&self.plan) else {
+            return;
+        };
+        if conn.first_byte_ns == 0 {
+            conn.first_byte_ns = self.now_ns;
+        }
+        self.second.steps[request.series].bytes_received += bytes.len() as u64;
+        match conn.exchange.feed(bytes, request.wants) {
+            Ok(Reading::More) => {}
+            Ok(Reading::Done { status, keep_alive }) => self.answered(at, status, keep_alive),
+            Err(Wrong::Protocol(reason)) => {
+                self.break_off(at, ErrorKind::Protocol, || format!("got {reason}"))
+            }
+            Err(Wrong::TooLarge) => {
+                let limit = self.plan.body_bytes_max;
+                self.break_off(at, ErrorKind::BodyTooLarge, || {
+                    format!("a body that is looked at, above {limit} bytes")
+                });
+            }
+        }
+    }
+
+    /// The other side has ended the connection.
+    fn ended(&mut self, at: u32) {
+        let Some(conn) = self.conn(at) else { return };
+        match conn.state {
+            State::Idle => self.close(at),
+            State::Busy => match conn.exchange.end() {
+                Some(status) => self.answered(at, status, false),
+                None => self.break_off(at, ErrorKind::Closed, || {
+                    "closed before the answer was complete".into()
+                }),
+            },
+            State::Connecting | State::Handshaking => {
+                self.break_off(at, ErrorKind::Tls, || {
+                    "closed during the TLS handshake".into()
+                });
+            }
+        }
+    }
+
+    /// Give the connection up. Its request fails, or is sent once more where that is safe: a kept-alive connection
+    /// that the server had closed meanwhile is no failure of the service (RFC 9112, 9.3.1).
+    pub(super) fn break_off(&mut self, at: u32, kind: ErrorKind, text: impl FnOnce() -> String) {
+        let Some(conn) = self.conn(at) else { return };
+        let (id, state) = (conn.user, conn.state);
+        let stale = conn.used
+            && !conn.exchange.begun()
+            && matches!(kind, ErrorKind::Closed | ErrorKind::Reset);
+        self.close(at);
+        if state == State::Idle {
+            return;
+        }
+        let user = &mut self.users[id as usize];
+        let idempotent = user
+            .request(&self.plan)
+            .is_some_and(|request| request.idempotent);
+        if stale && idempotent && !user.resent {
+            user.resent = true;
+            return self.open_for(id);
+        }
+        self.fail(id, kind, text);
+    }
+
+    /// The request ends without an answer.
+    pub(super) fn fail(&mut self, id: u32, kind: ErrorKind, text: impl FnOnce() -> String) {
+        let user = &mut self.users[id as usize];
+        if let Some(request) = user.request(&self.plan) {
+            let step = &mut self.second.steps[request.series];
+            step.failed += 1;
+            step.errors[kind as usize] += 1;
+            if user.sent_ns != 0 {
+                step.in_flight -= 1;
+                self.in_flight -= 1;
+            }
+            let name = &self.plan.names[request.series];
+            self.second.example(&mut self.examples_told, kind, || {
+                format!("{name}: {}", text())
+            });
+        }
+        user.request_over();
+        self.end_iteration_after_failure(id);
+    }
+
+    /// What is still in flight is cut; the run is over.
+    pub(super) fn cut(&mut self) {
+        for at in 0..self.slots.len() as u32 {
+            self.break_off(at, ErrorKind::Cut, || "not done when the run ended".into());
+        }
+        self.end_when_empty();
+    }
+}
+
+impl Conn {
+    /// Send `plain`, or as much as the socket takes: false when some is left for later.
+    fn put(&mut self, plain: &[u8], cipher: &mut Vec<u8>) -> io::Result<bool> {
+        let Some(tls) = &mut self.tls else {
+            return self.put_raw(plain);
+        };
+        cipher.clear();
+        tls.send(plain, cipher)?;
+        self.put_raw(cipher)
+    }
+
+    fn put_raw(&mut self, bytes: &[u8]) -> io::Result<bool> {
+        if bytes.is_empty() {
+            return Ok(self.rest.is_empty());
+        }
+        // What is left from before goes first.
+        let attempt = if self.rest.is_empty() {
+            sys::send(&self.fd, bytes)
+        } else {
+            Ok(0)
+        };
+        let sent = match attempt {
+            Ok(sent) => sent,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(error) => return Err(error),
+        };
+        self.rest.extend_from_slice(&bytes[sent..]);
+        Ok(sent == bytes.len())
+    }
+}
+
+fn kind_of(error: &io::Error) -> ErrorKind {
+    match error.kind() {
+        io::ErrorKind::ConnectionReset => ErrorKind::Reset,
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted => ErrorKind::Closed,
+        io::ErrorKind::TimedOut => ErrorKind::Timeout,
+        _ => ErrorKind::Connect,
+    }
+}

@@ -1,0 +1,236 @@
+//! What an answer was worth: redirects, expectations, extractions, and the three clocks.
+use super::Worker;
+use super::users::User;
+use crate::http1::{DecodeError, Exchange};
+use crate::plan::compile::Compiled;
+use crate::plan::redirect::Redirect;
+use crate::plan::request::Request;
+use crate::record::{ErrorKind, phase};
+
+/// How the judging of a complete answer came out.
+struct Verdict {
+    failed: Option<(ErrorKind, String)>,
+    /// A value that later steps need is missing: the iteration ends.
+    missing: bool,
+}
+
+const HELD: Verdict = Verdict {
+    failed: None,
+    missing: false,
+};
+
+/// What to do about an answer that may be a redirect.
+enum Onward {
+    Stay,
+    Follow(Redirect),
+    Refuse(String),
+}
+
+impl Worker {
+    /// The answer is complete.
+    pub(super) fn answered(&mut self, at: u32, status: u16, keep_alive: bool) {
+        let done_ns = self.now_ns;
+        let Some(conn) = &mut self.slots[at as usize].conn else {
+            return;
+        };
+        let id = conn.user;
+        let user = &mut self.users[id as usize];
+        let keep = keep_alive && self.plan.keep_alive && conn.rest.is_empty();
+        user.hops_ns[0] += conn.sent_end_ns - conn.sent_ns;
+        user.hops_ns[1] += conn.first_byte_ns.saturating_sub(conn.sent_end_ns);
+        user.hops_ns[2] += done_ns - conn.first_byte_ns.min(done_ns);
+        if (300..400).contains(&status) {
+            match onward(&self.plan, user, &conn.exchange, status) {
+                Onward::Stay => {}
+                Onward::Follow(redirect) => return self.follow(at, keep, redirect),
+                Onward::Refuse(text) => {
+                    self.release(at, keep);
+                    return self.fail(id, ErrorKind::Redirect, || text);
+                }
+            }
+        }
+        let Some(request) = user.request(&self.plan) else {
+            return;
+        };
+        let verdict = judge(
+            &self.plan,
+            request,
+            user.scenario as usize,
+            &mut user.extracted,
+            &mut conn.exchange,
+            status,
+        );
+        let verdict = match verdict {
+            Ok(verdict) => verdict,
+            Err((kind, text)) => {
+                // It cannot be read: as good as none.
+                self.release(at, keep);
+                return self.fail(id, kind, || text);
+            }
+        };
+        let series = request.series;
+        let step = &mut self.second.steps[series];
+        step.answered += 1;
+        step.status(status);
+        step.response.record(done_ns - user.planned_ns.min(done_ns));
+        step.service.record(done_ns - user.sent_ns);
+        step.phases[phase::SEND].record(user.hops_ns[0]);
+        step.phases[phase::WAIT].record(user.hops_ns[1]);
+        step.phases[phase::RECEIVE].record(user.hops_ns[2]);
+        step.in_flight -= 1;
+        self.in_flight -= 1;
+        user.request_over();
+        user.step += 1;
+        if verdict.missing {
+            self.skip_to_end(id);
+        }
+        if let Some((kind, text)) = verdict.failed {
+            self.tell(series, kind, text);
+        }
+        self.release(at, keep);
+        if !self.waiting.is_empty() {
+            // Who waits longer goes first.
+            self.serve_waiting();
+        }
+        self.advance(id, done_ns);
+    }
+
+    /// An answer that came, and is not what it should be.
+    fn tell(&mut self, series: usize, kind: ErrorKind, text: String) {
+        let step = &mut self.second.steps[series];
+        step.failed += 1;
+        step.errors[kind as usize] += 1;
+        let name = &self.plan.names[series];
+        self.second
+            .example(&mut self.examples_told, kind, || format!("{name}: {text}"));
+    }
+
+    fn follow(&mut self, at: u32, keep: bool, redirect: Redirect) {
+        let Some(id) = self.conn(at).map(|conn| conn.user) else {
+            return;
+        };
+        let user = &mut self.users[id as usize];
+        user.hops += 1;
+        user.redirect = Some(Box::new(redirect));
+        if keep {
+            if let Some(conn) = self.conn(at) {
+                conn.used = true;
+            }
+            self.send_request(at);
+        } else {
+            self.close(at);
+            self.open_for(id);
+        }
+    }
+}
+
+/// Where an answer sends us: followed within the origin, up to the plan's number of hops. A step that expects the
+/// redirect's own status keeps it.
+fn onward(plan: &Compiled, user: &User, exchange: &Exchange, status: u16) -> Onward {
+    let Some(request) = user.request(plan) else {
+        return Onward::Stay;
+    };
+    if plan.redirects_max == 0
+        || !matches!(status, 301..=303 | 307 | 308)
+        || request.expects_status(status)
+    {
+        return Onward::Stay;
+    }
+    let Some(location) = exchange.answer(status).header("location") else {
+        return Onward::Stay;
+    };
+    let location = String::from_utf8_lossy(location);
+    if user.hops >= plan.redirects_max {
+        return Onward::Refuse(format!(
+            "more than {} redirects, the next to {location:?}",
+            plan.redirects_max
+        ));
+    }
+    let base = match &user.redirect {
+        Some(redirect) => redirect.path.clone(),
+        None => request.path_text(&user.values(plan), &mut user.rng(plan.seed)),
+    };
+    match plan.origin.resolve(&location, &base) {
+        Some(path) => {
+            let becomes_get = status == 303 || (status < 303 && request.method == "POST");
+            let before = user
+                .redirect
+                .as_ref()
+                .is_some_and(|redirect| redirect.becomes_get);
+            Onward::Follow(Redirect {
+                path,
+                becomes_get: becomes_get || before,
+            })
+        }
+        None => Onward::Refuse(format!(
+            "redirected to {location:?}, which is not this target"
+        )),
+    }
+}
+
+/// Hold an answer to what its step expects, and take out what it extracts. The first thing that is wrong is the one
+/// that counts. The error is for an answer that cannot be read.
+fn judge(
+    plan: &Compiled,
+    request: &Request,
+    scenario: usize,
+    extracted: &mut Option<Box<[Option<Box<str>>]>>,
+    exchange: &mut Exchange,
+    status: u16,
+) -> Result<Verdict, (ErrorKind, String)> {
+    let by_default = (request.expect.is_empty() && status >= 400)
+        .then(|| (ErrorKind::ExpectStatus, format!("got status {status}")));
+    if request.expect.is_empty() && request.extract.is_empty() {
+        return Ok(Verdict {
+            failed: by_default,
+            ..HELD
+        });
+    }
+    if request.wants.body {
+        exchange
+            .decode(request.wants.body_bytes_max)
+            .map_err(|error| match error {
+                DecodeError::TooLarge => {
+                    let limit = request.wants.body_bytes_max;
+                    (
+                        ErrorKind::BodyTooLarge,
+                        format!("a body above {limit} bytes once decoded"),
+                    )
+                }
+                DecodeError::Wrong(reason) => (
+                    ErrorKind::Protocol,
+                    format!("a body that cannot be decoded: {reason}"),
+                ),
+            })?;
+    }
+    let answer = exchange.answer(status);
+    let json = if request.reads_json {
+        serde_json::from_slice(answer.body).ok()
+    } else {
+        None
+    };
+    let mut failed = by_default.or_else(|| {
+        request
+            .expect
+            .iter()
+            .find_map(|e| e.broken(&answer, json.as_ref()))
+    });
+    let mut missing = false;
+    for extraction in &request.extract {
+        let slots =
+            extracted.get_or_insert_with(|| vec![None; plan.scenarios[scenario].slots].into());
+        let value = extraction.take(&answer, json.as_ref());
+        if value.is_none() {
+            missing = true;
+            let text = || {
+                format!(
+                    "nothing found for {:?} in an answer of status {status}",
+                    extraction.variable
+                )
+            };
+            failed = failed.or_else(|| Some((ErrorKind::Extract, text())));
+        }
+        slots[extraction.slot] = value;
+    }
+    Ok(Verdict { failed, missing })
+}

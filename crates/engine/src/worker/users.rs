@@ -1,0 +1,253 @@
+//! What a user does next: a request, a pause, another iteration, or nothing more.
+use super::arrivals::Load;
+use super::{Phase, Worker};
+use crate::plan::compile::{Compiled, CompiledStep};
+use crate::plan::redirect::Redirect;
+use crate::plan::request::Request;
+use crate::rng::{Rng, mix};
+use crate::template::Values;
+
+/// A closed user whose request failed without an answer pauses, so that a target that is down is not hammered.
+const PAUSE_AFTER_FAILURE_NS: u64 = 100_000_000;
+/// A step beyond every scenario: the iteration is over.
+const AFTER_LAST: u32 = u32::MAX;
+
+/// Someone inside a scenario. Small: there may be a great many.
+#[derive(Debug)]
+pub struct User {
+    /// The iteration's number in the whole run: feeder rows, choices and random values follow from it.
+    pub number: u64,
+    pub scenario: u32,
+    pub step: u32,
+    /// Planned start of the current request.
+    pub planned_ns: u64,
+    /// When it was first sent; 0 before.
+    pub sent_ns: u64,
+    /// Parts of the service time over earlier hops of a redirect: send, wait, receive.
+    pub hops_ns: [u64; 3],
+    pub hops: u32,
+    /// Was already sent twice because a kept-alive connection turned out to be closed.
+    pub resent: bool,
+    /// Has a request that was started and is not done.
+    pub busy: bool,
+    pub redirect: Option<Box<Redirect>>,
+    pub extracted: Option<Box<[Option<Box<str>>]>>,
+}
+
+/// A request that is due and has no connection. An arriving user is not made before it is served.
+#[derive(Debug)]
+pub enum Waiting {
+    Arrival {
+        number: u64,
+        scenario: u32,
+        planned_ns: u64,
+    },
+    User(u32),
+}
+
+impl User {
+    pub fn new(number: u64, scenario: usize, planned_ns: u64) -> Self {
+        Self {
+            number,
+            scenario: scenario as u32,
+            step: 0,
+            planned_ns,
+            sent_ns: 0,
+            hops_ns: [0; 3],
+            hops: 0,
+            resent: false,
+            busy: false,
+            redirect: None,
+            extracted: None,
+        }
+    }
+
+    /// The request is done: nothing of it stays.
+    pub fn request_over(&mut self) {
+        self.sent_ns = 0;
+        self.hops_ns = [0; 3];
+        self.hops = 0;
+        self.resent = false;
+        self.busy = false;
+        self.redirect = None;
+    }
+
+    /// The request that the user is at.
+    pub fn request<'a>(&self, plan: &'a Compiled) -> Option<&'a Request> {
+        match plan.scenarios[self.scenario as usize]
+            .steps
+            .get(self.step as usize)?
+        {
+            CompiledStep::Request(request) => Some(request),
+            CompiledStep::Think { .. } => None,
+        }
+    }
+
+    /// Random numbers of this step: the same when it is sent again.
+    pub fn rng(&self, seed: u64) -> Rng {
+        Rng::of(seed ^ mix(u64::from(self.step) + 1), self.number)
+    }
+
+    pub fn values<'a>(&'a self, plan: &'a Compiled) -> Values<'a> {
+        Values {
+            number: self.number,
+            extracted: self.extracted.as_deref().unwrap_or(&[]),
+            feeders: &plan.feeders,
+        }
+    }
+}
+
+/// The series of the request that a scenario begins with, if it begins with one.
+fn first_series(plan: &Compiled, scenario: usize) -> Option<usize> {
+    match plan.scenarios[scenario].steps.first()? {
+        CompiledStep::Request(request) => Some(request.series),
+        CompiledStep::Think { .. } => None,
+    }
+}
+
+impl Worker {
+    fn next_number(&mut self) -> u64 {
+        let number = self.starts_made * self.share.threads + self.share.thread;
+        self.starts_made += 1;
+        if self.starts_left != u64::MAX {
+            self.starts_left -= 1;
+        }
+        number
+    }
+
+    /// A user arrives, as planned.
+    pub(super) fn start_open(&mut self, planned_ns: u64) {
+        let number = self.next_number();
+        let scenario = self.plan.scenario_of(number);
+        let Some(series) = first_series(&self.plan, scenario) else {
+            let user = self.users.insert(User::new(number, scenario, planned_ns)) as u32;
+            return self.ready.push_back(user);
+        };
+        self.second.steps[series].planned += 1;
+        if self.has_room() {
+            let user = self.users.insert(User::new(number, scenario, planned_ns)) as u32;
+            self.occupy(user);
+        } else if self.waiting.len() < self.waiting_max {
+            self.waiting.push_back(Waiting::Arrival {
+                number,
+                scenario: scenario as u32,
+                planned_ns,
+            });
+        } else {
+            self.second.steps[series].not_started += 1;
+        }
+    }
+
+    /// One more user of a closed load.
+    pub(super) fn start_closed(&mut self, now: u64) {
+        let number = self.next_number();
+        let scenario = self.plan.scenario_of(number);
+        let user = self.users.insert(User::new(number, scenario, now)) as u32;
+        self.advance(user, now);
+    }
+
+    pub(super) fn run_ready(&mut self, now: u64) {
+        while let Some(user) = self.ready.pop_front() {
+            self.advance(user, now);
+        }
+    }
+
+    /// Let the user do what comes next, which became due at `at_ns`.
+    pub(super) fn advance(&mut self, user: u32, at_ns: u64) {
+        if self.phase != Phase::Running {
+            self.users.remove(user as usize);
+            return;
+        }
+        if self.paused_ns.is_some() {
+            return self.parked.push(user);
+        }
+        let at = &mut self.users[user as usize];
+        match self.plan.scenarios[at.scenario as usize]
+            .steps
+            .get(at.step as usize)
+        {
+            Some(CompiledStep::Request(request)) => {
+                at.planned_ns = at_ns;
+                self.second.steps[request.series].planned += 1;
+                self.seek_connection(user);
+            }
+            Some(CompiledStep::Think { min_ns, max_ns }) => {
+                let pause_ns = at.rng(self.plan.seed).between(*min_ns, *max_ns);
+                at.step += 1;
+                self.pause_user(user, at_ns.saturating_add(pause_ns));
+            }
+            None => self.next_iteration(user, at_ns),
+        }
+    }
+
+    fn seek_connection(&mut self, user: u32) {
+        if self.has_room() {
+            self.occupy(user);
+        } else if self.waiting.len() < self.waiting_max {
+            self.waiting.push_back(Waiting::User(user));
+        } else {
+            let series = self.series_of(&Waiting::User(user));
+            self.second.steps[series].not_started += 1;
+            self.end_iteration_after_failure(user);
+        }
+    }
+
+    fn next_iteration(&mut self, user: u32, at_ns: u64) {
+        let open = matches!(self.load, Load::Open { .. });
+        if open || self.starts_left == 0 || self.too_many_users() {
+            self.users.remove(user as usize);
+            return;
+        }
+        let number = self.next_number();
+        let scenario = self.plan.scenario_of(number);
+        self.users[user as usize] = User::new(number, scenario, at_ns);
+        // A pause first would be a loop through `advance`, of one turn: every scenario has a request.
+        self.advance(user, at_ns);
+    }
+
+    /// The request failed without an answer: what follows in the scenario builds on it, so the iteration ends.
+    pub(super) fn end_iteration_after_failure(&mut self, user: u32) {
+        if self.phase != Phase::Running || matches!(self.load, Load::Open { .. }) {
+            self.users.remove(user as usize);
+            return;
+        }
+        self.users[user as usize].step = AFTER_LAST;
+        let now = self.clock();
+        self.pause_user(user, now.saturating_add(PAUSE_AFTER_FAILURE_NS));
+    }
+
+    /// The iteration is over although steps are left: an extraction found nothing.
+    pub(super) fn skip_to_end(&mut self, user: u32) {
+        self.users[user as usize].step = AFTER_LAST;
+    }
+
+    /// Serve who waits, in the order in which they became due, as long as there are connections.
+    pub(super) fn serve_waiting(&mut self) {
+        while self.has_room()
+            && let Some(waiting) = self.waiting.pop_front()
+        {
+            let user = match waiting {
+                Waiting::User(user) => user,
+                Waiting::Arrival {
+                    number,
+                    scenario,
+                    planned_ns,
+                } => self
+                    .users
+                    .insert(User::new(number, scenario as usize, planned_ns))
+                    as u32,
+            };
+            self.occupy(user);
+        }
+    }
+
+    pub(super) fn series_of(&self, waiting: &Waiting) -> usize {
+        let request = match waiting {
+            Waiting::Arrival { scenario, .. } => {
+                return first_series(&self.plan, *scenario as usize).unwrap_or(0);
+            }
+            Waiting::User(user) => self.users[*user as usize].request(&self.plan),
+        };
+        request.map_or(0, |request| request.series)
+    }
+}
