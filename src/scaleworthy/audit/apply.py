@@ -18,7 +18,7 @@ def apply_fix(dsn: str, fix: Fix) -> None:
         connection.execute("SET lock_timeout = '5s'")
         for statement in fix.statements:
             try:
-                connection.execute(cast("LiteralString", statement))
+                connection.execute(statement)
             except psycopg.Error as error:
                 way_back = "; ".join(fix.rollback)
                 raise ScaleworthyError(

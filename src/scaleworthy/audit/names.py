@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from scaleworthy.audit.evidence import Evidence, Table
 
@@ -31,10 +31,12 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def index_name(table: Table, columns: Sequence[str], evidence: Evidence) -> str:
-    """Return a name for an index on *columns*: PostgreSQL's own form, free in this database, within 63 bytes."""
-    taken = {index.name for index in evidence.indexes} | {other.relation for other in evidence.tables.values()}
-    words = [re.sub(r"\W", "_", column.split()[0]) for column in columns]
+def index_name(table: Table, columns: Sequence[str], evidence: Evidence, *, also: Collection[str] = ()) -> str:
+    """Return a name for an index on *columns*: PostgreSQL's own form, free in this database and of *also*, within 63 bytes."""
+    taken = (
+        {index.name for index in evidence.indexes} | {other.relation for other in evidence.tables.values()} | set(also)
+    )
+    words = [re.sub(r"\W", "_", column.removesuffix(" desc")) for column in columns]
     name = "_".join([table.relation, *words, "idx"])
     if name in taken or len(name.encode()) > _NAME_BYTES_MAX:
         digest = hashlib.blake2s("\0".join([table.name, *columns]).encode(), digest_size=4).hexdigest()

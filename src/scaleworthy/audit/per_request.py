@@ -79,7 +79,7 @@ def _steps_apart(answered: Floats) -> bool:
     mean = answered.mean(axis=0)
     if np.any(answered.std(axis=0) < SPREAD_MIN * mean):
         return False
-    correlation = np.corrcoef(answered, rowvar=False)
+    correlation: Floats = np.asarray(np.corrcoef(answered, rowvar=False))
     return bool(np.all(np.abs(correlation[~np.eye(steps, dtype=bool)]) <= CORRELATION_MAX))
 
 

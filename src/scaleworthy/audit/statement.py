@@ -35,6 +35,13 @@ def kind(text: str) -> Kind:
     return _KINDS.get(type(tree(text)), "other")
 
 
+def uncast(node: Any) -> Any:
+    """Return what is inside casts."""
+    while isinstance(node, ast.TypeCast):
+        node = node.arg
+    return node
+
+
 def one_line(text: str, length: int = 110) -> str:
     """Return the statement's text in one line of at most *length* characters."""
     flat = " ".join(text.split())

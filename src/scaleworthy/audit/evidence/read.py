@@ -133,7 +133,7 @@ class _Reader:
 
     def fetch(self, text: str, **parameters: Any) -> list[Row]:
         """Return the rows of one of our own statements."""
-        return self.connection.execute(cast("LiteralString", text), parameters).fetchall()
+        return self.connection.execute(text, parameters).fetchall()
 
     def rows(self, kind: type[T], text: str, **parameters: Any) -> tuple[T, ...]:
         """Return a statement's rows as *kind*, lists as tuples; a refusal is a gap of that name and no rows."""
