@@ -131,18 +131,6 @@ def _advice(index: int, item: Recommendation, report: Report) -> list[str]:
 
 
 def _growth(report: Report) -> list[str]:
-    heads = (
-        "Size",
-        "Users",
-        "Peak load",
-        "Data",
-        "Application, database, cache",
-        "Storage",
-        "Cost",
-        "per user",
-        "per 1,000 requests",
-        "Reachable",
-    )
     return [
         "## What growth needs and costs",
         table(_GROWTH_HEADS, [_growth_row(row) for row in report.growth]),
@@ -204,21 +192,6 @@ def _stage(stage: Stage) -> Iterator[str]:
         )
         for probe in stage.probes
     ]
-    heads = (
-        "Asked for",
-        "Outcome",
-        "Answered",
-        "p50",
-        "p95",
-        "p99",
-        "Samples",
-        "Failed",
-        "Not started",
-        "In flight",
-        "Lag p99",
-        "Recovery",
-        "Decided by",
-    )
     if rows:
         yield table(_PROBE_HEADS, rows)
 

@@ -30,7 +30,7 @@ from scaleworthy.report.model import Stage
 from scaleworthy.units import parse_duration_ns, three_digits
 
 MS = 1e6
-_OBJECTIVE = re.compile(r"\s*(p50|p90|p95|p99|p999)\b[^<]*<\s*([\d.]+\s*(?:ns|us|µs|ms|s|m))\b")
+_OBJECTIVE = re.compile(r"\s*(p50|p90|p95|p99|p999)\b[^<{]*<\s*([\d.]+\s*(?:ns|us|µs|ms|s|m))\b")
 _LEVEL_LABEL = "format(datum.value, ',.3~r')"
 
 
