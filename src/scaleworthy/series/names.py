@@ -9,7 +9,7 @@ from scaleworthy.series.model import Kind
 LabelValues = tuple[str, ...] | None
 """Every value a label can have, or None where they are open, such as the names of steps."""
 
-ZERO_WHEN_ABSENT = frozenset({"status", "kind", "outcome", "state", "phase"})
+ZERO_WHEN_ABSENT = frozenset({"status", "kind", "outcome", "state", "phase", "operation"})
 """Labels whose value comes up when it first happens: not there means none, not unknown."""
 
 
@@ -27,11 +27,14 @@ _STEP = ("step", None)
 _ROLE = ("role", None)
 _QUERY = ("queryid", None)
 _TABLE = ("table", None)
+_OPERATION = ("operation", ("read", "write", "extend"))
 _PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
 _ERRORS = (
     "connect", "dns", "tls", "timeout", "closed", "reset", "protocol", "body-too-large", "redirect", "template",
     "expect-status", "expect-body", "expect-header", "extract", "cut",
 )  # fmt: skip
+_SOURCES = ("host", "processes", "postgres", "valkey")
+_OPERATION = ("operation", ("read", "write", "extend"))
 _STATES = ("active", "idle", "idle in transaction", "waiting")
 
 _LOAD = (
@@ -69,6 +72,8 @@ _HOST = (
     Known("process.threads", "gauge", "", (_ROLE,)),
     Known("process.open_files", "gauge", "", (_ROLE,)),
     Known("process.count", "gauge", "", (_ROLE,)),
+    Known("observe.cpu_seconds", "counter", "s", (("source", _SOURCES),)),
+    Known("observe.cpu_seconds", "counter", "s", (("source", ("host", "processes", "postgres", "valkey")),)),
 )
 _POSTGRES = (
     Known("postgres.connections", "gauge", "connections", (("state", _STATES),)),
@@ -82,6 +87,10 @@ _POSTGRES = (
     Known("postgres.wal_bytes", "counter", "bytes"),
     Known("postgres.deadlocks", "counter", "deadlocks"),
     Known("postgres.longest_transaction", "gauge", "s"),
+    Known("postgres.io_bytes", "counter", "bytes", (_OPERATION,)),
+    Known("postgres.io_seconds", "counter", "s", (_OPERATION,)),
+    Known("postgres.io_bytes", "counter", "bytes", (_OPERATION,)),
+    Known("postgres.io_seconds", "counter", "s", (_OPERATION,)),
     Known("postgres.statement_calls", "counter", "calls", (_QUERY,)),
     Known("postgres.statement_seconds", "counter", "s", (_QUERY,)),
     Known("postgres.statement_rows", "counter", "rows", (_QUERY,)),
@@ -89,8 +98,11 @@ _POSTGRES = (
     Known("postgres.table_writes", "counter", "rows", (_TABLE,)),
 )
 _VALKEY = (
-    *(Known(f"valkey.{what}", "counter", "") for what in ("commands", "hits", "misses", "evicted", "expired")),
+    Known("valkey.commands", "counter", "commands"),
+    *(Known(f"valkey.{what}", "counter", "lookups") for what in ("hits", "misses")),
+    *(Known(f"valkey.{what}", "counter", "keys") for what in ("evicted", "expired")),
     Known("valkey.memory", "gauge", "bytes"),
+    Known("valkey.memory_max", "gauge", "bytes"),
     Known("valkey.clients", "gauge", "clients"),
     Known("valkey.blocked_clients", "gauge", "clients"),
 )
