@@ -18,6 +18,11 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
+def is_there(pid: int, *, proc: Path = Path("/proc")) -> bool:
+    """Is there a process of this id now?"""
+    return (proc / str(pid)).exists()
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """One line of /proc/PID/stat. Times in clock ticks (10 ms); *started* tells a pid from its later namesake."""
