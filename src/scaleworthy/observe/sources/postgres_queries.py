@@ -38,7 +38,7 @@ FROM pg_stat_database WHERE datname = current_database()
 """
 DATABASE_BEFORE_14 = DATABASE.replace("(SELECT wal_bytes::float8 FROM pg_stat_wal)", "0::float8")
 
-# A role without rights sees neither kind nor state of others' back ends; those that serve a user have one.
+# A role without rights sees neither kind nor state of others' back ends; clients have a user and a database.
 ACTIVITY = """
 SELECT /* scaleworthy-observe */
        CASE WHEN state = 'active' AND wait_event_type = 'Lock' THEN 'waiting'
@@ -50,7 +50,8 @@ SELECT /* scaleworthy-observe */
        coalesce(max(extract(epoch FROM clock_timestamp() - xact_start))
                 FILTER (WHERE datname = current_database()), 0)::float8
 FROM pg_stat_activity
-WHERE coalesce(backend_type = 'client backend', usesysid IS NOT NULL) AND application_name <> 'scaleworthy-observe'
+WHERE coalesce(backend_type = 'client backend', usesysid IS NOT NULL AND datid IS NOT NULL)
+      AND application_name <> 'scaleworthy-observe'
 GROUP BY 1
 """
 

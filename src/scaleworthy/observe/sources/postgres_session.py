@@ -24,6 +24,7 @@ class Session:
         self.version = connection.info.server_version
         self.user = connection.info.user
         self.sent = 0
+        self._prepared: set[tuple[str, str | None]] = set()
 
     @classmethod
     def open(cls, dsn: str) -> Session:
@@ -40,8 +41,10 @@ class Session:
     ) -> list[TupleRow]:
         """Return what a statement answers; *schema* goes where it says `{schema}`."""
         query = SQL(statement) if schema is None else SQL(statement).format(schema=Identifier(schema))
-        self.sent += 1
-        return self._connection.execute(query, values, binary=True).fetchall()
+        # Planned once; preparing is a transaction as well.
+        self.sent += 1 if (statement, schema) in self._prepared else 2
+        self._prepared.add((statement, schema))
+        return self._connection.execute(query, values, prepare=True, binary=True).fetchall()
 
     def flush(self) -> None:
         """See that what was sent so far is in the server's statistics from now on (PostgreSQL 15 and newer)."""
