@@ -13,12 +13,12 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
+from pydantic import BeforeValidator, Field, PlainValidator, PrivateAttr, ValidationError
 
 from scaleworthy.capacity import Assumptions, PriceBook, Size, load_prices
 from scaleworthy.errors import InvalidInput, UsageError
 from scaleworthy.load import Plan, load_plan
-from scaleworthy.load.base import Bytes, PlanPart, Rate
+from scaleworthy.load.base import Bytes, PlanPart, Rate, shown
 from scaleworthy.load.http import Headers, HttpSettings, TargetUrl
 from scaleworthy.load.plan import ObjectiveText
 from scaleworthy.load.problems import located, path_text
@@ -29,6 +29,8 @@ OBJECTIVES = ("p95 < 500ms", "failed < 1%")
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}")
 _DATABASE = re.compile(r"postgres(ql)?://|(\w+=\S)")
 _CACHE = re.compile(r"(redis|rediss|valkey|valkeys|unix)://")
+_ROLE = re.compile(r"[a-z][a-z0-9_-]*")
+COMMAND_LEAST = 2
 _HIDDEN_LEAST = 3
 """Shortest value of an environment variable that is hidden in messages; shorter ones would hide half of the text."""
 _PLAN_PARTS = ("scenarios", "variables", "feeders")
@@ -52,10 +54,30 @@ def _cache(value: Any) -> Any:
     return value
 
 
+def _process(value: Any) -> int | str:
+    if isinstance(value, bool) or not isinstance(value, int | str) or (isinstance(value, int) and value < 1):
+        raise ValueError(f"must be a process id, or text from its command line, got {shown(value)}")
+    if isinstance(value, str) and len(value.strip()) < COMMAND_LEAST:
+        raise ValueError(
+            f"text of {COMMAND_LEAST} characters or more from the command line is needed, got {shown(value)}"
+        )
+    return value
+
+
+def _role(value: Any) -> str:
+    if not isinstance(value, str) or not _ROLE.fullmatch(value):
+        raise ValueError(f"a role is a word in small letters, such as http or postgres, got {shown(value)}")
+    return value
+
+
+def _scenario(value: Any) -> Any:
+    if value is not None and not isinstance(value, str | dict):
+        raise ValueError(f"must be the name of a plan file, or a mapping with scenarios, got {shown(value)}")
+    return value
+
+
 Processes = Annotated[
-    list[Annotated[int, Field(gt=0)] | Annotated[str, Field(min_length=2)]],
-    BeforeValidator(_one_or_many),
-    Field(min_length=1, max_length=1_000),
+    list[Annotated[int | str, PlainValidator(_process)]], BeforeValidator(_one_or_many), Field(min_length=1)
 ]
 
 
@@ -114,14 +136,14 @@ class Config(PlanPart):
     """
 
     target: TargetUrl
-    scenario: str | dict[str, Any] | None = None
+    scenario: Annotated[str | dict[str, Any] | None, PlainValidator(_scenario)] = None
     headers: Headers = Field(default_factory=dict)
     http: HttpSettings = Field(default_factory=lambda: HttpSettings.model_validate({}))
     objectives: Annotated[list[ObjectiveText], Field(min_length=1)] = Field(default_factory=lambda: list(OBJECTIVES))
     baseline_per_s: Rate = Field(10.0, alias="baseline")
     database: Annotated[str, BeforeValidator(_database)] | None = None
     cache: Annotated[str, BeforeValidator(_cache)] | None = None
-    processes: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")], Processes] = Field(default_factory=dict)
+    processes: dict[Annotated[str, PlainValidator(_role)], Processes] = Field(default_factory=dict)
     pool: Annotated[int, Field(gt=0)] | None = None
     prices: str | None = None
     growth: GrowthConfig = Field(default_factory=lambda: GrowthConfig.model_validate({}))
@@ -189,7 +211,7 @@ def load_config(path: Path | str = FILE_NAME, *, environ: Mapping[str, str] | No
         config = Config.model_validate(data)
     except ValidationError as error:
         for loc, text in located(error, Config):
-            found.add(_known_place(loc), text)
+            found.add(loc, text)
     plan = _plan(data, config, path, found)
     prices = _prices(data, path, found)
     found.raise_any()
@@ -243,11 +265,6 @@ def _with_variables(node: Any, loc: Loc, environ: Mapping[str, str], used: dict[
         return environ[name]
 
     return _VARIABLE.sub(value_of, node)
-
-
-def _known_place(loc: Loc) -> Loc:
-    """Leave out what pydantic adds for the members of a union and for mapping keys."""
-    return tuple(part for part in loc if not (isinstance(part, str) and (part.endswith("]") or "(" in part)))
 
 
 def _plan(data: Mapping[str, Any], config: Config | None, path: Path, found: _Problems) -> Plan | None:

@@ -200,7 +200,7 @@ def test_the_share_of_reads_is_by_time_and_leaves_transaction_control_out() -> N
         ("2", "INSERT INTO a VALUES (1)", 0.2),
         ("3", "COMMIT", 5.0),
     ):
-        store.put_fact("statement", queryid, text)
+        store.put_fact("statement", queryid, {"text": text})
         store.append(1, [(SeriesKey.of("postgres.statement_seconds", "counter", "s", {"queryid": queryid}), seconds)])
 
     assert read_ratio(store, [Level(1.0, 0, 5, None, True, True, {})]) == pytest.approx(0.75)
@@ -208,6 +208,7 @@ def test_the_share_of_reads_is_by_time_and_leaves_transaction_control_out() -> N
 
 def test_the_whole_way_from_a_recording_to_a_plan(service: Service) -> None:
     store, found = service.measure((20, 60, 120, 200, 230))
+    store.put_fact("postgres", "database_bytes", 3 * GB)
     capacity = assess_capacity(store, found)
     enterprise = capacity.growth[-1]
 
@@ -216,3 +217,4 @@ def test_the_whole_way_from_a_recording_to_a_plan(service: Service) -> None:
     assert capacity.needs.application.value_s == pytest.approx(0.004)
     assert capacity.needs.application.high_s == pytest.approx(0.0042)
     assert enterprise.app_servers == 7
+    assert capacity.needs.database_bytes == 3 * GB

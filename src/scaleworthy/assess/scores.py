@@ -170,7 +170,9 @@ def _load_test(given: ScoreInputs) -> tuple[_Term, ...]:
             "steadiness",
             1,
             None if unsteady is None else _log_fall(unsteady, 0.1, 2.0),
-            "not measured" if unsteady is None else f"latency varies by {format_ratio(unsteady)} from second to second",
+            "not measured"
+            if unsteady is None
+            else f"median latency varies by {format_ratio(unsteady)} between seconds",
             "1 up to 10 % variation, 0 from 200 %, logarithmic between",
         ),
     )
@@ -219,6 +221,8 @@ def _clamp(value: float) -> float:
 
 def _log_rise(value: float, none: float, full: float) -> float:
     """Return 0 up to *none*, 1 from *full* on, and between them the share of the way in orders of magnitude."""
+    if value >= full:
+        return 1.0
     if value <= none:
         return 0.0
     return _clamp(math.log(value / none) / math.log(full / none))
@@ -226,6 +230,4 @@ def _log_rise(value: float, none: float, full: float) -> float:
 
 def _log_fall(value: float, full: float, none: float) -> float:
     """Return 1 up to *full*, 0 from *none* on, and between them the share of the way in orders of magnitude."""
-    if value >= none:
-        return 0.0
     return 1 - _log_rise(value, full, none)

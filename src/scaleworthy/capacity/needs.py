@@ -110,8 +110,8 @@ def read_ratio(store: Store, measured: Sequence[Level]) -> float | None:
     for level in measured:
         spent = store.by_label("postgres.statement_seconds", "queryid", window=(level.start_s, level.end_s))
         for queryid, seconds in spent.items():
-            text = texts.get(queryid)
-            text = text.get("text") or text.get("query") if isinstance(text, dict) else text
+            known = texts.get(queryid)
+            text = known.get("text") if isinstance(known, dict) else None
             if not isinstance(text, str) or _CONTROL.match(text):
                 continue
             total += seconds
@@ -126,11 +126,8 @@ def only_reads(statement: str) -> bool:
 
 def database_bytes(store: Store) -> float | None:
     """Return the size of the database where an observer noted it, in bytes."""
-    for kind, key in (("postgres", "database_bytes"), ("database", "bytes"), ("postgres", "size_bytes")):
-        value = store.fact(kind, key)
-        if isinstance(value, int | float) and value > 0:
-            return float(value)
-    return None
+    value = store.fact("postgres", "database_bytes")
+    return float(value) if isinstance(value, int | float) and value > 0 else None
 
 
 def _cost(needed: Demand | None) -> Cost | None:

@@ -71,7 +71,7 @@ def _law(capacity: Capacity) -> str:
         (
             f"scalability law  {fit.model}; {peak} (95 % interval of the peak: {span})",
             *(f"  note: {warning}" for warning in fit.warnings),
-            f"  measure next: {three_digits(fit.next_load.workers)} {capacity.usl_concurrency}; {fit.next_load.why}",
+            f"  measure next: {fit.next_load.why}",
         )
     )
 

@@ -123,7 +123,10 @@ def next_load(model: Usl, workers: Array, weight: Array) -> NextLoad:
     chosen = best if best < 3 else float(round(best))
     return NextLoad(
         workers=chosen,
-        why=f"one more point there narrows the interval of κ, which places the peak, by about {100 * narrower:.0f} %",
+        why=(
+            f"{three_digits(chosen)} at once: one more point there narrows the interval of κ, which places the peak, "
+            f"by about {100 * narrower:.0f} %"
+        ),
     )
 
 
