@@ -10,10 +10,12 @@ from scaleworthy.assess.advice import in_order, recommendations, roadmap
 from scaleworthy.assess.capacity_view import bottleneck, capacity_rows, growth_rows, scaling_note
 from scaleworthy.assess.changes import changes
 from scaleworthy.assess.measure import Measurement
+from scaleworthy.assess.rated import score_inputs
+from scaleworthy.assess.scores import ScoreInputs, grade, scores
 from scaleworthy.assess.subject import Subject
 from scaleworthy.assess.timeline import panels
 from scaleworthy.assess.verdict import QUESTION, answer, paragraph
-from scaleworthy.capacity import Capacity
+from scaleworthy.capacity import Assumptions, Capacity
 from scaleworthy.finding import Finding
 from scaleworthy.load.result import Limit
 from scaleworthy.report.model import Mark, Report, Stage
@@ -43,6 +45,7 @@ class Concluded:
     findings: tuple[Finding, ...]
     cured_by: dict[str, int]
     gaps: tuple[str, ...]
+    assumptions: Assumptions
     started_at_s: float
     seconds: float
 
@@ -56,6 +59,7 @@ def report_of(gathered: Concluded) -> Report:
     limits = bottleneck(as_found) if as_found else None
     change_rows = changes(gathered.store, first, last) if last is not first else ()
     advice = recommendations(gathered.findings, measured_gain=_gains(gathered))
+    rated = scores(_score_inputs(gathered))
     host = gathered.store.fact("run", "host") or {}
     versions = gathered.store.fact("run", "versions") or {}
     return Report(
@@ -67,8 +71,8 @@ def report_of(gathered: Concluded) -> Report:
         question=QUESTION,
         answer=answer(first.limit, growth),
         verdict=paragraph(gathered.subject.name, gathered.measurements, limits, change_rows, growth),
-        grade="",
-        scores=(),
+        grade=grade(rated),
+        scores=rated,
         objectives=gathered.subject.objectives,
         stages=tuple(Stage(m.name, m.what_changed, m.limit, m.limit.probes) for m in gathered.measurements),
         changes=change_rows,
@@ -85,6 +89,19 @@ def report_of(gathered: Concluded) -> Report:
         notes=_notes(gathered, planned),
         seconds=gathered.seconds,
         seed=gathered.subject.plan.seed,
+    )
+
+
+def _score_inputs(gathered: Concluded) -> ScoreInputs:
+    """The scores are of the service as found: what a remedy may gain stands beside them, not in them."""
+    return score_inputs(
+        gathered.store,
+        gathered.measurements[0],
+        gathered.capacities[0],
+        assumptions=gathered.assumptions,
+        findings=gathered.findings,
+        audited=bool(gathered.findings),
+        gaps=len(gathered.gaps),
     )
 
 

@@ -87,6 +87,7 @@ def assess(
             findings=tuple(findings),
             cured_by=cured_by,
             gaps=tuple(dict.fromkeys(gaps)),
+            assumptions=settings.assumptions,
             started_at_s=started,
             seconds=clock() - started,
         )

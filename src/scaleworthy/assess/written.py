@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scaleworthy.errors import UsageError
-from scaleworthy.report import as_json, html, markdown
+from scaleworthy.report import html, json, markdown
 from scaleworthy.report.model import Report
 
 
@@ -15,7 +15,7 @@ def write(report: Report, folder: Path, *, name: str = "report") -> tuple[Path, 
     Raises:
         UsageError: The folder cannot be written to.
     """
-    forms = ((".html", html.render), (".md", markdown.render), (".json", as_json.render))
+    forms = ((".html", html.render), (".md", markdown.render), (".json", json.render))
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
