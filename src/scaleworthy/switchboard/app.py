@@ -26,15 +26,20 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def create_app(settings: Settings, *, now: Callable[[], datetime] = _utc_now) -> FastAPI:
-    """Return the service as an ASGI application; it connects when its lifespan starts."""
+def create_app(
+    settings: Settings, *, now: Callable[[], datetime] = _utc_now, database_wait_s: float = _DATABASE_WAIT_S
+) -> FastAPI:
+    """Return the service as an ASGI application; it connects when its lifespan starts.
+
+    A database that is not there after *database_wait_s* does not keep it from starting: it answers 503 until the database comes.
+    """
     shape = shape_named(settings.shape)
     database = Database(settings.dsn, connections=shape.pool_connections, round_trips=shape.round_trips)
     cache = Cache(settings.cache, ttl_s=shape.cache_s)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        await database.open(wait_s=_DATABASE_WAIT_S)
+        await database.open(wait_s=database_wait_s)
         try:
             yield
         finally:

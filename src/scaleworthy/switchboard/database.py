@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import psycopg
@@ -38,6 +38,14 @@ class Statement:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why the database does not serve: it is gone, or busy with what it has."""
+
+    state: Literal["gone", "busy"]
+    reason: str
+
+
 class Database:
     """The service's database, seen as the role that owns nothing. `open` before use, `close` at the end."""
 
@@ -58,13 +66,16 @@ class Database:
             reconnect_timeout=_RECONNECT_S,
             name="switchboard",
         )
+        self._dsn = dsn
         self._one_message = round_trips == "one"
 
     async def open(self, *, wait_s: float) -> None:
         """Connect; a database that is not there within *wait_s* is connected to when it comes."""
         await self._pool.open()
         try:
-            await self._pool.wait(wait_s)
+            # Not the pool's own wait(): that closes the pool when it takes too long.
+            async with self._pool.connection(timeout=wait_s):
+                return
         except PoolTimeout:
             return
 
@@ -76,18 +87,26 @@ class Database:
         """Check the idle connections and replace those the server has closed."""
         await self._pool.check()
 
-    async def trouble(self, *, wait_s: float) -> str | None:
-        """Return why the database cannot serve, or None when it answers within *wait_s*."""
+    async def trouble(self, *, wait_s: float) -> Trouble | None:
+        """Return what is wrong with the database, or None when it answers within *wait_s*."""
         try:
             async with self._pool.connection(timeout=wait_s) as connection:
                 await connection.execute("select 1")
         except PoolTimeout:
-            sizes = self._pool.get_stats()
-            return f"no connection within {wait_s:g} s ({sizes.get('pool_size', 0)} open)"
+            return await self._why_no_connection(wait_s)
         except psycopg.Error as error:
             await self._pool.check()
-            return str(error).strip().partition("\n")[0] or type(error).__name__
+            return Trouble("gone", first_line(error))
         return None
+
+    async def _why_no_connection(self, wait_s: float) -> Trouble:
+        """Tell a database that is gone from one whose connections are all at work: try one outside the pool."""
+        try:
+            async with await AsyncConnection.connect(self._dsn, connect_timeout=2):
+                waiting = self._pool.get_stats().get("requests_waiting", 0)
+                return Trouble("busy", f"no connection was free within {wait_s:g} s, {waiting} requests wait for one")
+        except psycopg.Error as error:
+            return Trouble("gone", first_line(error))
 
     async def run(self, tenant: UUID, *statements: Statement) -> list[list[Row]]:
         """Run *statements* in one transaction that sees *tenant* alone; return the rows of each."""
@@ -125,3 +144,8 @@ async def _run_in_one_message(
 
 async def _rows(cursor: psycopg.AsyncCursor[DictRow]) -> list[Row]:
     return await cursor.fetchall() if cursor.description is not None else []
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error says, without the lines of advice that follow."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse
 from psycopg_pool import PoolTimeout, TooManyRequests
 from starlette.exceptions import HTTPException
 
-from scaleworthy.switchboard.database import Database
+from scaleworthy.switchboard.database import Database, first_line
 
 
 class Refusal(Exception):
@@ -65,11 +65,10 @@ def install(app: FastAPI, database: Database) -> None:
         if isinstance(error, PoolTimeout | TooManyRequests):
             return _answer(503, "database_busy", f"no database connection was free in time: {error}")
         await database.replace_broken()
-        reason = str(error).strip().partition("\n")[0]
-        return _answer(503, "database_unavailable", f"the database does not answer: {reason}")
+        return _answer(503, "database_unavailable", f"the database does not answer: {first_line(error)}")
 
     async def bad_value(_request: Request, error: Exception) -> JSONResponse:
-        return _answer(422, "invalid", f"the database refuses a value: {str(error).partition(chr(10))[0]}")
+        return _answer(422, "invalid", f"the database refuses a value: {first_line(error)}")
 
     app.add_exception_handler(Refusal, refused)
     app.add_exception_handler(RequestValidationError, invalid)

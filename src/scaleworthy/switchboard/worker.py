@@ -16,6 +16,8 @@ from scaleworthy.switchboard.app import create_app
 from scaleworthy.switchboard.settings import Settings
 
 _GRACE_S = 5
+# Longer than a client waits between two requests: the side that closes first can cut a request that is on its way.
+_KEEP_ALIVE_S = 75
 
 
 class _Server(uvicorn.Server):
@@ -39,6 +41,7 @@ def main() -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_GRACE_S,
     )
     server = _Server(config)

@@ -1,7 +1,7 @@
 """Health: does the service have what it needs, and if not, why?
 
-200 `ok`: everything answers. 200 `degraded`: it serves, without its cache. 503 `degraded`: it cannot serve, the database is
-gone; load balancers should send nobody here.
+200 `ok`: everything answers. 200 `degraded`: it serves, without its cache or with every database connection at work; sending
+fewer requests helps, sending none would not. 503 `degraded`: the database is gone, it cannot serve.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ _DATABASE_WAIT_S = 1.0
 async def health(service: AnyService) -> Any:
     """Say whether database and cache answer, with a reason for each that does not."""
     database, cache = await asyncio.gather(service.database.trouble(wait_s=_DATABASE_WAIT_S), service.cache.trouble())
-    reasons = [f"{part}: {trouble}" for part, trouble in (("database", database), ("cache", cache)) if trouble]
+    reasons = [f"database: {database.reason}"] if database else []
+    reasons += [f"cache: {cache}"] if cache else []
     return service.answer(
         {
             "status": "degraded" if reasons else "ok",
             "reasons": reasons,
-            "database": "gone" if database else "ok",
+            "database": database.state if database else "ok",
             "cache": "gone" if cache else "ok",
             "shape": service.shape.name,
         },
-        503 if database else 200,
+        503 if database and database.state == "gone" else 200,
     )

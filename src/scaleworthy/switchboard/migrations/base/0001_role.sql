@@ -2,7 +2,9 @@
 -- Roles belong to the whole cluster: another database of it may be creating the same one at this moment.
 do $$
 begin
-    create role switchboard_app login nosuperuser nocreatedb nocreaterole nobypassrls;
+    if not exists (select from pg_roles where rolname = 'switchboard_app') then
+        create role switchboard_app login nosuperuser nocreatedb nocreaterole nobypassrls;
+    end if;
 exception
     when duplicate_object or unique_violation then null;
 end

@@ -1,0 +1,1 @@
+"""Switchboard: routes, isolation, shapes, data, and the service as a process."""

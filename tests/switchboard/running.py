@@ -1,0 +1,107 @@
+"""A filled database and the service on it, run within the tests' own process."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import psycopg
+
+from scaleworthy.servers import Postgres
+from scaleworthy.switchboard.app import create_app
+from scaleworthy.switchboard.migrate import app_dsn, migrate
+from scaleworthy.switchboard.seed import seed_database
+from scaleworthy.switchboard.seed.size import Size
+from scaleworthy.switchboard.settings import Settings
+
+UNTIL = datetime(2026, 11, 1, tzinfo=UTC)
+# Small enough to be quick, and with several pages of everything for each tenant.
+TINY = Size("tiny", 4, 5, 5, 800, 4_000, 1_000, 400)
+SECRET = "whsec_for_these_tests"
+
+
+@dataclass
+class Clock:
+    """Time as these tests tell it."""
+
+    at: datetime = UNTIL
+
+    def now(self) -> datetime:
+        return self.at
+
+    def advance(self, **delta: float) -> None:
+        self.at += timedelta(**delta)
+
+
+@dataclass
+class Data:
+    """A filled database of its own."""
+
+    owner: str
+    app: str
+    tenants: list[tuple[str, str]]
+
+    def rows(self, statement: str, values: Any = ()) -> list[tuple[Any, ...]]:
+        """Ask as superuser, past every policy."""
+        with psycopg.connect(self.owner, autocommit=True) as connection:
+            cursor = connection.execute(statement, values)
+            return cursor.fetchall() if cursor.description else []
+
+
+@dataclass
+class Api:
+    """A running service, spoken to without a socket."""
+
+    client: httpx.AsyncClient
+    data: Data
+    clock: Clock
+    shape: str
+    keys: list[str] = field(default_factory=list)
+
+    async def send(self, method: str, path: str, *, tenant: int | None = 0, **given: Any) -> httpx.Response:
+        headers = dict(given.pop("headers", {}))
+        if tenant is not None:
+            headers["x-tenant-key"] = self.keys[tenant]
+        return await self.client.request(method, path, headers=headers, **given)
+
+    async def get(self, path: str, *, tenant: int | None = 0, **given: Any) -> httpx.Response:
+        return await self.send("GET", path, tenant=tenant, **given)
+
+    async def post(self, path: str, *, tenant: int | None = 0, **given: Any) -> httpx.Response:
+        return await self.send("POST", path, tenant=tenant, **given)
+
+
+def fill(postgres: Postgres, name: str, *, sets: tuple[str, ...] = (), seed: int = 7) -> Data:
+    owner = postgres.create_database(name)
+    migrate(owner)
+    seed_database(owner, TINY, seed=seed, until=UNTIL, on_progress=lambda _text: None)
+    migrate(owner, sets=sets)
+    with psycopg.connect(owner) as connection:
+        tenants = connection.execute("select id::text, key from tenants order by demo desc, key").fetchall()
+    return Data(owner, app_dsn(owner), [(str(row[0]), str(row[1])) for row in tenants])
+
+
+@asynccontextmanager
+async def serving(
+    data: Data,
+    shape: str,
+    *,
+    cache: str | None = None,
+    demo: bool = False,
+    clock: Clock | None = None,
+    database_wait_s: float = 5.0,
+) -> AsyncIterator[Api]:
+    """Run the service in this process, its lifespan included."""
+    clock = clock or Clock()
+    settings = Settings(
+        shape=shape, dsn=data.app, cache=cache, default_key=data.tenants[0][1] if demo else None, webhook_secret=SECRET
+    )
+    app = create_app(settings, now=clock.now, database_wait_s=database_wait_s)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=True)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+    ):
+        yield Api(client, data, clock, shape, [key for _, key in data.tenants])

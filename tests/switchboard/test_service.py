@@ -1,0 +1,215 @@
+"""Switchboard as processes: started, ready, restarted in another shape, stopped, and nothing left."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import psutil
+import psycopg
+import pytest
+
+from scaleworthy.errors import ServerError, UsageError
+from scaleworthy.load import Plan
+from scaleworthy.servers import Postgres, Valkey
+from scaleworthy.switchboard.processes import HttpProcesses
+from scaleworthy.switchboard.scenario import OBJECTIVES, WEIGHTS, mixed_plan
+from scaleworthy.switchboard.service import Switchboard
+from scaleworthy.switchboard.settings import Settings
+
+from .running import Data, fill
+
+
+@pytest.fixture(scope="module")
+def own(postgres: Postgres) -> Data:
+    return fill(postgres, "served")
+
+
+@pytest.fixture(scope="module")
+def running(own: Data, valkey: Valkey) -> Iterator[Switchboard]:
+    with Switchboard.start(shape="day-one", database=own.owner, cache=valkey.url) as switchboard:
+        yield switchboard
+
+
+def test_each_request_of_the_mixed_scenario_is_answered_as_it_expects(running: Switchboard) -> None:
+    plan = mixed_plan(running.url, running.tenants, rate="50/s", duration="5s", seed=3)
+    rows = plan["feeders"][0]["rows"]
+
+    assert Plan.model_validate(plan).seed == 3
+    assert plan["objectives"] == list(OBJECTIVES)
+    assert sum(WEIGHTS.values()) == 100
+    assert {row["key"] for row in rows} == {tenant.key for tenant in running.tenants}
+    with httpx.Client(base_url=running.url) as client:
+        for row in rows[::9]:
+            for scenario in plan["scenarios"]:
+                [step] = scenario["steps"]
+                answer = send(client, step, row)
+                assert answer.status_code == step["expect"]["status"], (step["name"], answer.text)
+
+
+def send(client: httpx.Client, step: dict[str, Any], row: dict[str, str]) -> httpx.Response:
+    """Send a step as the engine does, its places filled from a row."""
+    text = json.dumps(step)
+    for name, value in {**row, "$n": "4", "$uuid": os.urandom(8).hex()}.items():
+        text = text.replace(f"{{{{ {name} }}}}", value)
+    filled = json.loads(text)
+    method = "POST" if "post" in filled else "GET"
+    headers = {"x-tenant-key": row["key"], **filled.get("headers", {})}
+    return client.request(method, filled[method.lower()], json=filled.get("json"), headers=headers)
+
+
+def test_a_restart_changes_the_shape_and_keeps_the_port_and_the_data(running: Switchboard, own: Data) -> None:
+    url, before = running.url, running.processes["http"]
+    lead = httpx.post(f"{url}/leads", json={"name": "Stays"}).json()
+
+    running.restart(shape="tuned")
+
+    assert running.url == url
+    assert not set(before) & set(running.processes["http"])
+    assert httpx.get(f"{url}/health").json()["shape"] == running.shape == "tuned"
+    assert httpx.get(f"{url}/leads/{lead['id']}").json()["name"] == "Stays"
+    assert ("leads_page",) in own.rows("select indexname from pg_indexes where tablename = 'leads'")
+
+
+def test_requests_that_come_during_a_restart_wait_and_are_answered(running: Switchboard) -> None:
+    async def ask_meanwhile() -> list[int]:
+        limits = httpx.Limits(max_keepalive_connections=0)
+        async with httpx.AsyncClient(base_url=running.url, timeout=30, limits=limits) as client:
+            restart = asyncio.create_task(asyncio.to_thread(running.restart, shape="day-one"))
+            statuses = []
+            while not restart.done():
+                statuses.append((await client.get("/users")).status_code)
+            await restart
+            return statuses
+
+    statuses = asyncio.run(ask_meanwhile())
+
+    assert statuses
+    assert set(statuses) == {200}
+
+
+def test_a_port_in_use_is_refused() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        with pytest.raises(UsageError, match=f"port {port} of 127.0.0.1 is in use"):
+            Switchboard.start(port=port)
+
+
+def test_a_service_that_cannot_start_says_why() -> None:
+    with HttpProcesses.bind(port=0, workers=1) as processes, pytest.raises(ServerError, match="no shape 'round'"):
+        processes.serve(Settings(shape="round", dsn=""))
+
+
+def test_several_processes_share_the_port(own: Data, valkey: Valkey) -> None:
+    with Switchboard.start(database=own.owner, cache=valkey.url, workers=2, demo_tenant=False) as switchboard:
+        assert len(set(switchboard.processes["http"])) == 2
+        assert httpx.get(f"{switchboard.url}/users").status_code == 401
+        pids = switchboard.processes["http"]
+        os.kill(pids[0], signal.SIGKILL)
+        psutil.wait_procs([psutil.Process(pids[0])], timeout=10) if psutil.pid_exists(pids[0]) else None
+        with pytest.raises(ServerError, match="a service process of Switchboard ended"):
+            switchboard.check()
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+@contextlib.contextmanager
+def command(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scaleworthy", "switchboard", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_the_command_prints_one_ready_line_and_leaves_nothing_after_ctrl_c() -> None:
+    with command("serve", "--demo-tenant", "--shape", "tuned") as process:
+        ready = read_line(process)
+        assert set(ready) == {"url", "database", "cache", "tenants", "processes"}
+        assert len(ready["tenants"]) == 10
+        assert set(ready["tenants"][0]) == {"id", "key"}
+        pids = [pid for role in ("http", "postgres", "valkey") for pid in ready["processes"][role]]
+        assert len(pids) == len(set(pids)) == 3
+        assert httpx.get(f"{ready['url']}/api/health").json()["status"] == "ok"
+        assert httpx.get(f"{ready['url']}/api/leads").json()["tenant_id"] == ready["tenants"][0]["id"]
+        with psycopg.connect(ready["database"]) as connection:
+            assert connection.execute("select count(*) from leads").fetchone() == (20_000,)
+
+        assert_ends(process, signal.SIGINT, status=0, pids=pids)
+
+
+@pytest.mark.parametrize(("end", "status"), [(signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)])
+def test_the_service_process_ends_with_the_command(own: Data, valkey: Valkey, end: int, status: int) -> None:
+    with command("serve", "--database", own.owner, "--cache", valkey.url) as process:
+        ready = read_line(process)
+        assert ready["database"] == own.owner
+        assert ready["cache"] == valkey.url
+        assert (ready["processes"]["postgres"], ready["processes"]["valkey"]) == ([], [])
+        assert httpx.get(f"{ready['url']}/api/leads").status_code == 401
+
+        assert_ends(process, end, status=status, pids=ready["processes"]["http"])
+
+
+def read_line(process: subprocess.Popen[str]) -> dict[str, Any]:
+    assert process.stdout is not None
+    return dict(json.loads(process.stdout.readline()))
+
+
+def assert_ends(process: subprocess.Popen[str], end: int, *, status: int, pids: list[int]) -> None:
+    children = [psutil.Process(pid) for pid in pids]
+    process.send_signal(end)
+    out, err = process.communicate(timeout=30)
+
+    assert out == ""
+    assert "Traceback" not in err
+    assert process.returncode == status
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert alive == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["serve", "--database", "postgresql://nobody@127.0.0.1:1/none"], "the database cannot be used"),
+        (["serve", "--database", "no connection string"], "the database cannot be used"),
+        (["seed", "--database", "postgresql://nobody@127.0.0.1:1/none"], "the database cannot be used"),
+        (["serve", "--port", "70000"], "a port is a number from 0 to 65535"),
+        (["serve", "--shape", "round"], "round"),
+        (["serve", "--workers", "0"], "--workers must be at least 1"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_served_is_refused_with_status_2(arguments: list[str], said: str, valkey: Valkey) -> None:
+    cache = ["--cache", valkey.url] if arguments[0] == "serve" else []
+    with command(*arguments, *cache) as process:
+        out, err = process.communicate(timeout=30)
+
+    assert process.returncode == 2
+    assert out == ""
+    assert said in err
+    assert "Traceback" not in err
+
+
+def test_seed_prints_the_rows_per_table(postgres: Postgres) -> None:
+    dsn = postgres.create_database("seeded_by_command")
+    with command("seed", "--database", dsn, "--size", "small", "--until", "2026-11-01") as process:
+        out, err = process.communicate(timeout=60)
+
+    assert process.returncode == 0, err
+    assert json.loads(out)["leads"] == 20_000
+    assert "seeded 100,000 activities" in err
