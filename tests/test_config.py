@@ -237,3 +237,37 @@ def test_init_refuses_what_is_no_address(tmp_path: Path, capsys: pytest.CaptureF
     assert caught.value.code == 2
     assert not (tmp_path / "x.yaml").exists()
     assert "URL" in capsys.readouterr().err
+
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def rows_of(page: str) -> list[list[str]]:
+    """The cells of every table row of a page."""
+    lines = (DOCS / page).read_text().splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
+
+
+def test_the_reference_lists_every_field_and_no_other() -> None:
+    listed = {row[0].strip("`") for row in rows_of("reference/config.md") if row[0].startswith("`")}
+    named = {field.alias or name for model in (Config, GrowthConfig) for name, field in model.model_fields.items()}
+
+    assert listed == named
+
+
+def test_the_reference_shows_the_defaults_of_growth() -> None:
+    shown = {row[0].strip("`"): row[1] for row in rows_of("reference/config.md")}
+    default = Assumptions()
+
+    for name in GrowthConfig.model_fields:
+        if name not in ("users", "sizes"):
+            assert float(shown[name]) == getattr(default, name), name
+
+
+def test_the_capacity_page_shows_the_sizes_as_they_are() -> None:
+    rows = {row[0]: row for row in rows_of("capacity.md")}
+    for size in SIZES:
+        _, users, concurrent, queries, data, peak = rows[size.name]
+        assert (users, concurrent, queries) == (f"{size.users:,}", f"{size.concurrent:,}", f"{size.queries_per_day:,}")
+        assert data in (f"{size.data_bytes // 10**9} GB", f"{size.data_bytes // 10**12} TB")
+        assert peak == f"{Assumptions().peak_per_s(size):,.0f}/s"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -188,3 +189,18 @@ def test_a_smooth_limit_scores_above_a_cliff(one: ScoreInputs) -> None:
     smooth, cliff, unknown = (values(replace(one, shape=shape))[0] for shape in ("smooth", "cliff", "unknown"))
 
     assert smooth >= cliff >= unknown
+
+
+def test_the_page_has_every_term_with_its_weight() -> None:
+    lines = (Path(__file__).parents[2] / "docs" / "scores.md").read_text().splitlines()
+    listed = {tuple(cell.strip() for cell in line.strip("|").split("|")[:2]) for line in lines if line.startswith("| ")}
+    written = {
+        (name.removesuffix(" users"), weight)
+        for score in scores(GOOD)
+        for weight, name in (part.split("·", 1) for part in score.formula.split("(")[1].split(")")[0].split(" + "))
+    }
+    growth = {(name, weight) for name, weight in written if name in ("10×", "100×", "enterprise")}
+
+    assert written - growth <= listed
+    assert ("10×, 100×, enterprise", "3, 4, 1") in listed
+    assert growth == {("10×", "3"), ("100×", "4"), ("enterprise", "1")}
