@@ -1,8 +1,9 @@
 """How long until a recording of ten minutes with 200 series can be asked, and how long does keeping it take while the run goes on?
 
-200 series over 600 seconds are 120,000 slices: 60 histograms of some 100 distinct buckets each, 80 counters, 60 gauges, in two blocks
-a second (one of the load, one of what was observed). Reading is `Recording.open` and a merged p99 of the whole run, each time in a new process whose
-start is not counted, with the file in the page cache. Writing is `append`, per second of the run.
+200 series over 600 seconds are 120,000 slices: 60 histograms of some 100 distinct buckets each, 80 counters, 60
+gauges, in two blocks a second (one of the load, one of what was observed). Reading is `Recording.open` and a merged
+p99 of the whole run, each time in a new process whose start is not counted, with the file in the page cache. Writing
+is `append`, per second of the run.
 Fair to whom: nobody else reads this file. The bar is that a report never waits for its data.
 """
 
