@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from report.sample_findings import HOSTILE, findings
-from report.sample_load import OBJECTIVES, load_run, panels, stage
+from tests.report.sample_findings import HOSTILE, findings
+from tests.report.sample_load import OBJECTIVES, load_run, panels, stage
+
 from scaleworthy.report.model import (
     Bottleneck,
     CapacityRow,

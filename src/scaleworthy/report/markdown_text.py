@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from scaleworthy.report import numbers
 
 _SPECIAL = re.compile(r"([\\`*\[\]<>#|~]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)|!(?=\[))")
+_STARTS_BLOCK = re.compile(
+    r"^(\d*)([-+=.)])(?=[\s-]|$|=)"
+)  # a list, a rule or an underline, were it the first of a line
 
 
 def inline(text: str, *, cell: bool = False) -> str:
@@ -19,7 +22,7 @@ def inline(text: str, *, cell: bool = False) -> str:
             parts.append("`" + (part.replace("|", "\\|") if cell else part) + "`")
         else:
             parts.append(_SPECIAL.sub(r"\\\1", part))
-    return re.sub(r"^([-+=]|\d+[.)])(?=\s|$)", r"\\\1", "".join(parts))
+    return _STARTS_BLOCK.sub(r"\1\\\2", "".join(parts))
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -101,8 +101,8 @@ def span_times(interval: tuple[float, float] | None) -> str:
 
 
 def outcome(passed: bool | None) -> str:
-    """Return the word for a probe, an objective or a change that held, did not, or cannot be told."""
-    return {True: "held", False: "failed", None: "unsure"}[passed]
+    """Return the word for a probe or an objective: it held, was broken, or cannot be told."""
+    return {True: "held", False: "broken", None: "unsure"}[passed]
 
 
 def limit_facts(limit: Limit) -> list[tuple[str, str]]:
@@ -112,7 +112,7 @@ def limit_facts(limit: Limit) -> list[tuple[str, str]]:
         ("limit", numbers.level(limit.estimate, limit.unit)),
         ("95 % interval", numbers.span(limit.interval, unit)),
         ("highest that held", numbers.level(limit.passing, limit.unit)),
-        ("lowest that failed", numbers.level(limit.failing, limit.unit)),
+        ("lowest that did not hold", numbers.level(limit.failing, limit.unit)),
         ("decided by", limit.binding),
         ("shape", SHAPES[limit.shape]),
         ("ended", f"{STOPPED[limit.stopped_by]}, {'confirmed by a hold' if limit.confirmed else 'not confirmed'}"),
@@ -121,7 +121,7 @@ def limit_facts(limit: Limit) -> list[tuple[str, str]]:
         ("search took", numbers.clock(limit.seconds)),
     ]
     if not limit.monotonic:
-        facts.append(("not monotonic", "a higher level held where a lower one failed"))
+        facts.append(("not monotonic", "a higher level held where a lower one did not"))
     return [(name, text) for name, text in facts if text not in ("", numbers.UNKNOWN)]
 
 

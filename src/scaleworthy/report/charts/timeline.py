@@ -46,7 +46,8 @@ def span_of(panels: Sequence[Panel]) -> tuple[float, float]:
 def unit_of(panel: Panel) -> str:
     """Return the unit of the panel's axis as its heading must say it: ns become ms or s; empty where the title says it."""
     unit = numbers.axis_scale([v for line in panel.lines for v in line.values], panel.lines[0].unit)[1]
-    said = unit in panel.title or (unit.endswith("/s") and "per second" in panel.title)
+    title = panel.title.casefold()
+    said = unit.casefold() in title or (unit.endswith("/s") and "per second" in title)
     return "" if said else unit
 
 
