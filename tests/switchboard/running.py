@@ -73,11 +73,24 @@ class Api:
         return await self.send("POST", path, tenant=tenant, **given)
 
 
-def fill(postgres: Postgres, name: str, *, sets: tuple[str, ...] = (), seed: int = 7) -> Data:
+def fill(postgres: Postgres, name: str, *, sets: tuple[str, ...] = ()) -> Data:
+    """Return a database of its own: a copy of one that was filled once."""
+    if postgres.run_sql("select count(*) from pg_database where datname = 'filled'") == "0":
+        fill_anew(postgres, "filled")
+    postgres.run_sql(f"create database {name} template filled")
+    migrate(postgres.dsn_for(name), sets=sets)
+    return described(postgres.dsn_for(name))
+
+
+def fill_anew(postgres: Postgres, name: str, *, seed: int = 7) -> Data:
+    """Return a database that was migrated and seeded."""
     owner = postgres.create_database(name)
     migrate(owner)
     seed_database(owner, TINY, seed=seed, until=UNTIL, on_progress=lambda _text: None)
-    migrate(owner, sets=sets)
+    return described(owner)
+
+
+def described(owner: str) -> Data:
     with psycopg.connect(owner) as connection:
         tenants = connection.execute("select id::text, key from tenants order by demo desc, key").fetchall()
     return Data(owner, app_dsn(owner), [(str(row[0]), str(row[1])) for row in tenants])

@@ -14,7 +14,7 @@ from scaleworthy.switchboard.migrate import migrate, migrations_of
 from scaleworthy.switchboard.seed import SIZES, is_empty, seed_database, size_named
 from scaleworthy.switchboard.seed.fill import TABLES
 
-from .running import TINY, UNTIL, Data, fill
+from .running import TINY, UNTIL, Data, fill, fill_anew
 
 HASH = "select md5(string_agg(t::text, '|' order by t.id)) from {} t"
 
@@ -24,8 +24,8 @@ def content(data: Data) -> dict[str, str]:
 
 
 def test_the_same_seed_gives_the_same_rows_and_another_seed_others(postgres: Postgres) -> None:
-    first, again = fill(postgres, "seed_a"), fill(postgres, "seed_b")
-    other = fill(postgres, "seed_c", seed=8)
+    first, again = fill_anew(postgres, "seed_a"), fill_anew(postgres, "seed_b")
+    other = fill_anew(postgres, "seed_c", seed=8)
 
     assert content(first) == content(again)
     assert all(content(first)[table] != content(other)[table] for table in TABLES)

@@ -1,0 +1,41 @@
+"""The README says what the code does."""
+
+from dataclasses import fields
+from importlib.resources import files
+
+from scaleworthy.switchboard.app import ROUTERS
+from scaleworthy.switchboard.shape import SHAPES, Shape
+
+README = (files("scaleworthy.switchboard") / "README.md").read_text("utf-8")
+
+
+def shown(value: object) -> str:
+    if value is None or value == ():
+        return "none"
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def test_the_table_of_shapes_lists_every_field_with_its_values() -> None:
+    table = README.partition("## Two shapes")[2].partition("\n## ")[0]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("|")
+    ]
+
+    assert rows[0][1:3] == list(SHAPES)
+    assert {row[0]: row[1:3] for row in rows[2:]} == {
+        field.name: [shown(getattr(shape, field.name)) for shape in SHAPES.values()]
+        for field in fields(Shape)
+        if field.name != "name"
+    }
+
+
+def test_every_route_is_listed() -> None:
+    listed = README.partition("## Routes")[2].partition("\n## ")[0]
+    routes = [(route.path, method) for router in ROUTERS for route in router.routes for method in route.methods]
+
+    assert len(routes) == 16
+    for path, method in routes:
+        assert path in listed, path
+        assert method in listed
