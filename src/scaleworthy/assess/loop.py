@@ -61,7 +61,7 @@ def assess(
     """
     started = clock()
     gaps = list(subject.gaps)
-    first = _measured(subject, store, settings, say, gaps, name="as found", what_changed="")
+    first = _measured(subject, store, settings, say, gaps, name="as found", what_changed="the service as it was given")
     findings = _audited(subject, store, settings, say, first, gaps)
     capacities = [_capacity(subject, store, settings, first, gaps)]
     measurements = [first]

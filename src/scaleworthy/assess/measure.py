@@ -52,7 +52,7 @@ def measure(
     say(f"{name}: {subject.baseline_per_s:g} requests/s for {baseline_s} s, to compare latency")
     plan = subject.plan.with_rate(subject.baseline_per_s, seconds=baseline_s)
     first = int(clock()) + 1
-    baseline = run_load(plan, store)
+    baseline = run_load(plan, store, owned=subject.hosts_owned)
     baseline_window = (first, max(int(clock()), first + 1))
 
     def on_probe(probe: Probe) -> None:
@@ -65,7 +65,13 @@ def measure(
 
     say(f"{name}: searching for the limit within {', '.join(subject.objectives)}")
     limit = find_limit(
-        subject.plan, store, objectives=subject.objectives, unit="rate", settings=search, on_probe=on_probe
+        subject.plan,
+        store,
+        objectives=subject.objectives,
+        unit="rate",
+        settings=search,
+        on_probe=on_probe,
+        owned=subject.hosts_owned,
     )
     store.put_fact("limit", name, asdict(limit))
     return Measurement(

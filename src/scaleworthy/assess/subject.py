@@ -21,6 +21,7 @@ class Subject:
         processes: Role → process ids, where the service runs on this machine.
         pool_connections: Database connections that the service's processes may open together, where known.
         baseline_per_s: The low load at which latency is compared, in requests per second.
+        hosts_owned: Hosts beyond loopback that the user may load.
         gaps: What of the service could not be included, in words.
     """
 
@@ -33,6 +34,7 @@ class Subject:
     processes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     pool_connections: int | None = None
     baseline_per_s: float = 10.0
+    hosts_owned: tuple[str, ...] = ()
     gaps: tuple[str, ...] = ()
 
 

@@ -56,6 +56,8 @@ def limit_sentence(name: str, limit: Limit) -> str:
     if limit.stopped_by == "never-held":
         lowest = min((probe.level for probe in limit.probes), default=0.0)
         return f"{name} did not hold {objectives} even at {three_digits(lowest)} requests/s."
+    if limit.passing is None and limit.estimate is not None:
+        return f"{name} takes about {three_digits(limit.estimate)} requests/s{_interval(limit)} within {objectives}."
     if limit.passing is None:
         return f"What {name} takes within {objectives} could not be measured."
     if limit.failing is None:
@@ -65,10 +67,13 @@ def limit_sentence(name: str, limit: Limit) -> str:
         return (
             f"{name} held {objectives} up to {three_digits(limit.passing)} requests/s; {why}, so its limit is higher."
         )
-    interval = ""
-    if limit.interval is not None:
-        interval = f" (95 % interval {three_digits(limit.interval[0])} to {three_digits(limit.interval[1])})"
-    return f"{name} takes {three_digits(limit.estimate or limit.passing)} requests/s{interval} within {objectives}."
+    return f"{name} takes {three_digits(limit.estimate or limit.passing)} requests/s{_interval(limit)} within {objectives}."
+
+
+def _interval(limit: Limit) -> str:
+    if limit.interval is None:
+        return ""
+    return f" (95 % interval {three_digits(limit.interval[0])} to {three_digits(limit.interval[1])})"
 
 
 def _gain_sentence(first: Measurement, later: Measurement) -> str:
