@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -20,11 +21,20 @@ _KINDS: dict[type, Kind] = {
 }
 
 
+# pg_stat_statements puts $n for the constant of `interval '30 days'` and leaves the type before it, which no parser takes.
+_TYPED_CONSTANT = re.compile(r"\b(interval|date|timestamptz|timestamp|timetz|time)\s+(\$\d+)", re.IGNORECASE)
+
+
+def restored(text: str) -> str:
+    """Return a normalised statement as SQL again: `interval $1` as `$1::interval`. Nothing else is touched."""
+    return _TYPED_CONSTANT.sub(r"\2::\1", text)
+
+
 @lru_cache(maxsize=4096)
 def tree(text: str) -> Any | None:
-    """Return the parsed statement, or None for text that does not parse (`interval $1`, for example) or holds several."""
+    """Return the parsed statement, or None for text that does not parse or holds several."""
     try:
-        parsed = parse_sql(text)
+        parsed = parse_sql(restored(text))
     except ParseError:
         return None
     return parsed[0].stmt if len(parsed) == 1 else None

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from rich.console import Console, Group
-from rich.padding import Padding
+from rich.console import Console
 from rich.text import Text
 
 from scaleworthy.errors import UsageError
@@ -17,6 +15,7 @@ from scaleworthy.finding import Finding
 from scaleworthy.units import format_ns, format_quantity, three_digits
 
 _STYLES = {"fail": "bold red", "warn": "yellow", "unknown": "cyan", "pass": "green"}
+_INDENT = " " * 8
 
 
 def audit(
@@ -81,29 +80,30 @@ def audit(
     else:
         if json_to is not None:
             Path(json_to).write_text(text + "\n", "utf-8")
-        Console(highlight=False, soft_wrap=not sys.stdout.isatty()).print(_shown(found))
+        # Lines are not wrapped: a statement is to be copied whole.
+        Console(highlight=False).print(_shown(found), soft_wrap=True)
     return 1 if failed else 0
 
 
-def _shown(found: list[Finding]) -> Group:
-    """Return the findings for a terminal: what is wrong first, then one line for all that passed."""
-    parts: list[Text | Padding] = []
+def _shown(found: list[Finding]) -> Text:
+    """Return the findings for a terminal: what is wrong first, then one line for each that passed."""
+    lines: list[Text] = []
     for finding in found:
         if finding.verdict == "pass":
             continue
-        head = Text.assemble((f"{finding.verdict:<8}", _STYLES[finding.verdict]), (finding.title, "bold"))
         when = "" if finding.verdict == "unknown" else f"  {finding.priority} · effort {finding.effort}"
-        parts += [head, Padding(Text(f"{finding.id}{when}", style="dim"), (0, 0, 0, 8))]
-        parts += [Padding(Text(line), (0, 0, 0, 8)) for line in _lines(finding)]
-        parts.append(Text())
+        lines.append(Text.assemble((f"{finding.verdict:<8}", _STYLES[finding.verdict]), (finding.title, "bold")))
+        lines.append(Text(f"{_INDENT}{finding.id}{when}", style="dim"))
+        lines += [Text(f"{_INDENT}{line}") for line in _lines(finding)]
+        lines.append(Text())
     passed = [finding for finding in found if finding.verdict == "pass"]
     if passed:
-        parts.append(Text.assemble((f"{'pass':<8}", _STYLES["pass"]), f"{len(passed)} checks"))
-        parts += [Padding(Text(f"{finding.id}  {finding.title}"), (0, 0, 0, 8)) for finding in passed]
-        parts.append(Text())
+        lines.append(Text.assemble((f"{'pass':<8}", _STYLES["pass"]), f"{len(passed)} checks"))
+        lines += [Text(f"{_INDENT}{finding.id}  {finding.title}") for finding in passed]
+        lines.append(Text())
     counts = [f"{sum(f.verdict == verdict for f in found)} {verdict}" for verdict in _STYLES]
-    parts.append(Text(" · ".join(counts) + " · scaleworthy audit --explain ID says more"))
-    return Group(*parts)
+    lines.append(Text(" · ".join(counts) + " · scaleworthy audit --explain ID says more"))
+    return Text("\n").join(lines)
 
 
 def _lines(finding: Finding) -> list[str]:

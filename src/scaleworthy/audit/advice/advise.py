@@ -14,7 +14,7 @@ import psycopg
 
 from scaleworthy.audit.advice.bench import Bench, Built, Case, Measured, bench
 from scaleworthy.audit.advice.candidates import Candidate, candidates_for, limited
-from scaleworthy.audit.advice.choose import choose
+from scaleworthy.audit.advice.choose import choose, parts_in_gain
 from scaleworthy.audit.advice.tenancy import tenancies
 from scaleworthy.audit.advice.uses import Uses, uses_of
 from scaleworthy.audit.advice.values import SETS, ColumnStatistics
@@ -27,21 +27,28 @@ SHARE_MIN = 0.002
 # Kept is what takes at least this part off a statement's time, and this part of all statement time together.
 GAIN_MIN = 0.30
 WORTH_MIN = 0.005
+# An index with a smaller part than this in a statement's gain is not named for it.
+CREDIT_MIN = 0.1
 WRITE_US_PER_ROW = 1.25
 
 
 @dataclass(frozen=True, slots=True)
 class Helped:
-    """A statement that an index makes faster: measured before and after."""
+    """A statement that an index makes faster: measured before and after.
+
+    *credit* is the index's part in it, from 0 to 1: below 1 where another new index has the rest.
+    """
 
     statement: Statement
     before: Measured
     after: Measured
+    credit: float
 
     @property
     def saved_ms(self) -> float:
         """What it would have saved of the time that the statement took."""
-        return self.statement.total_ms * max(0.0, 1 - self.after.ms / self.before.ms) if self.before.ms > 0 else 0.0
+        part = max(0.0, 1 - self.after.ms / self.before.ms) if self.before.ms > 0 else 0.0
+        return self.statement.total_ms * part * self.credit
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +112,7 @@ def _wanted(evidence: Evidence, result: Advised) -> Iterator[_Wanted]:
             return
         uses = uses_of(statement.text, evidence)
         if uses is None and statement.text.lstrip()[:6].lower() in ("select", "update", "delete"):
-            result.refused.append(
-                (statement, "its normalised text does not parse (a typed constant such as interval $1)")
-            )
+            result.refused.append((statement, "its normalised text does not parse"))
         if uses is None or uses.inserts or not uses.tables or kind(statement.text) == "other":
             continue
         tenants = {
@@ -117,6 +122,10 @@ def _wanted(evidence: Evidence, result: Advised) -> Iterator[_Wanted]:
         }
         if candidates := candidates_for(uses, tenants, evidence):
             taken += 1
+            if evidence.prove == "here" and uses.written is not None:
+                # Even rolled back, a write leaves dead row versions behind.
+                result.refused.append((statement, "statements that write are tried on a copy only: --prove copy"))
+                continue
             yield _Wanted(statement, uses, tenants, tuple(candidates))
 
 
@@ -125,7 +134,7 @@ def _place(evidence: Evidence, wanted: Sequence[_Wanted], result: Advised) -> It
     """Open the place where advice is tried: this database, or a copy of the tables concerned."""
     if evidence.prove == "here":
         with bench(evidence.dsn, evidence) as place:
-            yield place, "in this database, in a transaction that was rolled back"
+            yield place, f"in database {evidence.server.database}, rolled back"
         return
     from scaleworthy.audit.advice.copy import copied
 
@@ -156,14 +165,13 @@ def _try(place: Bench, where: str, wanted: Sequence[_Wanted], result: Advised) -
     candidates = limited(c for item in wanted if id(item.statement) in kept_statements for c in item.candidates)
     built, refused = choose(place, cases, candidates)
     result.notes += refused
-    planned = [place.plan(case) for case in cases]
-    names = {item.name for item in built}
-    after = [place.measure(case) if plan.indexes & names else None for case, plan in zip(cases, planned, strict=True)]
+    parts = [parts_in_gain(place, case, built) for case in cases]
+    after = [place.measure(case) if part else None for case, part in zip(cases, parts, strict=True)]
     for index in built:
         helped = [
-            Helped(case.statement, was, now)
-            for case, was, now, plan in zip(cases, before, after, planned, strict=True)
-            if now is not None and index.name in plan.indexes and now.ms <= (1 - GAIN_MIN) * was.ms
+            Helped(case.statement, was, now, part[index.name])
+            for case, was, now, part in zip(cases, before, after, parts, strict=True)
+            if now is not None and part.get(index.name, 0) >= CREDIT_MIN and now.ms <= (1 - GAIN_MIN) * was.ms
         ]
         written = _written(place.evidence, index.candidate.table)
         advice = Advice(index.candidate, index, tuple(sorted(helped, key=_most_saved)), written, where)

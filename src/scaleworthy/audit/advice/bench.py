@@ -25,8 +25,8 @@ from scaleworthy.audit.advice.values import SETS, ColumnStatistics, ParameterTyp
 from scaleworthy.audit.evidence import Evidence, Statement
 from scaleworthy.audit.evidence.queries import TAG
 from scaleworthy.audit.names import key, quoted
+from scaleworthy.audit.statement import restored
 
-ROUNDS = 3
 SLOW_MS = 1_000.0
 STATEMENT_LIMIT_S = 20
 BUILD_LIMIT_S = 120
@@ -100,11 +100,11 @@ class Bench:
         """Return the types that PostgreSQL infers for the statement's parameters.
 
         Raises:
-            psycopg.Error: The text cannot be planned as it stands (`interval $1`, for example).
+            psycopg.Error: The text cannot be planned as it stands.
         """
         with self._savepoint():
             pg = self.connection.pgconn
-            done = pg.prepare(b"", statement.text.encode())
+            done = pg.prepare(b"", restored(statement.text).encode())
             if done.error_message:
                 raise psycopg.ProgrammingError(done.error_message.decode(errors="replace").splitlines()[0])
             described = pg.describe_prepared(b"")
@@ -149,14 +149,13 @@ class Bench:
         return Planned(cost, frozenset(names))
 
     def measure(self, case: Case) -> Measured:
-        """Run the statement with every parameter set, once to warm up and then ROUNDS times (once when it takes a second)."""
+        """Run the statement with every parameter set: once to warm up, then more often the quicker it is."""
         times: list[float] = []
         for which in range(len(case.parameters)):
             first, plan = self._run(case, which)
             if first >= SLOW_MS:
                 times.append(first)
-                continue
-            for _ in range(ROUNDS):
+            for _ in range(_rounds(first)):
                 took, plan = self._run(case, which)
                 times.append(took)
         return Measured(statistics.median(times), len(times), plan)
@@ -198,7 +197,9 @@ class Bench:
                     self._rows("SELECT set_config($1, $2, true)", [name, value])
             if case.role is not None:
                 self._rows(f"SET LOCAL ROLE {quoted(case.role)}")
-            return self._rows(f"EXPLAIN {TAG} ({options}) {case.statement.text}", list(case.parameters[which]))
+            return self._rows(
+                f"EXPLAIN {TAG} ({options}) {restored(case.statement.text)}", list(case.parameters[which])
+            )
 
     def _rows(self, text: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
         with RawCursor(self.connection, row_factory=tuple_row) as cursor:
@@ -235,6 +236,11 @@ def bench(dsn: str, evidence: Evidence, *, clock: Callable[[], float] = time.per
             yield Bench(connection, evidence, clock)
         finally:
             connection.rollback()
+
+
+def _rounds(first_ms: float) -> int:
+    """How often to run what took *first_ms*: half a second's worth at most, a statement of a second not again."""
+    return 0 if first_ms >= SLOW_MS else 1 if first_ms >= 100 else 3 if first_ms >= 10 else 5
 
 
 def _index_names(plan: dict[str, Any]) -> Iterator[str]:

@@ -42,6 +42,8 @@ def candidates_for(uses: Uses, tenants: Mapping[str, Sequence[str]], evidence: E
         facts = evidence.tables[table]
         if max(facts.rows, float(facts.live_rows)) < ROWS_MIN or facts.kind != "r":
             continue
+        if _found_by_key(table, uses, evidence):
+            continue
         for columns in _orders(table, uses, tenants.get(table, ())):
             candidate = Candidate(table, columns)
             if columns and _indexable(candidate, evidence) and not _covered(candidate, evidence):
@@ -82,6 +84,14 @@ def _orders(table: str, uses: Uses, tenant: Sequence[str]) -> list[tuple[str, ..
     if sorts and not equal:
         wanted.append([*ranges[:1], *sorts])
     return [tuple(dict.fromkeys(columns))[:COLUMNS_MAX] for columns in wanted if columns]
+
+
+def _found_by_key(table: str, uses: Uses, evidence: Evidence) -> bool:
+    """Whether the statement names one row by a unique index: nothing finds it faster."""
+    equal = {use.column for use in uses.uses if use.table == table and use.part == "equal"}
+    return any(
+        index.unique and index.plain and set(index.columns) <= equal for index in evidence.indexes_of.get(table, ())
+    )
 
 
 def _sort_keys(table: str, uses: Uses) -> list[str]:

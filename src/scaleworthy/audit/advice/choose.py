@@ -38,6 +38,18 @@ def choose(bench: Bench, cases: Sequence[Case], candidates: Sequence[Candidate])
     return kept, refused
 
 
+def parts_in_gain(bench: Bench, case: Case, built: Sequence[Built]) -> dict[str, float]:
+    """Return each new index's part in a statement's gain, from 0 to 1: what its absence would cost, by the planner."""
+    present = bench.plan(case)
+    used = [item for item in built if item.name in present.indexes]
+    lost = {}
+    for item in used:
+        with bench.without(item):
+            lost[item.name] = max(0.0, bench.plan(case).cost - present.cost)
+    total = sum(lost.values())
+    return {name: cost / total for name, cost in lost.items()} if total > 0 else {}
+
+
 def _build(bench: Bench, candidates: Sequence[Candidate]) -> tuple[list[Built], list[str]]:
     built: list[Built] = []
     refused: list[str] = []

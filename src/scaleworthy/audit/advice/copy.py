@@ -29,7 +29,7 @@ from scaleworthy.servers import Postgres
 
 DATA_BYTES_MAX = 512 * 1024**2
 READ_LIMIT_S = 300
-_PSQL_LINE = re.compile(r"^\\\\(un)?restrict .*$", re.MULTILINE)
+_PSQL_LINE = re.compile(r"^\\(un)?restrict .*$", re.MULTILINE)
 _DUMP = (
     "--schema-only",
     "--no-owner",

@@ -33,7 +33,7 @@ def tenancies(evidence: Evidence, table: str) -> tuple[Tenancy, ...]:
         parsed = tree(f"SELECT {policy.using}") if policy.using else None
         for node in _comparisons(parsed):
             for one, other in ((node.lexpr, node.rexpr), (node.rexpr, node.lexpr)):
-                column = str(getattr(one.fields[-1], "sval", "")) if isinstance(one, ast.ColumnRef) else ""
+                column = _last(one.fields) if isinstance(one, ast.ColumnRef) else ""
                 setting = _setting(evidence, other) if column else None
                 if setting is not None and column in evidence.columns.get(table, {}):
                     found[Tenancy(table, column, setting)] = None
@@ -61,7 +61,7 @@ def _setting(evidence: Evidence, node: Any) -> str | None:
 
 def _last(names: Any) -> str:
     """Return the last part of a qualified name."""
-    return str(names[-1].sval)
+    return str(getattr(names[-1], "sval", ""))
 
 
 def _parts(node: Any) -> Iterator[Any]:

@@ -18,6 +18,7 @@ LIST_LENGTH = 10
 _LIMIT_MAX = 1_000
 _LOWER, _UPPER = (0.5, 0.8, 0.9), (0.9, 0.9, 0.99)
 _EQUAL = (0.5, 0.25, 0.75)
+_SPANS = ("7 days", "1 day", "30 days")
 # A value for a parameter that no column explains, by the category of its type.
 _BY_CATEGORY = {"N": "1", "S": "x", "D": "2026-01-01", "B": "true", "T": "1 day", "A": "{}", "I": "127.0.0.1"}
 _BY_TYPE = {"uuid": "00000000-0000-0000-0000-000000000000", "jsonb": "{}", "json": "{}", "bytea": "\\x00"}
@@ -69,7 +70,8 @@ def value_for(
 ) -> str | None:
     """Return the text of one parameter for value set *which*, None for NULL."""
     if binding is None:
-        return _default(kind)
+        # A span back from now, most often: a day, a week, a month.
+        return _SPANS[which % SETS] if kind.name == "interval" else _default(kind)
     if binding.meaning == "limit":
         return str(min(_LIMIT_MAX, max(1, math.ceil(statement.rows_per_call))))
     if binding.meaning == "offset":

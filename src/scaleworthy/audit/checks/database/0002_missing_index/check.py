@@ -45,13 +45,12 @@ def _finding(evidence: Evidence, advice: Advice, notes: list[str]) -> Finding:
     first = advice.helped[0]
     share = advice.net_ms / evidence.statement_ms if evidence.statement_ms else 0.0
     create, drop = create_index(table, columns, index_name(table, columns, evidence))
-    where = f"{advice.where}, {evidence.server.database if 'copy' not in advice.where else ''}".rstrip(", ")
     proof = Proof(
-        where,
+        advice.where,
         " ".join(first.statement.text.split()),
         first.before.ms,
         first.after.ms,
-        first.after.samples,
+        min(first.before.samples, first.after.samples),
         first.before.plan,
         first.after.plan,
     )

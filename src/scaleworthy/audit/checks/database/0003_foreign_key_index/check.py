@@ -14,6 +14,7 @@ from scaleworthy.audit.evidence import Evidence, ForeignKey, Index
 from scaleworthy.audit.names import create_index, index_name
 from scaleworthy.finding import Evidence as Fact
 from scaleworthy.finding import Finding, Fix
+from scaleworthy.units import format_bytes
 
 ID = "database/0003_foreign_key_index"
 ROWS_FAIL = 10_000
@@ -51,7 +52,7 @@ def run(evidence: Evidence) -> Iterator[Finding]:
                     source="pg_stat_user_tables",
                 ),
             ),
-            impact=f"each parent delete reads {rows:,.0f} rows ({table.bytes:,} bytes)",
+            impact=f"each parent delete reads {rows:,.0f} rows ({format_bytes(table.bytes)})",
             impact_level="medium" if rows >= ROWS_FAIL and changes else "low",
             fix=Fix(f"Add an index on {table.label}({', '.join(key.columns)})", "sql", (create,), (drop,)),
             labels={"table": table.label, "columns": ",".join(key.columns)},

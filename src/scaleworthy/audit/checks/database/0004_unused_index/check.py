@@ -25,12 +25,11 @@ WRITE_US = (0.7, 1.8)
 
 def run(evidence: Evidence) -> Iterator[Finding]:
     """Yield one finding per index that was not read."""
-    days = evidence.server.statistics_age_s / 86_400
+    age_s = evidence.server.statistics_age_s
+    age = f"{three_digits(age_s / 86_400)} days" if age_s >= 86_400 else f"{three_digits(age_s / 3600)} hours"
     doubts = []
     if evidence.server.statistics_age_s < AGE_S_MIN:
-        doubts.append(
-            f"statistics of a week: these are {three_digits(days)} days old. Audit again after a full week of work"
-        )
+        doubts.append(f"statistics of a week: these are {age} old. Audit again after a full week of work")
     if evidence.server.replicas or evidence.server.in_recovery:
         doubts.append("the reads of every server: each replica and the primary count their own. Audit each of them")
     for index in evidence.indexes:
@@ -46,7 +45,7 @@ def run(evidence: Evidence) -> Iterator[Finding]:
             f"Index {index.name} of {table.label} was never read",
             detail=index.definition,
             evidence=(
-                Fact("reads", 0.0, "scans", source=f"pg_stat_user_indexes, over {three_digits(days)} days"),
+                Fact("reads", 0.0, "scans", source=f"pg_stat_user_indexes, over {age}"),
                 Fact("size", float(index.bytes), "bytes", source="pg_relation_size"),
                 Fact(
                     "rows written that had to be written here too", float(writes), "rows", source="pg_stat_user_tables"
