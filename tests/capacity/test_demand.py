@@ -144,6 +144,36 @@ def test_when_nothing_is_used_up_the_report_says_that_requests_wait() -> None:
     assert not limits.explained
 
 
+def test_a_machine_busy_with_other_work_is_said_to_be(service: Service) -> None:
+    """The rest of both cores is taken whatever the load: no resource of the service is to blame."""
+    store, found = Service(http_s=0.0005, postgres_s=0.0005).measure(RATES)
+    for second in store.per_second("host.cpu")[0].tolist():
+        store.append(second, [(SeriesKey.of("host.cpu", "gauge", "ratio"), 1.0)])
+    capacity = assess_capacity(store, found)
+
+    assert capacity.limiting is not None
+    assert capacity.limiting.resource == "host CPU, taken by other work"
+    assert any("belonged to no observed process" in note for note in capacity.notes)
+
+
+def test_a_search_that_ended_early_blames_nothing(service: Service) -> None:
+    store, found = service.measure((10, 20, 40))
+    unsure = replace(
+        found,
+        passing=None,
+        failing=None,
+        estimate=None,
+        interval=None,
+        stopped_by="generator",
+        probes=tuple(replace(one, passed=None) for one in found.probes),
+    )
+    capacity = assess_capacity(store, unsure)
+
+    assert (capacity.limit_per_s, capacity.never_held, capacity.limit_reached) == (None, False, False)
+    assert capacity.limiting is not None
+    assert "would be the first" in capacity.limiting.explanation
+
+
 def test_the_generator_s_cpu_is_taken_out_and_told() -> None:
     store, found = Service(generator_s=0.002).measure(RATES)
     capacity = assess_capacity(store, found)

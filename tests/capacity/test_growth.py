@@ -98,10 +98,18 @@ def test_work_that_scans_tables_grows_with_the_data_too() -> None:
 
 
 def test_an_objective_that_never_held_is_not_cured_by_servers() -> None:
-    rows = plan(carried=Carried(None, copies_only=True, objective="p95 < 5ms"))
+    rows = plan(carried=Carried(None, copies_only=True, objective="p95 < 5ms", never_held=True))
 
     assert not any(row.reachable for row in rows.values())
     assert "p95 < 5ms" in rows["10×"].why
+
+
+def test_a_limit_that_was_not_found_is_no_verdict() -> None:
+    """The generator gave up before anything was known: growth rests on the costs alone, and nothing is ruled out."""
+    rows = plan(carried=Carried(None, copies_only=False))
+
+    assert all(row.reachable for row in rows.values())
+    assert "measured limit" not in rows["baseline"].why
 
 
 def test_without_an_explanation_growth_is_by_copies() -> None:
@@ -204,6 +212,18 @@ def test_the_share_of_reads_is_by_time_and_leaves_transaction_control_out() -> N
         store.append(1, [(SeriesKey.of("postgres.statement_seconds", "counter", "s", {"queryid": queryid}), seconds)])
 
     assert read_ratio(store, [Level(1.0, 0, 5, None, True, True, {})]) == pytest.approx(0.75)
+
+
+def test_a_cache_that_nobody_asks_is_not_bought(service: Service) -> None:
+    store, found = service.measure((20, 60, 120, 200, 230))
+    for second in range(1_000, 1_060):
+        valkey = {"role": "valkey"}
+        store.append(second, [(SeriesKey.of("process.cpu_seconds", "counter", "s", valkey), 0.001)])
+    assert assess_capacity(store, found).needs.cache is None
+
+    for second in range(1_000, 1_060):
+        store.append(second, [(SeriesKey.of("valkey.hits", "counter", "commands"), 30.0)])
+    assert assess_capacity(store, found).needs.cache is not None
 
 
 def test_the_whole_way_from_a_recording_to_a_plan(service: Service) -> None:

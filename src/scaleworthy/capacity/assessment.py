@@ -15,11 +15,14 @@ from scaleworthy.capacity.laws import CapacityError
 from scaleworthy.capacity.needs import Needs, needs
 from scaleworthy.capacity.prices import PriceBook, load_prices
 from scaleworthy.capacity.sizes import Assumptions
-from scaleworthy.capacity.usage import GENERATOR, Level, levels, requests_per_level, resources, roles
+from scaleworthy.capacity.usage import GENERATOR, UNACCOUNTED, Level, levels, requests_per_level, resources, roles
 from scaleworthy.capacity.usl_fit import Point, UslFit, fit_usl
 from scaleworthy.load.result import Limit
 from scaleworthy.series import Store
 from scaleworthy.units import three_digits
+
+STRANGE_RATIO = 0.3
+"""Share of the CPU in use, by no observed process, from which the measurement is called disturbed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +30,8 @@ class Capacity:
     """What capacity concluded from one search.
 
     Attributes:
-        limit_per_s: Requests per second held within the objectives (or carried, where none were asked); None when no
-            load held.
+        limit_per_s: Requests per second held within the objectives (or carried, where none were asked); None when none
+            held, or the search ended before one was known to: `never_held` tells.
         limit_reached: Whether a higher load failed; otherwise the limit is at least this.
         rate_top_per_s: Highest throughput measured, overload included.
         uses: Each resource at the limit (or at the highest load, where there is no limit), lowest ceiling first.
@@ -41,6 +44,7 @@ class Capacity:
 
     limit_per_s: float | None
     limit_reached: bool
+    never_held: bool
     limit_interval_per_s: tuple[float, float] | None
     rate_top_per_s: float
     levels: tuple[Level, ...]
@@ -111,18 +115,24 @@ def assess_capacity(
     limits = limiting(
         uses,
         rate_per_s=rate,
-        reached=limit.failing is not None or carried is None,
+        reached=limit.failing is not None or limit.stopped_by == "never-held",
         binding=limit.binding,
         locks_waiting=store.mean("postgres.locks_waiting", window=(last.start_s, last.end_s)),
     )
     fit, refused = _usl(measured)
     costs = needs(store, measured)
-    found = Carried(carried, copies_only=limits.key is None or costs.application is None, objective=limit.binding)
+    found = Carried(
+        carried,
+        copies_only=limits.key is None or costs.application is None,
+        objective=limit.binding,
+        never_held=limit.stopped_by == "never-held",
+    )
     shares = GENERATOR in roles(store) or any(f"cpu:{GENERATOR}" in level.uses for level in measured)
     shares = shares and any(role != GENERATOR for role in roles(store))
     return Capacity(
         limit_per_s=carried,
         limit_reached=limit.failing is not None,
+        never_held=limit.stopped_by == "never-held",
         limit_interval_per_s=interval,
         rate_top_per_s=top,
         levels=measured,
@@ -178,6 +188,13 @@ def _notes(measured: tuple[Level, ...], uses: tuple[ResourceUse, ...], costs: Ne
         found.append(
             f"Load generator and service shared one machine: the generator took up to {three_digits(taken)} cores, "
             "which the service would have to itself in production. Its share is left out of what requests cost."
+        )
+    cores = max((level.uses["host"].mean for level in measured if "host" in level.uses), default=0.0)
+    strange = max((level.uses[UNACCOUNTED].mean for level in measured if UNACCOUNTED in level.uses), default=0.0)
+    if strange > STRANGE_RATIO * cores > 0:
+        found.append(
+            f"Up to {three_digits(strange)} of the {three_digits(cores)} cores in use belonged to no observed process: "
+            "other work on the machine, or parts of the service that were not named. Measure on a quiet machine."
         )
     clean = sum(level.clean for level in measured)
     if clean < 3:

@@ -142,6 +142,8 @@ def limiting(
         else ""
     )
     full = [use for use in ranked if (use.peak_ratio or 0.0) >= LIKELY]
+    if (busy := _busy_host(uses)) is not None and not full:
+        return busy
     if not full and (reached or not ranked):
         return _unexplained(ranked, (tied, waits))
     first = full[0] if full else ranked[0]
@@ -155,6 +157,25 @@ def limiting(
         evidence=tuple(part for part in (tied, first.evidence, waits) if part),
         next_key=others[0].resource.key if others else None,
         next_resource=_named(others[0]) if others else None,
+    )
+
+
+def _busy_host(uses: Sequence[ResourceUse]) -> Limiting | None:
+    """Return the host's CPU when it was used up without rising with the load: other work had taken the machine."""
+    host = next((use for use in uses if use.resource.key == "host" and use.ceiling.rate_per_s is None), None)
+    if host is None or (host.peak_ratio or 0.0) < SATURATED:
+        return None
+    return Limiting(
+        key="host",
+        resource="host CPU, taken by other work",
+        explained=True,
+        explanation=(
+            f"up to {format_ratio(host.peak_ratio or 0.0)} of the host's CPU was in use whatever the load, most of it by "
+            "processes that are not the service's: measure again on a quiet machine"
+        ),
+        evidence=(host.evidence,),
+        next_key=None,
+        next_resource=None,
     )
 
 

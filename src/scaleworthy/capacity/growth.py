@@ -69,7 +69,8 @@ class Carried:
     """What the search for the limit found, as growth uses it.
 
     Attributes:
-        limit_per_s: Requests per second held within the objectives; None when no load held.
+        limit_per_s: Requests per second held within the objectives; None when none did, or none was found.
+        never_held: Whether the objective broke even at the lowest load tried.
         copies_only: Nothing that was observed explains the limit (or no process was observed), so the only way
             known to carry more is another copy of the application as it was measured.
         objective: The objective that decided, as text.
@@ -78,6 +79,7 @@ class Carried:
     limit_per_s: float | None
     copies_only: bool
     objective: str = ""
+    never_held: bool = False
 
 
 def growth(measured: Needs, carried: Carried, *, assume: Assumptions, prices: PriceBook) -> tuple[GrowthNeed, ...]:
@@ -145,7 +147,7 @@ def _fleet(size: Size, measured: Needs, carried: Carried, assume: Assumptions, p
     spare = size.users >= assume.spare_from_users
     stops: list[str] = []
     notes: list[str] = []
-    if carried.limit_per_s is None:
+    if carried.never_held:
         goal = f" ({carried.objective})" if carried.objective else ""
         stops.append(
             f"the objective{goal} did not hold at the lowest load tried: more servers do not shorten a request"
@@ -154,7 +156,7 @@ def _fleet(size: Size, measured: Needs, carried: Carried, assume: Assumptions, p
     database = None
     if measured.database is not None:
         database = _database(measured.database, size, peak, measured, assume, prices.database, end, spare, stops, notes)
-    elif peak > (carried.limit_per_s or 0.0):
+    elif carried.limit_per_s is None or peak > carried.limit_per_s:
         stops.append("the database was not observed, so what it would carry beyond the measured limit is not known")
     if measured.connection_held_s is not None and peak * measured.connection_held_s > 400:
         notes.append(f"{three_digits(peak * measured.connection_held_s)} database connections at once need a pooler")
@@ -235,7 +237,9 @@ def _database(
     elif replicas > assume.replicas_most:
         stops.append(f"{replicas} read replicas would be needed; {assume.replicas_most} are the most")
     else:
-        notes.append(f"{replicas} read replica{'s' if replicas > 1 else ''} take what only reads ({100 * read:.0f} %)")
+        notes.append(
+            f"{replicas} read replica{'s take' if replicas > 1 else ' takes'} what only reads ({100 * read:.0f} %)"
+        )
     return 1 + standby + replicas, replicas, biggest
 
 

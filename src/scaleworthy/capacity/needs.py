@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scaleworthy.capacity.demand import Demand, demand
-from scaleworthy.capacity.usage import GENERATOR, Level, roles, whole
+from scaleworthy.capacity.usage import GENERATOR, UNACCOUNTED, Level, roles, whole
 from scaleworthy.series import Store
 
 STORES = ("postgres", "valkey")
+LOOKUPS_LEAST = 0.01
+"""Cache look-ups per request below which the service is said not to use the cache."""
 _CONTROL = re.compile(
     r"\s*(begin|commit|rollback|set|reset|show|start|savepoint|release|deallocate|discard)\b", re.IGNORECASE
 )
@@ -77,7 +79,7 @@ def needs(store: Store, measured: Sequence[Level]) -> Needs:
     for role in roles(store):
         if role not in (*STORES, GENERATOR) and (cost := _cost(demand(f"cpu:{role}", measured))) is not None:
             application = cost if application is None else application + cost
-    rest = _cost(demand("cpu:unaccounted", measured))
+    rest = _cost(demand(UNACCOUNTED, measured))
     if application is not None and rest is not None:
         # Kernel and network work belongs to no process of a role. It goes with the requests, and part of it is the
         # generator's end of the loopback: the whole is charged to the application only in the interval's upper end.
@@ -90,7 +92,7 @@ def needs(store: Store, measured: Sequence[Level]) -> Needs:
         rate_top_per_s=top,
         application=application,
         database=_cost(demand("cpu:postgres", measured)),
-        cache=_cost(demand("cpu:valkey", measured)),
+        cache=_cost(demand("cpu:valkey", measured)) if _looks_up(store, measured, answered) else None,
         application_workers=max(
             1.0, store.maximum("process.count", labels={"role": "http"}, window=whole(measured)) or 1.0
         ),
@@ -128,6 +130,12 @@ def database_bytes(store: Store) -> float | None:
     """Return the size of the database where an observer noted it, in bytes."""
     value = store.fact("postgres", "database_bytes")
     return float(value) if isinstance(value, int | float) and value > 0 else None
+
+
+def _looks_up(store: Store, measured: Sequence[Level], answered: float) -> bool:
+    """Whether requests use the cache: keys were looked up (a server that is only there, or only observed, has none)."""
+    found = sum(_per_request(store, name, measured, answered) for name in ("valkey.hits", "valkey.misses"))
+    return found >= LOOKUPS_LEAST
 
 
 def _cost(needed: Demand | None) -> Cost | None:

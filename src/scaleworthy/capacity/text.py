@@ -26,7 +26,8 @@ def as_text(name: str, capacity: Capacity) -> str:
 
 def _heading(name: str, capacity: Capacity) -> str:
     if capacity.limit_per_s is None:
-        return f"{name}: no load held the objectives; {three_digits(capacity.rate_top_per_s)} requests/s were answered at most"
+        why = "no load held the objectives" if capacity.never_held else "no limit was found"
+        return f"{name}: {why}; {three_digits(capacity.rate_top_per_s)} requests/s were answered at most"
     interval = ""
     if capacity.limit_interval_per_s is not None:
         low, high = capacity.limit_interval_per_s
@@ -53,7 +54,7 @@ def _resources(uses: Sequence[ResourceUse]) -> str:
                 span or "none seen",
             )
         )
-    return table(("resource", "used at the limit", "unit", "free", "would carry"), rows) if rows else ""
+    return table(("resource", "used", "unit", "free", "would carry"), rows) if rows else ""
 
 
 def _law(capacity: Capacity) -> str:

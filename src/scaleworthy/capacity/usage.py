@@ -19,6 +19,7 @@ from scaleworthy.series import Store
 Unit = Literal["cores", "connections", "ratio"]
 Window = tuple[int, int]
 GENERATOR = "generator"
+UNACCOUNTED = "cpu:unaccounted"
 BUSY_STATES = ("active", "idle in transaction", "waiting")
 POOL_FULL = 0.7
 """Share of a pool's open connections in use from which its size, rather than the need, sets how many there are."""
@@ -167,7 +168,7 @@ def _host(store: Store, window: Window, found: dict[str, Use]) -> None:
     )
     known = [use for key, use in found.items() if key.startswith("cpu:")]
     rest = whole.mean - sum(use.mean for use in known)
-    found["cpu:unaccounted"] = Use(max(0.0, rest), whole.second_variance + sum(use.second_variance for use in known))
+    found[UNACCOUNTED] = Use(max(0.0, rest), whole.second_variance + sum(use.second_variance for use in known))
 
 
 def _connections(store: Store, window: Window, found: dict[str, Use]) -> None:
