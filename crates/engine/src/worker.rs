@@ -80,6 +80,7 @@ pub struct Worker {
     phase: Phase,
     paused_ns: Option<u64>,
     load: Load,
+    origin_ns: u64,
     end_ns: u64,
     starts_left: u64,
     starts_made: u64,
@@ -153,6 +154,7 @@ impl Worker {
             now_ns: 0,
             phase: Phase::Running,
             paused_ns: None,
+            origin_ns,
             end_ns,
             starts_left: plan.count.map_or(u64::MAX, |count| share.of(count)),
             starts_made: 0,
@@ -231,7 +233,7 @@ impl Worker {
 
     /// Do all that is due, and find out what is due next.
     fn serve_due(&mut self, now: u64) {
-        if now >= self.end_ns && self.phase == Phase::Running {
+        if now >= self.end_of_starts_ns() && self.phase == Phase::Running {
             self.end_starts(now);
         }
         if let Phase::Ending { cut_ns } = self.phase
@@ -249,7 +251,7 @@ impl Worker {
         self.run_ready(now);
         self.end_when_empty();
         let end_ns = match self.phase {
-            Phase::Running => self.end_ns,
+            Phase::Running => self.end_of_starts_ns(),
             Phase::Ending { cut_ns } => cut_ns,
             Phase::Over => 0,
         };
@@ -258,6 +260,15 @@ impl Worker {
             .min(end_ns)
             .min(self.timers.next_ns())
             .min(self.next_arrival_ns());
+    }
+
+    /// When nothing is started any more, as far as is known: a pause has no known end.
+    fn end_of_starts_ns(&self) -> u64 {
+        if self.paused_ns.is_some() {
+            u64::MAX
+        } else {
+            self.end_ns
+        }
     }
 
     /// Have something served at `at_ns`.

@@ -152,6 +152,16 @@ impl Worker {
         }
     }
 
+    /// Starts that were due before the end are planned, however late we are: a generator that falls behind at the end
+    /// of a run must not lose what it owes.
+    pub(super) fn catch_up(&mut self, now: u64) {
+        while matches!(self.load, Load::Open { .. })
+            && self.next_arrival_ns() < now.min(self.end_ns)
+        {
+            self.start_arrivals(now);
+        }
+    }
+
     /// Bring the users to the number that the levels ask for; those too many leave when their iteration ends.
     fn change_users(&mut self, now: u64) {
         let Load::Closed {

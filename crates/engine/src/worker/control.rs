@@ -65,7 +65,8 @@ impl Worker {
                 }
                 (Command::Stop, Phase::Running) => self.end_starts(now),
                 (Command::Level { level, at_ns }, Phase::Running) => {
-                    let at_ns = at_ns.max(now);
+                    let at_ns = at_ns.max(now).max(self.origin_ns);
+                    self.count_pause(at_ns);
                     let end_ns = if self.plan.live {
                         u64::MAX
                     } else {
@@ -80,7 +81,9 @@ impl Worker {
                         self.starts_made,
                     );
                 }
-                (Command::Pause, Phase::Running) => self.paused_ns = self.paused_ns.or(Some(now)),
+                (Command::Pause, Phase::Running) => {
+                    self.paused_ns = self.paused_ns.or(Some(now.max(self.origin_ns)));
+                }
                 (Command::Resume, Phase::Running) => self.resume(now),
                 _ => {}
             }
@@ -89,14 +92,23 @@ impl Worker {
         }
     }
 
-    /// Go on as if the pause had not been: the schedule and its end move by its length.
+    /// Go on as if the pause had not been.
     fn resume(&mut self, now: u64) {
-        let Some(since) = self.paused_ns.take() else {
+        self.count_pause(now);
+        if self.paused_ns.take().is_some() {
+            self.ready.extend(self.parked.drain(..));
+        }
+    }
+
+    /// A pause until `now` moves the schedule and its end by its length; a pause that goes on is counted from here.
+    fn count_pause(&mut self, now: u64) {
+        let Some(since_ns) = self.paused_ns else {
             return;
         };
-        self.load.shift(now - since);
-        self.end_ns = self.end_ns.saturating_add(now - since);
-        self.ready.extend(self.parked.drain(..));
+        let length_ns = now.saturating_sub(since_ns);
+        self.load.shift(length_ns);
+        self.end_ns = self.end_ns.saturating_add(length_ns);
+        self.paused_ns = Some(now.max(since_ns));
     }
 
     /// Nothing starts any more: what waits for a connection is not started, pauses end, nobody moves on.
@@ -104,6 +116,7 @@ impl Worker {
         if self.phase != Phase::Running {
             return;
         }
+        self.catch_up(now);
         self.phase = Phase::Ending {
             cut_ns: now.saturating_add(self.plan.grace_ns),
         };
