@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from scaleworthy.series import Store
 
@@ -84,6 +83,8 @@ def _steps_apart(answered: Floats) -> bool:
 
 
 def _by_step(answered: Floats, seconds: Floats, calls: Floats, steps: Sequence[str], seed: int) -> tuple[Factor, ...]:
+    from scipy.optimize import nnls  # a third of a second to import, and only a recording needs it
+
     # With one step of steady rate a constant would take all that the step explains.
     beside = len(steps) > 1 or answered.std() > SPREAD_MIN * answered.mean()
     design = np.column_stack([answered, seconds]) if beside else answered
