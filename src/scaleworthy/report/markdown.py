@@ -15,7 +15,7 @@ from scaleworthy.report.markdown_text import block, bullets, inline, table
 from scaleworthy.report.model import GrowthRow, Measured, Recommendation, Report, Stage
 
 _GROWTH_HEADS = (
-    "Size", "Users", "Peak load", "Data", "Application, database, cache", "Storage", "Cost", "Per user",
+    "Size", "Users", "Peak load", "Data", "Application, database, cache", "Storage", "Cost a month", "Per user a month",
     "Per 1,000 requests", "Reachable",
 )  # fmt: skip
 _PROBE_HEADS = (

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from scaleworthy.report import numbers
 
 _SPECIAL = re.compile(r"([\\`*\[\]<>#|~]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)|!(?=\[))")
-_STARTS_BLOCK = re.compile(
-    r"^(\d*)([-+=.)])(?=[\s-]|$|=)"
-)  # a list, a rule or an underline, were it the first of a line
+# What would make a list, a rule or an underline, were it the first of a line.
+_STARTS_BLOCK = re.compile(r"^(\d*)([-+=.)])(?=[\s-]|$|=)")
 
 
 def inline(text: str, *, cell: bool = False) -> str:

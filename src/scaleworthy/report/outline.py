@@ -62,7 +62,7 @@ def key_figures(report: Report) -> list[Figure]:
     asked = next((row for row in report.growth if row.size == "100×"), None)
     if asked is not None and asked.monthly_cost.value is not None:
         need = f"{asked.users:,} users, {numbers.quantity(asked.requests_per_s.value, asked.requests_per_s.unit)}"
-        figures.append(_figure("100× costs", asked.monthly_cost.value, asked.monthly_cost.unit, need))
+        figures.append(_figure("100× costs a month", asked.monthly_cost.value, asked.monthly_cost.unit, need))
     for run in report.load_runs[:1]:
         figures += _of_run(run)
     return figures[:6]
