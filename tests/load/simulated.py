@@ -97,7 +97,7 @@ class SimulatedQueue:
         """Let one second pass and return it."""
         start = self.now
         self.now = end = start + 1.0
-        count = int(self.random.poisson(self.level))
+        count = int(self.random.poisson(min(self.level, 1e6)))
         self.sent += count
         arrivals = np.sort(self.random.random(count)) + start
         services = self.random.exponential(self.slower(self.level) / self.mu, count)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 DRAWS = 500
+SPREAD = 3.0
+SPREAD_LEAST = 0.1
 _ERROR_LEAST = 1e-3
 
 
@@ -59,11 +61,15 @@ def fit(points: Sequence[Point], *, seed: int) -> Fit:
     weights = errors**-2
     random = np.random.default_rng(seed)
     draws = margins + errors * random.standard_normal((DRAWS, len(ordered)))
-    return Fit(np.array([crossing(levels, draw, weights) for draw in draws]))
+    return Fit(np.array([crossing(levels, draw, weights, random) for draw in draws]))
 
 
-def crossing(levels: np.ndarray, margins: np.ndarray, weights: np.ndarray) -> float:
-    """Return where the falling isotonic fit crosses zero: between the centres of the blocks on either side of it."""
+def crossing(levels: np.ndarray, margins: np.ndarray, weights: np.ndarray, random: np.random.Generator) -> float:
+    """Return where the falling isotonic fit crosses zero: between the centres of the blocks on either side of it.
+
+    Where between them, a falling curve does not say. So the place is drawn: on average that of a straight line, spread over the gap,
+    and far-apart probes give a wide interval, which brings the next probe between them.
+    """
     blocks = falling_blocks(levels.tolist(), margins.tolist(), weights.tolist())
     above = [block for block in blocks if block[1] > 0]
     below = [block for block in blocks if block[1] <= 0]
@@ -72,7 +78,8 @@ def crossing(levels: np.ndarray, margins: np.ndarray, weights: np.ndarray) -> fl
     if not above:
         return 0.0
     (level, margin, _), (next_level, next_margin, _) = above[-1], below[0]
-    return level + (next_level - level) * margin / (margin - next_margin)
+    straight = min(max(margin / (margin - next_margin), SPREAD_LEAST), 1 - SPREAD_LEAST)
+    return level + (next_level - level) * (float(random.beta(SPREAD * straight, SPREAD * (1 - straight))) if SPREAD else margin / (margin - next_margin))
 
 
 def falling_blocks(levels: list[float], margins: list[float], weights: list[float]) -> list[tuple[float, float, float]]:

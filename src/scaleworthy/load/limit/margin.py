@@ -1,13 +1,16 @@
 """How far from its limit did a probe stay, and how sure is that?
 
-The margin of an objective is above 0 where it holds, as a ratio of the limit; below 0 it is compressed by a logarithm, so that one
-hopeless probe does not bend the curve that is fitted through all of them.
+The margin of a latency is log(limit / value): above 0 it holds. Of anything else it is the distance as a ratio of the limit, compressed
+by a logarithm below 0. Both are bounded, so that one hopeless probe does not bend the curve that is fitted through all of them.
 
-The error of a margin is *not* that of independent samples: requests that wait in one queue are late together, and the order-statistic
-interval of their quantile is several times too narrow. So the judged seconds are taken in blocks, the margin of each block is a
-sample, and their number is cut to the *effective sample size* n (1 - r) / (1 + r), r the correlation of neighbouring blocks (AR(1);
-its bias in short rows, (1 + 3 r) / n, added back). The wider of that and the order-statistic interval counts.
-Sources: Law & Kelton, Simulation Modeling and Analysis, 9.5.3 (batch means); Marriott & Pope, Biometrika 41 (1954) 390 (bias of r).
+The error of a margin is *not* that of independent samples: requests that wait in one queue are late together, and the
+order-statistic interval of their quantile is many times too narrow. For a quantile, what counts is how many requests of each second
+lie above it: the variance of those counts over that of independent requests is the *design effect*, the effective sample size is
+count / design effect, and the error follows from it and the slope of the distribution at the quantile. The same for the ratio of
+failures. Everything else is judged by batch means over seconds. Correlation between seconds (AR(1), with its bias in short rows,
+(1 + 3 r) / n, added back) widens all of them by (1 + r) / (1 - r).
+Sources: Law & Kelton, Simulation Modeling and Analysis, 9.5.3 (batch means); Kish, Survey Sampling 8.2 (design effect);
+Marriott & Pope, Biometrika 41 (1954) 390 (bias of r).
 """
 
 from __future__ import annotations
@@ -22,21 +25,35 @@ from scipy.special import stdtrit
 
 from scaleworthy.series import Objective, Outcome, Store
 
-BLOCK_SAMPLES = 200
-BLOCKS_LEAST = 5
-LOWEST = -2.0
+LOWEST, HIGHEST = -2.0, 2.0
+UNSEEN_S = 5.0
+_BLOCKS_LEAST = 3
 _CORRELATION_MOST = 0.9
 Window = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Margin:
-    """One objective over one probe: its margin, the margin's standard error (as if normal), and the samples behind it."""
+    """One objective over one probe.
+
+    Attributes:
+        value: The margin.
+        independent_error: Its standard error, if requests were independent of each other.
+        design_effect: How many times their dependence widened its variance, within this probe; at least 1.
+        count: Samples behind it.
+        queueing: A latency quantile: requests in one queue are late together, and probes near the limit share their design effect.
+    """
 
     objective: str
     value: float
-    error: float
+    independent_error: float
+    design_effect: float
     count: int
+    queueing: bool = False
+
+    def error(self, *, design_effect: float = 1.0) -> float:
+        """Return the standard error; *design_effect* is what other probes of the same kind showed."""
+        return self.independent_error * math.sqrt(max(self.design_effect, design_effect))
 
 
 class Judge:
@@ -45,11 +62,10 @@ class Judge:
     def __init__(self, objectives: Sequence[str], store: Store, *, confidence: float = 0.95) -> None:
         self._objectives = [Objective.parse(text) for text in objectives]
         self._store = store
-        self._confidence = confidence
         self.z = NormalDist().inv_cdf(0.5 + confidence / 2)
 
     def margins(self, window: Window) -> list[Margin] | None:
-        """Return each objective's margin; None while one of them has too few samples for a value."""
+        """Return each objective's margin; None while one of them has no value."""
         found: list[Margin] = []
         for objective in self._objectives:
             outcome = objective.evaluate(self._store, window)
@@ -59,28 +75,59 @@ class Judge:
         return found
 
     def _margin(self, objective: Objective, outcome: Outcome, window: Window) -> Margin:
-        assert outcome.margin is not None
-        half_width = self.z / math.sqrt(max(outcome.count, 1))  # no relative error is below 1/√n
-        if outcome.interval is not None and outcome.limit:
-            spread = (outcome.interval[1] - outcome.interval[0]) / 2 / abs(outcome.limit)
-            half_width = max(half_width, spread * _slope(outcome.margin))
-        blocks = self._blocks(objective, window, outcome.count)
-        if len(blocks) >= 3:
-            half_width = max(half_width, half_width_of(blocks, self._confidence))
-        return Margin(outcome.text, compressed(outcome.margin), half_width / self.z, outcome.count)
+        wanted = objective.expression
+        if wanted.over_s is None and wanted.for_s is None:
+            if wanted.q is not None:
+                return self._of_quantile(objective, outcome, window, wanted.q)
+            if wanted.function == "ratio" and outcome.value is not None:
+                return self._of_ratio(objective, outcome, window)
+        return self._of_blocks(objective, outcome, window)
 
-    def _blocks(self, objective: Objective, window: Window, count: int) -> list[float]:
-        """Return the margin of each block of seconds, blocks as long as it takes for enough samples, but at least five."""
-        start, end = window
-        seconds = end - start
-        width = math.ceil(BLOCK_SAMPLES * seconds / max(count, 1))
-        width = max(1, min(width, seconds // BLOCKS_LEAST))
-        values = []
-        for at in range(start, end - width + 1, width):
-            margin = objective.evaluate(self._store, (at, at + width)).margin
-            if margin is not None:
-                values.append(compressed(margin))
-        return values
+    def _of_quantile(self, objective: Objective, outcome: Outcome, window: Window, q: float) -> Margin:
+        assert outcome.margin is not None
+        assert outcome.value is not None
+        selector = objective.expression.series[0]
+        labels = dict(selector.labels)
+        records = self._store.histogram(selector.name, labels=labels, window=window)
+        above, counts = [], []
+        for second in range(*window):
+            here = self._store.histogram(selector.name, labels=labels, window=(second, second + 1))
+            above.append(here.count_above(round(outcome.value)))
+            counts.append(here.count)
+        # The slope of log(value) over the share below it, from half as many to half as many again beyond the quantile.
+        high, low = records.quantile(1 - (1 - q) / 2), records.quantile(max(1 - (1 - q) * 1.5, 0.0))
+        slope = math.log(max(high or 1, 1) / max(low or 1, 1)) / (1 - q)
+        independent = slope * math.sqrt(q * (1 - q) / records.count)
+        effect = design_effect(above, counts, 1 - q)
+        return Margin(outcome.text, logarithmic(outcome.margin), independent, effect, outcome.count, queueing=True)
+
+    def _of_ratio(self, objective: Objective, outcome: Outcome, window: Window) -> Margin:
+        assert outcome.value is not None
+        assert outcome.margin is not None
+        part, whole = (
+            [
+                self._store.total(selector.name, labels=dict(selector.labels), window=(second, second + 1))
+                for second in range(*window)
+            ]
+            for selector in objective.expression.series
+        )
+        low, high = outcome.interval or (outcome.value, outcome.value)
+        # Wilson's interval is right for none and for few; as the log of the value it is taken where the margin is 0.
+        independent = (high - low) / (2 * self.z) / max(outcome.value, outcome.limit, 1e-9)
+        effect = design_effect(part, whole, outcome.value)
+        return Margin(outcome.text, compressed(outcome.margin), independent, effect, outcome.count)
+
+    def _of_blocks(self, objective: Objective, outcome: Outcome, window: Window) -> Margin:
+        assert outcome.margin is not None
+        values = [
+            compressed(margin)
+            for second in range(*window)
+            if (margin := objective.evaluate(self._store, (second, second + 1)).margin) is not None
+        ]
+        error = 1 / math.sqrt(max(outcome.count, 1))  # no relative error is below 1/√n
+        if len(values) >= _BLOCKS_LEAST:
+            error = max(error, error_of_mean(values))
+        return Margin(outcome.text, compressed(outcome.margin), error, 1.0, outcome.count)
 
 
 def compressed(margin: float) -> float:
@@ -88,16 +135,29 @@ def compressed(margin: float) -> float:
     return margin if margin >= 0 else max(-math.log1p(-margin), LOWEST)
 
 
-def _slope(margin: float) -> float:
-    return 1.0 if margin >= 0 else 1.0 / (1.0 - margin)
+def logarithmic(margin: float) -> float:
+    """Return log(limit / value) of a margin, bounded: noise in a latency multiplies it, wherever it stands."""
+    return min(max(-math.log(max(1 - margin, 1e-9)), LOWEST), HIGHEST)
 
 
-def half_width_of(blocks: Sequence[float], confidence: float) -> float:
-    """Return the half-width of the interval of the mean of correlated *blocks*."""
-    values = np.asarray(blocks)
-    size = effective_size(values)
-    freedom = max(size - 1, 1.0)
-    return float(stdtrit(freedom, 0.5 + confidence / 2) * values.std(ddof=1) / math.sqrt(size))
+def design_effect(parts: Sequence[float], wholes: Sequence[float], share: float) -> float:
+    """Return how many times wider than by independent chance the *parts* of the *wholes*, one a second, scatter about *share*."""
+    part, whole = np.asarray(parts, float), np.asarray(wholes, float)
+    independent = share * (1 - share) * whole.sum()
+    if len(part) < 2 or independent <= 0:
+        return 1.0
+    off = part - whole * (part.sum() / max(whole.sum(), 1.0))
+    widened = len(off) / effective_size(off) * len(off) / (len(off) - 1)
+    # What changes more slowly than the row is long cannot be seen in it.
+    return max(float(off @ off) * widened / independent * (1 + UNSEEN_S / len(off)), 1.0)
+
+
+def error_of_mean(values: Sequence[float]) -> float:
+    """Return the standard error of the mean of correlated *values*, as wide as a normal one must be to give Student's interval."""
+    row = np.asarray(values)
+    size = effective_size(row)
+    ratio = float(stdtrit(max(size - 1, 1.0), 0.975)) / NormalDist().inv_cdf(0.975)
+    return ratio * float(row.std(ddof=1)) / math.sqrt(size)
 
 
 def effective_size(values: np.ndarray) -> float:
@@ -113,11 +173,19 @@ def effective_size(values: np.ndarray) -> float:
     return max(count * (1 - correlation) / (1 + correlation), 1.0)
 
 
-def decide(margins: Sequence[Margin], *, z: float) -> bool | None:
+def error_of(margin: Margin, design_effects: dict[str, float]) -> float:
+    """Return a margin's standard error with what other probes showed of its objective."""
+    return margin.error(design_effect=design_effects.get(margin.objective, 1.0))
+
+
+def decide(margins: Sequence[Margin], *, z: float, design_effects: dict[str, float] | None = None) -> bool | None:
     """Return True where every objective surely held, False where one surely did not, None in between."""
-    if any(margin.value + z * margin.error < 0 for margin in margins):
+    effects = design_effects or {}
+    errors = [z * error_of(margin, effects) for margin in margins]
+    if any(margin.value + error < 0 for margin, error in zip(margins, errors, strict=True)):
         return False
-    return True if all(margin.value - z * margin.error > 0 for margin in margins) else None
+    held = all(margin.value - error > 0 for margin, error in zip(margins, errors, strict=True))
+    return True if held else None
 
 
 def binding(margins: Sequence[Margin]) -> Margin:

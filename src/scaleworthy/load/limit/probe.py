@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from scaleworthy.load.generator import judge_generator
 from scaleworthy.load.limit.driver import Driver
 from scaleworthy.load.limit.early_stop import EarlyStop
 from scaleworthy.load.limit.fit import Point
-from scaleworthy.load.limit.margin import Judge, Margin, binding, decide
+from scaleworthy.load.limit.margin import Judge, Margin, binding, decide, error_of
+from scaleworthy.load.limit.noise import Seen
 from scaleworthy.load.limit.settings import SearchSettings
 from scaleworthy.load.result import Probe, quantiles_of
 from scaleworthy.load.second import Second, summed
@@ -19,16 +20,34 @@ from scaleworthy.series import Objective, Store
 
 Phase = Literal["bracket", "refine", "confirm"]
 LOST = -0.5
+LOST_ERROR = 0.1
 """A probe that was cut short for instability failed by at least this margin, whatever its latency was by then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """A probe with what the search needs of it beside the result: its margin and that margin's error."""
+    """A probe with what the search needs of it beside the result: every objective's margin, to judge it again later."""
 
     probe: Probe
-    point: Point | None
+    seen: Seen | None
     generator_limited: bool
+
+    def judged_again(self, *, z: float, effects: dict[str, float]) -> Probe:
+        """Return the probe, held or not by what the whole search has learned of the noise."""
+        if self.seen is None or self.seen.lost:
+            return self.probe
+        return replace(self.probe, passed=decide(self.seen.margins, z=z, design_effects=effects))
+
+    def point(self, effects: dict[str, float]) -> Point | None:
+        """Return the probe as a point of the fit; None where nothing could be judged."""
+        if self.seen is None:
+            return None
+        if self.seen.lost:
+            return Point(self.seen.level, self.probe.margin, LOST_ERROR)
+        if not self.seen.margins:
+            return None
+        decisive = binding(self.seen.margins)
+        return Point(self.seen.level, decisive.value, error_of(decisive, effects))
 
 
 class Prober:
@@ -54,7 +73,14 @@ class Prober:
         self._idle_in_flight = 0.0
         self.elapsed_s = 0
 
-    def try_level(self, level: float, phase: Phase, *, most_s: int, least_s: int) -> Tried:
+    @property
+    def z(self) -> float:
+        """How many standard errors the settings' confidence is wide."""
+        return self._judge.z
+
+    def try_level(
+        self, level: float, phase: Phase, *, most_s: int, least_s: int, effects: dict[str, float]
+    ) -> Tried:
         """Try *level* for *least_s* to *most_s* judged seconds; end as soon as it is decided or lost."""
         self._driver.set_level(level)
         watch = EarlyStop(self._parsed)
@@ -74,7 +100,8 @@ class Prober:
             if seconds >= least_s:
                 margins = self._judge.margins((first, last + 1))
                 # Looking every second would decide too often by chance: early looks need more, by the share of time spent.
-                passed = decide(margins, z=self._judge.z * math.sqrt(most_s / seconds)) if margins else None
+                z = self._judge.z * math.sqrt(most_s / seconds)
+                passed = decide(margins, z=z, design_effects=effects) if margins else None
                 if passed is not None and phase != "confirm":
                     break
         if last < first:  # lost during warm-up: what was seen then is all there is
@@ -83,7 +110,7 @@ class Prober:
         if lost is not None:
             passed, margins = False, self._judge.margins(window)
         elif margins:
-            passed = decide(margins, z=self._judge.z) if passed is None else passed
+            passed = decide(margins, z=self._judge.z, design_effects=effects) if passed is None else passed
         recovery_s = self._drain(needed=passed is not True)
         return self._tried(level, phase, window, margins, passed, lost, recovery_s)
 
@@ -124,13 +151,12 @@ class Prober:
         generator = judge_generator(store, window, connections_max=self._connections_max, threads=self._threads)
         decisive = binding(margins) if margins else None
         margin = decisive.value if decisive else 0.0
-        point = Point(level, margin, decisive.error) if decisive else None
+        seen: Seen | None = Seen(level, window[1] - window[0], margins or (), lost is not None)
         if lost is not None:
             margin = min(margin, LOST)
-            point = Point(level, margin, 0.1)
         limited = generator.limited and passed is not True
         if limited:
-            passed, lost, point = None, "the generator fell behind", None
+            passed, lost, seen = None, "the generator fell behind", None
         lag = store.histogram("load.lag", window=window)
         probe = Probe(
             level=level,
@@ -149,4 +175,4 @@ class Prober:
             recovery_s=recovery_s,
             phase=phase,
         )
-        return Tried(probe, point, limited)
+        return Tried(probe, seen, limited)

@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from scaleworthy.load.limit.driver import Driver
-from scaleworthy.load.limit.fit import Fit, fit
+from scaleworthy.load.limit.fit import Fit, Point, fit
+from scaleworthy.load.limit.noise import is_near, learned_effects
 from scaleworthy.load.limit.probe import Phase, Prober, Tried
 from scaleworthy.load.limit.settings import SearchSettings
 from scaleworthy.load.limit.shape import shape_of, warnings_of
@@ -26,7 +27,9 @@ GENERATOR_SHARE = 0.8
 _IDLE_BUSY = 0.25
 _START = {"rate": 10.0, "users": 2.0}
 _LOWEST = {"rate": 0.5, "users": 1.0}
-_HALVINGS_MOST = 4
+_LOWER_MOST = 4
+_FURTHER = 1.4
+_FAR = 1.1
 _GROWTH = 1.5
 
 
@@ -80,18 +83,25 @@ class Search:
             tried = self._try(level, "bracket", most_s=settings.bracket_s)
             if tried.generator_limited:
                 return "generator"
-            if self._held(tried):
-                if any(not self._held(other) for other in self._tried):
-                    return None
-                level = self._next_up(tried.probe)
-            elif any(self._held(other) for other in self._tried):
+            held, broke = self._sides()
+            if held and self._failing() is not None:
                 return None
-            elif level <= _LOWEST[self._unit] or halvings >= _HALVINGS_MOST:
+            if not broke:
+                level = self._next_up(tried.probe)
+            elif held:  # it broke, but not surely so
+                level = self._rounded(max(broke) * _FURTHER)
+            elif level <= _LOWEST[self._unit] or halvings >= _LOWER_MOST:
                 return "never-held"
             else:
                 halvings += 1
-                level = max(self._rounded(level / 4), _LOWEST[self._unit])
+                level = max(self._rounded(min(broke) / 4), _LOWEST[self._unit])
         return "time"
+
+    def _sides(self) -> tuple[list[float], list[float]]:
+        """Return the levels that held as far as they were seen, and those that did not."""
+        judged = [item for item in self._tried if item.seen is not None]
+        held = [item.probe.level for item in judged if self._held(item)]
+        return held, [item.probe.level for item in judged if not self._held(item)]
 
     def _next_up(self, probe: Probe) -> float:
         """Twice the level; further while less than a quarter of one server is busy with it."""
@@ -146,23 +156,28 @@ class Search:
     def _in_doubt(self, fitted: Fit) -> float | None:
         """Return the level whose passing is nearest to a coin's toss; None where whole users leave nothing between."""
         estimate = fitted.estimate
-        held = [item.probe.level for item in self._tried if self._held(item)]
-        broke = [item.probe.level for item in self._tried if item.point is not None and not self._held(item)]
-        if estimate is None:
-            estimate = (max(held) + min(broke)) / 2
+        held, broke = self._sides()
+        low = max((level for level in held if level < min(broke)), default=0.0)
+        if estimate is None or min(broke) > _FAR * low > 0:
+            estimate = (low + min(broke)) / 2  # a curve bends: between far-apart probes its middle is worth more than a line's zero
         if self._unit == "users":
             level = round(estimate)
-            low, high = max(held, default=0.0), min(broke)
+            high = min(broke)
             if high - low <= 1:
                 return None
             return float(min(max(level, low + 1), high - 1)) if low < high else float(level)
         return self._rounded(estimate)
 
     def _precise(self, fitted: Fit) -> bool:
+        """Whether the interval is narrow enough, and rests on probes close by on both sides rather than on interpolation."""
         estimate = fitted.estimate
+        if estimate is None:
+            return False
         low, high = fitted.interval(self._settings.confidence)
-        near = [item for item in self._tried if estimate and abs(item.probe.level / estimate - 1) < 0.2]
-        return estimate is not None and len(near) >= 2 and (high - low) / 2 <= self._settings.precision * estimate
+        reach = self._settings.precision * estimate
+        held, broke = self._sides()
+        close = max(held, default=0.0) >= estimate - 2 * reach and min(broke, default=estimate * 9) <= estimate + 2 * reach
+        return close and (high - low) / 2 <= reach
 
     # Confirm
 
@@ -191,8 +206,9 @@ class Search:
     # Together
 
     def _try(self, level: float, phase: Phase, *, most_s: int) -> Tried:
-        least_s = min(self._settings.probe_least_s, most_s) if phase != "confirm" else most_s
-        tried = self._prober.try_level(level, phase, most_s=most_s, least_s=least_s)
+        least_s = {"bracket": self._settings.probe_least_s, "refine": self._settings.refine_s, "confirm": most_s}[phase]
+        least_s = min(least_s, most_s)
+        tried = self._prober.try_level(level, phase, most_s=most_s, least_s=least_s, effects=self._effects(level))
         self._tried.append(tried)
         if self._on_probe is not None:
             self._on_probe(tried.probe)
@@ -203,22 +219,37 @@ class Search:
         """Whether a probe held as far as it was seen: surely, or by its value where it stayed undecided."""
         if tried.probe.passed is not None:
             return tried.probe.passed
-        return tried.point is not None and tried.point.margin > 0
+        return tried.seen is not None and bool(tried.seen.margins) and tried.probe.margin > 0
+
+    def _effects(self, level: float) -> dict[str, float]:
+        """Return the design effects that a probe at *level* shares with those near the limit."""
+        broke = min((item.probe.level for item in self._tried if item.seen and not self._held(item)), default=None)
+        if not is_near(level, broke=broke):
+            return {}
+        return learned_effects([item.seen for item in self._tried if item.seen is not None], broke=broke)
+
+    def _points(self) -> list[Point]:
+        found = [item.point(self._effects(item.probe.level)) for item in self._tried]
+        return [point for point in found if point is not None]
+
+    def _probes(self) -> tuple[Probe, ...]:
+        """Return every probe, judged by what is known of the noise by now."""
+        z = self._prober.z
+        return tuple(item.judged_again(z=z, effects=self._effects(item.probe.level)) for item in self._tried)
 
     def _fit(self) -> Fit:
-        points = [item.point for item in self._tried if item.point is not None]
-        return fit(points, seed=self._settings.seed)
+        return fit(self._points(), seed=self._settings.seed)
 
     def _failing(self) -> float | None:
-        return min((item.probe.level for item in self._tried if item.probe.passed is False), default=None)
+        return min((probe.level for probe in self._probes() if probe.passed is False), default=None)
 
     def _passing(self) -> float | None:
         """The highest level that surely held, or was held to the end of the confirmation, below the lowest that failed."""
         failing = self._failing()
         held = [
-            item.probe.level
-            for item in self._tried
-            if item.probe.passed or (item.probe.phase == "confirm" and self._held(item))
+            probe.level
+            for probe in self._probes()
+            if probe.passed or (probe.phase == "confirm" and probe.passed is None and probe.margin > 0)
         ]
         return max((level for level in held if failing is None or level < failing), default=None)
 
@@ -239,15 +270,16 @@ class Search:
         return rounded if rounded <= level else float(f"{level * 0.995:.3g}")
 
     def _limit(self, stopped: StoppedBy, *, confirmed: bool) -> Limit:
-        probes = tuple(item.probe for item in self._tried)
+        probes = self._probes()
         passing, failing = self._passing(), self._failing()
         estimate, interval = None, None
-        if stopped in ("found", "time") and any(item.point is not None for item in self._tried):
+        if stopped in ("found", "time") and self._points():
             fitted = self._fit()
             low, high = fitted.interval(self._settings.confidence)
             estimate = fitted.estimate
             interval = (low, high) if low > 0 and high < float("inf") else None
-        near = min((item for item in self._tried if item.point is not None), key=self._nearness, default=None)
+        judged = [probe for probe in probes if probe.passed is not None or probe.margin]
+        near = min(judged, key=lambda probe: (probe.margin > 0, abs(probe.margin)), default=None)
         highest = failing if failing is not None else passing
         generator_level = (
             self._generator_max / self._requests_per_start if self._generator_max and self._unit == "rate" else None
@@ -259,7 +291,7 @@ class Search:
             failing=failing,
             estimate=estimate,
             interval=interval,
-            binding=near.probe.binding if near is not None else "",
+            binding=near.binding if near is not None else "",
             shape=shape_of(probes, passing=passing, failing=failing),
             generator_max=generator_level,
             headroom=generator_level / highest if generator_level and highest else None,
@@ -271,15 +303,10 @@ class Search:
             reasons=warnings_of(probes, stopped=stopped, confirmed=confirmed, reversed_levels=reversed_levels),
         )
 
-    def _nearness(self, tried: Tried) -> tuple[bool, float]:
-        """Order probes by how near to failing they are, those that failed first."""
-        assert tried.point is not None
-        return (tried.point.margin > 0, abs(tried.point.margin))
-
     def _reversed(self) -> tuple[float, float] | None:
         """Return a level that surely failed below one that surely passed, if there is such a pair."""
         z = 3.0
-        points = [item.point for item in self._tried if item.point is not None]
+        points = self._points()
         failed = [point.level for point in points if point.margin + z * point.error < 0]
         passed = [point.level for point in points if point.margin - z * point.error > 0]
         if failed and passed and min(failed) < max(passed):

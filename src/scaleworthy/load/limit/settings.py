@@ -18,7 +18,7 @@ class SearchSettings:
         warm_up_s: Left out at the start of each probe.
         probe_least_s: Judged seconds before anything is decided.
         bracket_s: Most judged seconds of a probe that brackets.
-        refine_s: Most judged seconds of the first probe that refines; each undecided one makes the next longer.
+        refine_s: Judged seconds of a probe that refines; where it stays undecided, the next may take longer.
         refine_longest_s: Where that growth ends.
         drain_longest_s: Most that is waited for the target to recover.
         confirm_s: How long the limit is held at the end; 0 leaves it out.
@@ -33,7 +33,7 @@ class SearchSettings:
     warm_up_s: int = 3
     probe_least_s: int = 5
     bracket_s: int = 10
-    refine_s: int = 15
+    refine_s: int = 20
     refine_longest_s: int = 60
     drain_longest_s: int = 20
     confirm_s: int = 45
