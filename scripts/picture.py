@@ -24,7 +24,7 @@ def main(argv: list[str]) -> int:
         return 2
     to.parent.mkdir(parents=True, exist_ok=True)
     to.unlink(missing_ok=True)
-    chromium.picture(page, to, width=1280, height=1120)
+    chromium.picture(page, to, width=1280, height=1500)
     size = to.stat().st_size
     print(f"{to}: {size:,} bytes, the top of {page}")
     if size > MOST_BYTES:
