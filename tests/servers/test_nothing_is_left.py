@@ -243,15 +243,3 @@ def _hidden() -> str:
 
 def _prefix_in_hidden() -> str:
     return str(Path(sys.base_prefix).resolve())
-
-
-def test_a_postgres_object_says_nothing_is_left_after_stop(tmp_path: Path) -> None:
-    server = Postgres.start(temporary=tmp_path, fsync=False)
-    process, main = psutil.Process(server.pid), server.log.parent
-    assert main.exists()
-
-    server.stop()
-    server.stop()
-
-    assert not process.is_running()
-    assert not main.exists()
