@@ -1,6 +1,5 @@
 """Switchboard as processes: started, ready, restarted in another shape, stopped, and nothing left."""
 
-import asyncio
 import contextlib
 import json
 import os
@@ -78,21 +77,15 @@ def test_a_restart_changes_the_shape_and_keeps_the_port_and_the_data(running: Sw
     assert ("leads_page",) in own.rows("select indexname from pg_indexes where tablename = 'leads'")
 
 
-def test_requests_that_come_during_a_restart_wait_and_are_answered(running: Switchboard) -> None:
-    async def ask_meanwhile() -> list[int]:
-        limits = httpx.Limits(max_keepalive_connections=0)
-        async with httpx.AsyncClient(base_url=running.url, timeout=30, limits=limits) as client:
-            restart = asyncio.create_task(asyncio.to_thread(running.restart, shape="day-one"))
-            statuses = []
-            while not restart.done():
-                statuses.append((await client.get("/users")).status_code)
-            await restart
-            return statuses
+def test_a_request_sent_while_no_process_serves_waits_for_one(own: Data) -> None:
+    with HttpProcesses.bind(port=0, workers=1) as processes:
+        host, port = processes.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(b"GET /health HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")
+            processes.serve(Settings(shape="day-one", dsn=own.app))
+            answer = b"".join(iter(lambda: client.recv(4096), b""))
 
-    statuses = asyncio.run(ask_meanwhile())
-
-    assert statuses
-    assert set(statuses) == {200}
+    assert answer.startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_port_in_use_is_refused() -> None:

@@ -25,7 +25,8 @@ _STOP_S = 8.0
 class HttpProcesses:
     """Some service processes on one port of 127.0.0.1.
 
-    The socket belongs to this process: while the service is replaced, new connections wait in its backlog.
+    The socket belongs to this process: while no service process runs, new connections wait in its backlog. Those open to a process
+    that ends are closed with it.
     """
 
     def __init__(self, listening: socket.socket, workers: int) -> None:

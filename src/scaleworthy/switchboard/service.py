@@ -163,7 +163,8 @@ class Switchboard:
     def restart(self, *, shape: str) -> None:
         """Serve in another shape on the same port and data.
 
-        Migrations of the new shape are applied; those of the old one stay. Connections that come meanwhile wait.
+        Migrations of the new shape are applied; those of the old one stay. Open connections are closed; new ones wait until the new
+        processes serve.
         """
         wanted = shape_named(shape)
         _migrate(self.database, wanted.migrations, self._on_progress)
