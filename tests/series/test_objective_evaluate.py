@@ -93,6 +93,19 @@ def test_the_interval_of_a_share_is_scipys_and_holds_the_share(whole: int, data:
     assert low <= part / whole <= high
 
 
+def test_the_interval_of_none_begins_at_0_and_that_of_all_ends_at_1() -> None:
+    for whole in range(1, 1_000):
+        assert wilson(0, whole)[0] == 0.0
+        assert wilson(whole, whole)[1] == 1.0
+
+
+@pytest.mark.parametrize("window", [(START - 5, START), (START + 2, START + 9)], ids=["before", "after"])
+def test_a_counter_is_unknown_outside_its_run(window: tuple[int, int]) -> None:
+    outcome = judge("rate > 1/s", run_of(5, 5), window)
+
+    assert (outcome.held, outcome.why) == (None, "nothing was measured of load.answered in that time")
+
+
 def test_a_counter_that_never_counted_is_zero_when_its_run_was_measured() -> None:
     store = run_of(5, 5)
 

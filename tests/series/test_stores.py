@@ -52,6 +52,28 @@ def test_series_are_listed_and_chosen_by_name_and_labels(filled: Filled) -> None
     assert store.keys("load.answered", {"step": "x"}) == store.keys("nothing") == []
 
 
+def test_the_labels_asked_for_are_some_of_those_a_series_has(filled: Filled) -> None:
+    def fill(store: Store) -> None:
+        for step, status, count in (("a", "200", 1), ("a", "500", 2), ("b", "200", 4)):
+            labels = {"status": status, "step": step}
+            store.append(START, [(SeriesKey.of("load.statuses", "counter", "requests", labels), count)])
+
+    store = filled(fill)
+
+    assert store.total("load.statuses", labels={"step": "a"}) == 3
+    assert store.total("load.statuses", labels={"status": "200"}) == 5
+    assert store.total("load.statuses", labels={"step": "a", "status": "200"}) == 1
+    assert store.by_label("load.statuses", "status", labels={"step": "a"}) == {"200": 1, "500": 2}
+
+
+def test_a_series_is_the_same_in_whatever_order_its_labels_are_named() -> None:
+    one = SeriesKey.of("load.statuses", "counter", "requests", {"step": "a", "status": "200"})
+    other = SeriesKey.of("load.statuses", "counter", "requests", {"status": "200", "step": "a"})
+
+    assert one == other
+    assert str(one) == 'load.statuses{status="200",step="a"}'
+
+
 def test_spans_are_half_open(filled: Filled) -> None:
     store = filled(three_seconds)
 

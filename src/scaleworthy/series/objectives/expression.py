@@ -36,7 +36,7 @@ class Expression:
     """`FUNCTION(SERIES) OPERATOR LIMIT [over OVER] [for FOR]`.
 
     Attributes:
-        function: `p95` and its like, or one of FUNCTIONS.
+        function: `p95` and its like (`p05`, `p999`: at least two digits), or one of FUNCTIONS.
         series: One selector; two for `ratio`.
         limit: In *unit*: `ns`, `s`, `ratio`, `bytes`, or that of the series, with `/s` for a rate.
         over_s: Width of the sliding window in seconds; None for the whole run.
@@ -55,7 +55,7 @@ class Expression:
     def q(self) -> float | None:
         """The quantile's share: 0.95 for `p95`, 0.999 for `p999`; None for other functions."""
         digits = self.function.removeprefix("p")
-        return share_of(digits) if self.function.startswith("p") and digits.isdigit() else None
+        return float(f"0.{digits}") if self.function.startswith("p") and digits.isdigit() else None
 
     @property
     def wants_less(self) -> bool:
@@ -99,14 +99,6 @@ class Expression:
         return f"{self.function}({first})"
 
 
-def share_of(digits: str) -> float:
-    """Return the share that the digits behind `p` name: one or two are percent, more go on behind them (`999` is 99.9 %)."""
-    return float(f"0.{digits.zfill(2)}")
-
-
 def percentile_name(digits: str) -> str:
-    """Return `p` and the digits in their shortest form: `p50`, `p5`, `p999`."""
-    kept = digits.zfill(2)
-    while len(kept) > 2 and kept.endswith("0"):
-        kept = kept[:-1]
-    return f"p{kept}"
+    """Return `p` and *digits* (two are percent, more go on behind them) without zeros that say nothing: `p05`, `p50`, `p999`."""
+    return f"p{digits[:2]}{digits[2:].rstrip('0')}"

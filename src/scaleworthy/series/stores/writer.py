@@ -16,7 +16,6 @@ from pathlib import Path
 from scaleworthy.errors import RecordingError, UsageError
 from scaleworthy.series.stores import schema
 
-_SIDE_FILES = ("-wal", "-shm", "-journal")
 Rows = Iterable[tuple[object, ...]]
 
 
@@ -107,8 +106,8 @@ def _create(path: Path, *, overwrite: bool) -> sqlite3.Connection:
             f"{path} is there already, and is not overwritten", hint="choose another name, or remove the file first"
         )
     try:
-        for name in (path, *(path.with_name(path.name + ending) for ending in _SIDE_FILES)):
-            name.unlink(missing_ok=True)
+        # A log that was left beside it goes as well: SQLite throws away the log of an empty file.
+        path.unlink(missing_ok=True)
         # The writer's lock lets one thread at a time near the connection.
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
