@@ -41,5 +41,14 @@ lint: setup ## formatting, types, layers, clippy
 	cargo fmt --all --check
 	cargo clippy --quiet --workspace --all-targets -- --deny warnings
 
+bench: setup ## every benchmark, beside the peers that are installed; rows are printed
+	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file $(BENCH) || failed=1; done; exit $${failed:-0}
+
+picture: setup ## docs/report.png from report.html, by Chromium
+	$(BIN)/python scripts/picture.py
+
+docs: setup ## check that every example and every figure in README and docs is as the code says
+	$(BIN)/python -m pytest tests/docs
+
 clean: ## remove everything that setup made
 	rm -rf $(VENV) .stamps target

@@ -7,6 +7,8 @@ where that interval does not hold 1; otherwise it is unsure.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from scaleworthy.assess.measure import Measurement
 from scaleworthy.report.model import Change, Measured
 from scaleworthy.series import Store
@@ -29,7 +31,7 @@ def changes(store: Store, before: Measurement, after: Measurement) -> tuple[Chan
         ),
         *(
             change(
-                f"{what} per request, at the limit",
+                f"{what} per request",
                 _per_request(store, before, role),
                 _per_request(store, after, role),
                 higher_is_better=False,
@@ -37,7 +39,11 @@ def changes(store: Store, before: Measurement, after: Measurement) -> tuple[Chan
             for what, role in (("CPU time of PostgreSQL", "postgres"), ("CPU time of the service", "http"))
         ),
     ]
-    return tuple(row for row in rows if row.before.value is not None and row.after.value is not None)
+    return tuple(
+        replace(row, from_stage=before.name, to_stage=after.name)
+        for row in rows
+        if row.before.value is not None and row.after.value is not None
+    )
 
 
 def change(what: str, before: Measured, after: Measured, *, higher_is_better: bool) -> Change:
@@ -74,16 +80,20 @@ def _quantile(store: Store, measurement: Measurement, q: float) -> Measured:
 
 
 def _per_request(store: Store, measurement: Measurement, role: str) -> Measured:
-    """CPU per answered request over the probes that held, the interval from the spread between probes."""
-    shares = []
+    """CPU per answered request over the probes that did not fail; the interval is the range between probes."""
+    spent: list[tuple[float, int]] = []
     for probe in measurement.limit.probes:
-        window = (probe.start_s, probe.end_s)
-        used = store.total("process.cpu_seconds", labels={"role": role}, window=window)
-        if probe.passed and probe.answered and used:
-            shares.append(used / probe.answered * 1e3)
-    if not shares:
+        used = store.total("process.cpu_seconds", labels={"role": role}, window=(probe.start_s, probe.end_s))
+        if probe.passed is not False and probe.answered and used:
+            spent.append((used, probe.answered))
+    if not spent:
         return Measured(None, "ms")
-    interval = (min(shares), max(shares)) if len(shares) > 1 else None
+    shares = [used / answered * 1e3 for used, answered in spent]
+    answered = sum(count for _, count in spent)
     return Measured(
-        shares[-1] if len(shares) == 1 else sum(shares) / len(shares), "ms", interval, len(shares), "range over probes"
+        sum(used for used, _ in spent) / answered * 1e3,
+        "ms",
+        (min(shares), max(shares)) if len(shares) > 1 else None,
+        answered,
+        "range over the probes that held",
     )

@@ -52,12 +52,12 @@ class Concluded:
 
 def report_of(gathered: Concluded) -> Report:
     """Return the report; growth is planned for the service as measured last, the bottleneck is that of as found."""
-    first, last = gathered.measurements[0], gathered.measurements[-1]
+    first = gathered.measurements[0]
     as_found = gathered.capacities[0]
     planned = next((c for c in reversed(gathered.capacities) if c is not None), None)
     growth = growth_rows(planned) if planned else ()
     limits = bottleneck(as_found) if as_found else None
-    change_rows = changes(gathered.store, first, last) if last is not first else ()
+    change_rows = tuple(row for later in gathered.measurements[1:] for row in changes(gathered.store, first, later))
     advice = recommendations(gathered.findings, measured_gain=_gains(gathered))
     rated = scores(_score_inputs(gathered))
     host = gathered.store.fact("run", "host") or {}

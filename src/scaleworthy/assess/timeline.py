@@ -1,22 +1,16 @@
 """Turn a recording into the charts of its timeline: latency, traffic, CPU by role, connections.
 
 Units: seconds from the recording's start on the one axis; milliseconds, requests per second, cores, connections on the
-other. At most MOST_POINTS points a line: a longer run is binned, latency by its worst second, the rest by the mean.
+other. The charts thin a long run themselves.
 """
 
 from __future__ import annotations
-
-import math
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scaleworthy.report.model import Line, Panel
 from scaleworthy.series import Store
-
-MOST_POINTS = 300
 
 Seconds = NDArray[np.int64]
 Values = NDArray[np.float64]
@@ -41,7 +35,7 @@ def _quantiles(store: Store, start: int) -> list[Line]:
     lines = []
     for name, q in (("p50", 0.50), ("p95", 0.95), ("p99", 0.99)):
         seconds, values = store.quantile_per_second("load.response_time", q)
-        lines += _line(name, "ms", start, seconds, values / 1e6, np.max)
+        lines += _line(name, "ms", start, seconds, values / 1e6)
     return lines
 
 
@@ -50,7 +44,7 @@ def _traffic(store: Store, start: int) -> list[Line]:
     for name, series in (("answered", "load.answered"), ("failed", "load.failed"), ("asked for", "load.target")):
         seconds, values = store.per_second(series)
         if name != "failed" or values.any():
-            lines += _line(name, "requests/s", start, seconds, values, np.mean)
+            lines += _line(name, "requests/s", start, seconds, values)
     return lines
 
 
@@ -59,9 +53,9 @@ def _cpu(store: Store, start: int) -> list[Line]:
     lines = []
     for role in roles:
         seconds, values = store.per_second("process.cpu_seconds", labels={"role": role})
-        lines += _line(role, "cores", start, seconds, values, np.mean)
+        lines += _line(role, "cores", start, seconds, values)
     seconds, values = store.per_second("generator.cpu_seconds")
-    return lines + _line("load generator", "cores", start, seconds, values, np.mean)
+    return lines + _line("load generator", "cores", start, seconds, values)
 
 
 def _connections(store: Store, start: int) -> list[Line]:
@@ -69,16 +63,11 @@ def _connections(store: Store, start: int) -> list[Line]:
     for state in ("active", "idle in transaction", "waiting", "idle"):
         seconds, values = store.per_second("postgres.connections", labels={"state": state})
         if values.any():
-            lines += _line(state, "connections", start, seconds, values, np.mean)
+            lines += _line(state, "connections", start, seconds, values)
     return lines
 
 
-def _line(
-    name: str, unit: str, start: int, seconds: Seconds, values: Values, summary: Callable[[Values], Any]
-) -> list[Line]:
+def _line(name: str, unit: str, start: int, seconds: Seconds, values: Values) -> list[Line]:
     if seconds.size == 0:
         return []
-    width = math.ceil(seconds.size / MOST_POINTS)
-    bins = range(0, seconds.size, width)
-    at = tuple(float(seconds[i] - start) for i in bins)
-    return [Line(name, unit, at, tuple(round(float(summary(values[i : i + width])), 4) for i in bins))]
+    return [Line(name, unit, tuple((seconds - start).astype(float)), tuple(values))]

@@ -12,7 +12,7 @@ from scaleworthy.report import numbers, outline
 from scaleworthy.report.markdown_findings import findings_section
 from scaleworthy.report.markdown_load import load_sections
 from scaleworthy.report.markdown_text import block, bullets, inline, table
-from scaleworthy.report.model import GrowthRow, Measured, Recommendation, Report, Stage
+from scaleworthy.report.model import Change, GrowthRow, Measured, Recommendation, Report, Stage
 
 _GROWTH_HEADS = (
     "Size", "Users", "Peak load", "Data", "Application, database, cache", "Storage", "Cost a month", "Per user a month",
@@ -95,6 +95,13 @@ def _bottleneck(report: Report) -> list[str]:
 
 
 def _changes(report: Report) -> list[str]:
+    parts = ["## Before and after"]
+    for before, after, changes in outline.change_groups(report):
+        parts += [f"{inline(before)} → {inline(after)}", _change_table(changes)]
+    return parts
+
+
+def _change_table(changes: Sequence[Change]) -> str:
     seen = {True: "better", False: "worse", None: "no difference shown"}
     rows = [
         (
@@ -106,9 +113,9 @@ def _changes(report: Report) -> list[str]:
             ),
             seen[change.better],
         )
-        for change in report.changes
+        for change in changes
     ]
-    return ["## Before and after", table(("Quantity", "Before", "After", "After / before", "Seen"), rows)]
+    return table(("Quantity", "Before", "After", "After / before", "Seen"), rows)
 
 
 def _in(text: str) -> str:

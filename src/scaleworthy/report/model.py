@@ -53,6 +53,8 @@ class Change:
     ratio: float | None
     ratio_interval: tuple[float, float] | None
     better: bool | None
+    from_stage: str = "before"
+    to_stage: str = "after"
 
 
 @dataclass(frozen=True, slots=True)

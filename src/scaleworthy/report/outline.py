@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from scaleworthy.finding import Dimension, Evidence, Finding, Proof, Verdict
 from scaleworthy.load.result import Limit
 from scaleworthy.report import numbers
-from scaleworthy.report.model import LoadRun, Measured, Report, Stage
+from scaleworthy.report.model import Change, LoadRun, Measured, Report, Stage
 from scaleworthy.units import three_digits
 
 ANSWERS = {"yes": "Yes", "with changes": "With changes", "no": "No", "unknown": "Not known"}
@@ -47,6 +47,14 @@ class Figure:
     value: str
     unit: str = ""
     beside: str = ""
+
+
+def change_groups(report: Report) -> list[tuple[str, str, list[Change]]]:
+    """Return the changes by the stages that they compare, in the order in which they come."""
+    groups: dict[tuple[str, str], list[Change]] = {}
+    for change in report.changes:
+        groups.setdefault((change.from_stage, change.to_stage), []).append(change)
+    return [(before, after, rows) for (before, after), rows in groups.items()]
 
 
 def key_figures(report: Report) -> list[Figure]:
