@@ -101,6 +101,13 @@ def test_headroom_is_on_a_log_scale_between_now_and_100_times() -> None:
     assert scores(replace(GOOD, limit_per_s=20.0))[0].value == pytest.approx(1 + 9 * 0.75, abs=0.05)
 
 
+def test_contention_is_the_efficiency_with_32_at_once() -> None:
+    """1 / (1 + 0.02·31 + 0.001·992) = 0.383."""
+    terms = dict(scores(replace(GOOD, sigma=0.02, kappa=0.001))[0].terms)
+
+    assert next(text for name, text in terms.items() if name.startswith("contention")).startswith("0.38: 38.3 %")
+
+
 def test_the_printed_terms_give_the_score_back() -> None:
     """A reader with the report alone can work the score out."""
     for score in scores(replace(GOOD, limit_per_s=35.0, sigma=0.02, kappa=1e-4, findings_high=2, failed_ratio=0.003)):

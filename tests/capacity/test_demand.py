@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from scaleworthy.capacity import CapacityError, assess_capacity
-from scaleworthy.capacity.demand import demand
+from scaleworthy.capacity.demand import demand, fit_line
 from scaleworthy.capacity.laws import ceiling
 from scaleworthy.capacity.usage import Level, Use, levels, requests_per_level
 from scaleworthy.series import MemoryStore, SeriesKey
@@ -55,6 +57,27 @@ def test_the_interval_holds_the_truth_under_noise() -> None:
         low, high = http.line.slope_interval()
         held += low <= 0.004 <= high
     assert held >= 34
+
+
+def test_scatter_about_the_line_gives_the_textbook_error() -> None:
+    """Equal weights and no scatter within: the standard errors are those of ordinary least squares (scipy's)."""
+    rate, usage = np.array([1.0, 2.0, 3.0, 4.0, 5.0]), np.array([1.1, 1.9, 3.3, 3.8, 5.2])
+    line = fit_line(rate, usage, np.ones(5))
+    known = stats.linregress(rate, usage)
+
+    assert line.slope == pytest.approx(known.slope)
+    assert line.slope_variance == pytest.approx(known.stderr**2)
+    assert line.base_variance == pytest.approx(known.intercept_stderr**2)
+    assert line.t == pytest.approx(3.182, abs=1e-3)
+
+
+def test_scatter_within_the_levels_is_the_floor_of_the_error() -> None:
+    """Levels that happen to lie on a line are no surer than their seconds: 0.04 per second, over 10 s each."""
+    rate = np.array([1.0, 2.0, 3.0])
+    line = fit_line(rate, 2 * rate, np.full(3, 10.0), second_variance=0.04, second_freedom=27)
+
+    assert line.slope_variance == pytest.approx(0.04 / (10 * 2))
+    assert line.t == pytest.approx(2.052, abs=1e-3)
 
 
 def test_one_load_alone_charges_the_idle_cost_to_the_requests() -> None:

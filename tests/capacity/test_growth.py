@@ -97,6 +97,25 @@ def test_work_that_scans_tables_grows_with_the_data_too() -> None:
     assert "2.00 s of scanning" in rows["100×"].why
 
 
+def test_scanning_takes_a_bigger_instance_before_it_takes_all() -> None:
+    """10,000 rows are 1 ms of 2; with 100 times the data 101 ms: 200/s · 0.101 s / 0.65 = 31 cores instead of 0.6."""
+    assert plan()["100×"].database_size == "db.m6g.4xlarge"  # for the memory of 50 GB of hot data
+    assert plan(replace(NEEDS, scanned_rows=10_000))["100×"].database_size == "db.m6g.8xlarge"
+
+
+def test_cache_nodes_follow_from_memory_and_from_cpu() -> None:
+    """0.1 GB a thousand times over, 75 % full, in nodes of 26 GB: 6, doubled; 10 ms a look-up: 2,000/s·0.01/0.65 = 31."""
+    assert plan()["enterprise"].cache_nodes == 12
+    steady = Cost(0.004, 0.004, 0.004)
+    busy = replace(NEEDS, application=steady, cache_bytes=1e6, cache=Cost(0.01, 0.005, 0.02))
+    row = plan(busy)["enterprise"]
+    low, high = row.monthly_cost_interval
+
+    assert (row.cache_nodes, row.cache_size) == (62, "cache.t4g.small")
+    # 16 shards at the lower end, 62 at the upper, two nodes each.
+    assert high - low == pytest.approx(2 * (62 - 16) * 0.032 * 730)
+
+
 def test_an_objective_that_never_held_is_not_cured_by_servers() -> None:
     rows = plan(carried=Carried(None, copies_only=True, objective="p95 < 5ms", never_held=True))
 
