@@ -155,3 +155,15 @@ def test_a_typed_constant_becomes_sql_again_and_nothing_else_changes() -> None:
         restored("SELECT now() - interval $1, \"Interval\", 'PAID'")
         == "SELECT now() - $1::interval, \"Interval\", 'PAID'"
     )
+
+
+def test_what_an_insert_reads_counts_and_its_values_are_bound() -> None:
+    text = """INSERT INTO calls (tenant_id, lead_id) SELECT $1, coalesce($2::bigint, (SELECT id FROM leads WHERE name = $3))
+      WHERE $2::bigint IS NULL"""
+
+    found = uses_of(text, evidence())
+
+    assert wanted(text) == ["leads(name)"]
+    assert found.written == "public.calls"
+    assert found.bindings[1] == Binding("=", "public.calls", "tenant_id")
+    assert found.nullable == {2}

@@ -23,6 +23,8 @@ CORRELATION_MAX = 0.98
 # Below this spread (standard deviation over mean) a step's rate hardly varies.
 SPREAD_MIN = 0.05
 RESAMPLES = 200
+# The constant stays when it takes this part off the residual.
+CONSTANT_MIN = 0.3
 
 Floats = NDArray[np.float64]
 
@@ -85,10 +87,15 @@ def _steps_apart(answered: Floats) -> bool:
 def _by_step(answered: Floats, seconds: Floats, calls: Floats, steps: Sequence[str], seed: int) -> tuple[Factor, ...]:
     from scipy.optimize import nnls  # a third of a second to import, and only a recording needs it
 
-    # With one step of steady rate a constant would take all that the step explains.
-    beside = len(steps) > 1 or answered.std() > SPREAD_MIN * answered.mean()
-    design = np.column_stack([answered, seconds]) if beside else answered
-    factors, _ = nnls(design, calls)
+    # The constant is for what runs beside the load. It is kept only where it explains much that the steps do not: else it takes
+    # a share of what they do.
+    design = answered
+    factors, residual = nnls(answered, calls)
+    if len(calls) > answered.shape[1] + 1:
+        beside = np.column_stack([answered, seconds])
+        with_constant, smaller = nnls(beside, calls)
+        if smaller < (1 - CONSTANT_MIN) * residual:
+            design, factors = beside, with_constant
     resampled = np.array([nnls(design[pick], calls[pick])[0] for pick in _resamples(len(calls), seed)])
     low: Floats = np.percentile(resampled, 2.5, axis=0)
     high: Floats = np.percentile(resampled, 97.5, axis=0)

@@ -111,9 +111,9 @@ def _wanted(evidence: Evidence, result: Advised) -> Iterator[_Wanted]:
         if taken >= STATEMENTS_MAX or evidence.share([statement]) < SHARE_MIN:
             return
         uses = uses_of(statement.text, evidence)
-        if uses is None and statement.text.lstrip()[:6].lower() in ("select", "update", "delete"):
+        if uses is None and statement.text.lstrip()[:6].lower() in ("select", "insert", "update", "delete"):
             result.refused.append((statement, "its normalised text does not parse"))
-        if uses is None or uses.inserts or not uses.tables or kind(statement.text) == "other":
+        if uses is None or not uses.tables or kind(statement.text) == "other":
             continue
         tenants = {
             table: tuple(found.column for found in tenancies(evidence, table))
@@ -122,10 +122,6 @@ def _wanted(evidence: Evidence, result: Advised) -> Iterator[_Wanted]:
         }
         if candidates := candidates_for(uses, tenants, evidence):
             taken += 1
-            if evidence.prove == "here" and uses.written is not None:
-                # Even rolled back, a write leaves dead row versions behind.
-                result.refused.append((statement, "statements that write are tried on a copy only: --prove copy"))
-                continue
             yield _Wanted(statement, uses, tenants, tuple(candidates))
 
 
@@ -138,7 +134,7 @@ def _place(evidence: Evidence, wanted: Sequence[_Wanted], result: Advised) -> It
         return
     from scaleworthy.audit.advice.copy import copied
 
-    tables = sorted({table for item in wanted for table in item.uses.tables})
+    tables = sorted({table for item in wanted for table in (*item.uses.tables, item.uses.written) if table})
     with copied(evidence, tables) as copy:
         result.notes += [f"not in the copy: {text}" for text in copy.left_out]
         parts = sorted({part for part in copy.part.values() if part < 1})
@@ -149,7 +145,7 @@ def _place(evidence: Evidence, wanted: Sequence[_Wanted], result: Advised) -> It
 
 def _try(place: Bench, where: str, wanted: Sequence[_Wanted], result: Advised) -> None:
     """Measure, choose, measure again; keep what measurably helps."""
-    tables = sorted({table for item in wanted for table in item.uses.tables})
+    tables = sorted({table for item in wanted for table in (*item.uses.tables, item.uses.written) if table})
     known = place.column_statistics(tables)
     cases: list[Case] = []
     before: list[Measured] = []
@@ -194,7 +190,14 @@ def _case(place: Bench, item: _Wanted, known: dict[tuple[str, str], ColumnStatis
             for at in range(SETS)
         ]
         settings = tuple(tuple((name, value) for name, value in one.items() if value is not None) for one in chosen)
-    parameters = place.parameters(item.statement, item.uses, known)
+    # Where the statement itself names the tenant, it has to be the one whose policies it runs under.
+    tenant = {
+        (t.table, t.column): [dict(one).get(t.setting) for one in settings]
+        for table in (*item.uses.tables, item.uses.written or "")
+        for t in tenancies(evidence, table)
+        if settings
+    }
+    parameters = place.parameters(item.statement, item.uses, known, tenant)
     # Each tenant is tried, also where the statement has no parameters of its own.
     repeated = tuple(parameters[at % len(parameters)] for at in range(max(len(parameters), len(set(settings)))))
     return Case(item.statement, item.uses, role if become else None, settings, repeated)

@@ -11,7 +11,7 @@ import json
 import re
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,15 +119,32 @@ class Bench:
         return [known.get(oid, ParameterType("text", "S")) for oid in oids]
 
     def parameters(
-        self, statement: Statement, uses: Uses, known: dict[tuple[str, str], ColumnStatistics]
-    ) -> tuple[tuple[str | None, ...], ...]:
-        """Return the sets of values that the statement is tried with."""
+        self,
+        statement: Statement,
+        uses: Uses,
+        known: dict[tuple[str, str], ColumnStatistics],
+        tenant: Mapping[tuple[str, str], Sequence[str | None]],
+    ) -> Parameters:
+        """Return the sets of values that the statement is tried with; columns of *tenant* take its value of the same set."""
         kinds = self.parameter_types(statement)
-        sets = (
-            tuple(value_for(uses.bindings.get(at + 1), kind, known, statement, which) for at, kind in enumerate(kinds))
-            for which in range(SETS)
-        )
-        return tuple(dict.fromkeys(sets))
+        sets = []
+        for which in range(SETS):
+            values: list[str | None] = []
+            for number, kind in enumerate(kinds, start=1):
+                binding = uses.bindings.get(number)
+                fixed = (
+                    tenant.get((binding.table or "", binding.column or ""))
+                    if binding and binding.meaning == "="
+                    else None
+                )
+                if which == SETS - 1 and number in uses.nullable:
+                    values.append(None)
+                elif fixed:
+                    values.append(fixed[which % len(fixed)])
+                else:
+                    values.append(value_for(binding, kind, known, statement, which))
+            sets.append(tuple(values))
+        return tuple(sets) if kinds else tuple(sets[:1])
 
     def may_become(self, role: str) -> bool:
         """Whether this session may run statements as *role*."""

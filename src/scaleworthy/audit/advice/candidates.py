@@ -5,14 +5,14 @@ At most three columns, in an order that depends on the statement's text alone: t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scaleworthy.audit.advice.uses import Uses
 from scaleworthy.audit.evidence import Evidence
 
 COLUMNS_MAX = 3
-PER_TABLE_MAX = 16
+PER_TABLE_MAX = 10
 ROWS_MIN = 1_000
 
 
@@ -42,9 +42,10 @@ def candidates_for(uses: Uses, tenants: Mapping[str, Sequence[str]], evidence: E
         facts = evidence.tables[table]
         if max(facts.rows, float(facts.live_rows)) < ROWS_MIN or facts.kind != "r":
             continue
+        keys = {key.columns[0] for key in evidence.foreign_keys if key.table == table} - set(tenants.get(table, ()))
         if _found_by_key(table, uses, evidence):
             continue
-        for columns in _orders(table, uses, tenants.get(table, ())):
+        for columns in _orders(table, uses, tenants.get(table, ()), keys):
             candidate = Candidate(table, columns)
             if columns and _indexable(candidate, evidence) and not _covered(candidate, evidence):
                 found[candidate] = None
@@ -62,7 +63,7 @@ def limited(candidates: Iterable[Candidate]) -> list[Candidate]:
     return kept
 
 
-def _orders(table: str, uses: Uses, tenant: Sequence[str]) -> list[tuple[str, ...]]:
+def _orders(table: str, uses: Uses, tenant: Sequence[str], keys: Collection[str]) -> list[tuple[str, ...]]:
     def of(*parts: str) -> list[str]:
         return [use.column for use in uses.uses if use.table == table and use.part in parts]
 
@@ -80,7 +81,8 @@ def _orders(table: str, uses: Uses, tenant: Sequence[str]) -> list[tuple[str, ..
     )
     wanted += [[*equal, join] for join in joins] + [[join] for join in joins]
     wanted += [[*equal, *lists[:1]], equal, [*equal, *ranges[:1], *bare[:1]]]
-    wanted += [[column] for column in of("equal")]
+    # Under row level security the tenant's column is compared anyway: alone, only what may cover a foreign key.
+    wanted += [[column] for column in of("equal") if not tenant or column in keys]
     if sorts and not equal:
         wanted.append([*ranges[:1], *sorts])
     return [tuple(dict.fromkeys(columns))[:COLUMNS_MAX] for columns in wanted if columns]

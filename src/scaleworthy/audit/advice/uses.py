@@ -44,13 +44,16 @@ class Binding:
 
 @dataclass(slots=True)
 class Uses:
-    """What one statement does: tables in order of appearance, uses, parameters, the table that it writes."""
+    """What one statement does: tables it reads in order of appearance, uses, parameters, the table that it writes.
+
+    *nullable* are the parameters that it asks to be NULL or not: it has another way for each.
+    """
 
     tables: list[str] = field(default_factory=list)
     uses: list[Use] = field(default_factory=list)
     bindings: dict[int, Binding] = field(default_factory=dict)
     written: str | None = None
-    inserts: bool = False
+    nullable: set[int] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -97,7 +100,21 @@ class _Reader:
             for condition in [*conditions, node.whereClause]:
                 self.condition(condition, scope)
         elif isinstance(node, ast.InsertStmt):
-            self.found.written, self.found.inserts = self.table(node.relation), True
+            self.found.written = self.table(node.relation)
+            self.insert(node, outer)
+
+    def insert(self, node: Any, outer: _Scope | None) -> None:
+        """Read what an INSERT reads; its parameters become the columns' values."""
+        query: Any = node.selectStmt
+        columns = [str(target.name) for target in node.cols or ()] or list(
+            self.evidence.columns.get(self.found.written or "", {})
+        )
+        for values in [getattr(query, "targetList", None) or (), *(getattr(query, "valuesLists", None) or ())]:
+            for column, value in zip(columns, values, strict=False):
+                if self.found.written is not None:
+                    self.bind(getattr(value, "val", value), Binding("=", self.found.written, column))
+        if query is not None:
+            self.statement(query, outer)
 
     def select(self, node: Any, outer: _Scope | None) -> None:
         """Read one query level."""
@@ -152,6 +169,7 @@ class _Reader:
         elif isinstance(node, ast.NullTest) and node.nulltesttype == NullTestType.IS_NULL:
             if (found := self.column(node.arg, scope)) is not None:
                 self.use(*found, "equal")
+            self.expression(node, scope)
         elif isinstance(node, ast.SubLink) and node.subLinkType == SubLinkType.ANY_SUBLINK:
             if (found := self.column(node.testexpr, scope)) is not None:
                 self.use(*found, "join")
@@ -180,6 +198,8 @@ class _Reader:
 
     def expression(self, node: Any, scope: _Scope) -> None:
         """Read anything else: queries inside it, and what its parameters stand for."""
+        if isinstance(node, ast.NullTest) and isinstance(parameter := uncast(node.arg), ast.ParamRef):
+            self.found.nullable.add(int(parameter.number or 0))
         if isinstance(node, ast.SubLink):
             self.expression(node.testexpr, scope)
             self.statement(node.subselect, scope)
