@@ -53,7 +53,7 @@ def nginx(*, access_log: Path | None = None) -> Iterator[str]:
         raise FileNotFoundError("nginx was not found: install it (apt-get install nginx-light) and run again")
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="scaleworthy-bench-") as folder:
-        log = f"{access_log} buffer=64k" if access_log else "off"
+        log = f"{access_log} combined buffer=64k" if access_log else "off"
         conf = Path(folder) / "nginx.conf"
         temporary = "\n".join(
             f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
