@@ -20,12 +20,12 @@ def measurement(name: str, found: Limit, what_changed: str = "") -> Measurement:
 def test_the_answer_compares_the_limit_as_found_with_what_100_times_needs(
     passing: float, reachable: bool, expected: str
 ) -> None:
-    assert answer(limit(passing, passing * 1.1), [growth("100×", 333.0, reachable=reachable)]) == expected
+    assert answer(limit(passing, passing * 1.1), passing, [growth("100×", 333.0, reachable=reachable)]) == expected
 
 
 def test_without_a_growth_row_or_with_a_limited_generator_the_answer_is_unknown() -> None:
-    assert answer(limit(40.0, 44.0), []) == "unknown"
-    assert answer(limit(40.0, None, stopped_by="generator"), [growth("100×", 333.0)]) == "unknown"
+    assert answer(limit(40.0, 44.0), 40.0, []) == "unknown"
+    assert answer(limit(40.0, None, stopped_by="generator"), 40.0, [growth("100×", 333.0)]) == "unknown"
 
 
 def test_a_limit_is_quoted_with_its_interval_and_objectives() -> None:

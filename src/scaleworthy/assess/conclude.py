@@ -44,6 +44,7 @@ class Concluded:
     capacities: tuple[Capacity | None, ...]
     findings: tuple[Finding, ...]
     cured_by: dict[str, int]
+    audited: bool
     gaps: tuple[str, ...]
     assumptions: Assumptions
     started_at_s: float
@@ -59,6 +60,8 @@ def report_of(gathered: Concluded) -> Report:
     limits = bottleneck(as_found) if as_found else None
     change_rows = tuple(row for later in gathered.measurements[1:] for row in changes(gathered.store, first, later))
     advice = recommendations(gathered.findings, measured_gain=_gains(gathered))
+    per_start = gathered.subject.plan.requests_per_start
+    unit = "requests/s" if per_start == 1 else f"scenario starts/s (each {three_digits(per_start)} requests)"
     rated = scores(_score_inputs(gathered))
     host = gathered.store.fact("run", "host") or {}
     versions = gathered.store.fact("run", "versions") or {}
@@ -69,8 +72,8 @@ def report_of(gathered: Concluded) -> Report:
         machine=", ".join(str(value) for value in host.values() if value),
         versions=tuple((str(name), str(value)) for name, value in versions.items()),
         question=QUESTION,
-        answer=answer(first.limit, growth),
-        verdict=paragraph(gathered.subject.name, gathered.measurements, limits, change_rows, growth),
+        answer=answer(first.limit, as_found.limit_per_s if as_found else None, growth),
+        verdict=paragraph(gathered.subject.name, gathered.measurements, limits, change_rows, growth, unit=unit),
         grade=grade(rated),
         scores=rated,
         objectives=gathered.subject.objectives,
@@ -100,7 +103,7 @@ def _score_inputs(gathered: Concluded) -> ScoreInputs:
         gathered.capacities[0],
         assumptions=gathered.assumptions,
         findings=gathered.findings,
-        audited=bool(gathered.findings),
+        audited=gathered.audited,
         gaps=len(gathered.gaps),
     )
 

@@ -67,7 +67,7 @@ def assess(
     measurements = [first]
     cured_by: dict[str, int] = {}
     for remedy in remedies:
-        applied = remedy.apply(subject, findings)
+        applied = remedy.apply(subject, findings or ())
         if applied is None:
             gaps.append(f"{remedy.name}: nothing was found that it could mend, so it was not tried")
             continue
@@ -77,15 +77,16 @@ def assess(
         cured_by |= dict.fromkeys(applied.cured, len(measurements))
         measurements.append(later)
         capacities.append(_capacity(subject, store, settings, later, gaps))
-    store.add_findings(findings)
+    store.add_findings(findings or ())
     return report_of(
         Concluded(
             subject=subject,
             store=store,
             measurements=tuple(measurements),
             capacities=tuple(capacities),
-            findings=tuple(findings),
+            findings=tuple(findings or ()),
             cured_by=cured_by,
+            audited=findings is not None,
             gaps=tuple(dict.fromkeys(gaps)),
             assumptions=settings.assumptions,
             started_at_s=started,
@@ -112,9 +113,10 @@ def _measured(
 
 def _audited(
     subject: Subject, store: Store, settings: Settings, say: Say, measured: Measurement, gaps: list[str]
-) -> list[Finding]:
+) -> list[Finding] | None:
+    """Return what the audit found, or None where there was none to be had."""
     if subject.database is None or not settings.audit:
-        return []
+        return None
     from scaleworthy.audit import run_audit  # needs the extra 'postgres', which a service without a database does not
 
     say("auditing the database" + ("" if subject.owned else ", reading only; advice is tried on a copy"))
@@ -123,7 +125,7 @@ def _audited(
         findings = run_audit(subject.database, store=store, window=measured.window, prove=prove)
     except ScaleworthyError as error:
         gaps.append(f"the database was not audited: {error.message}")
-        return []
+        return None
     wrong = sum(finding.verdict in ("fail", "warn") for finding in findings)
     say(f"audited: {wrong} of {len(findings)} findings need a hand")
     return findings

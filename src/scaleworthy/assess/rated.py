@@ -13,9 +13,6 @@ from scaleworthy.capacity import Assumptions, Capacity, GrowthNeed
 from scaleworthy.finding import Finding
 from scaleworthy.series import Store
 
-PEAK_OVER_ORDINARY = 2.5
-"""Middle of the two to three times that a peak is over an ordinary hour (product's definition of a peak test)."""
-
 
 def score_inputs(
     store: Store,
@@ -29,16 +26,17 @@ def score_inputs(
 ) -> ScoreInputs:
     """Return the inputs for the state that *measured* describes; *findings* are those still open in it."""
     sizes = {size.name: assumptions.peak_per_s(size) for size in assumptions.sizes}
+    now = sizes.get("baseline", measured.baseline_per_s)
     limit = measured.limit
     wrong = [finding for finding in findings if finding.verdict in ("fail", "warn")]
     law = capacity.usl.model if capacity and capacity.usl else None
     objectives = measured.baseline.get("objectives") or []
     started = measured.baseline.get("started") or 0
     return ScoreInputs(
-        limit_per_s=0.0 if limit.stopped_by == "never-held" else limit.passing,
-        need_now_per_s=sizes.get("baseline", measured.baseline_per_s),
-        need_100x_per_s=sizes.get("100×", 100 * measured.baseline_per_s),
-        peak_per_s=PEAK_OVER_ORDINARY * measured.baseline_per_s,
+        limit_per_s=0.0 if limit.stopped_by == "never-held" else capacity.limit_per_s if capacity else None,
+        need_now_per_s=now,
+        need_100x_per_s=sizes.get("100×", 100 * now),
+        peak_per_s=now,
         shape=limit.shape,
         sigma=law.sigma if law else None,
         kappa=law.kappa if law else None,

@@ -16,13 +16,19 @@ QUESTION = "Will it take 100×?"
 SIZE_ASKED = "100×"
 
 
-def answer(first: Limit, growth: Sequence[GrowthRow]) -> Answer:
-    """Return whether the 100× size is within the limit as found, within reach of what the growth table lists, or not."""
+def answer(first: Limit, held_per_s: float | None, growth: Sequence[GrowthRow]) -> Answer:
+    """Return whether the 100× size is within the limit as found, within reach of what the growth table lists, or not.
+
+    Args:
+        held_per_s: What was held as found, in requests per second (a limit counts scenario starts).
+    """
     row = next((row for row in growth if row.size == SIZE_ASKED), None)
-    if row is None or row.requests_per_s.value is None or first.stopped_by == "generator":
+    if row is None or row.requests_per_s.value is None:
         return "unknown"
-    if first.passing is not None and first.passing >= row.requests_per_s.value:
+    if held_per_s is not None and held_per_s >= row.requests_per_s.value:
         return "yes"
+    if first.stopped_by in ("generator", "max-level"):
+        return "unknown"
     return "with changes" if row.reachable else "no"
 
 
@@ -32,13 +38,15 @@ def paragraph(
     bottleneck: Bottleneck | None,
     changes: Sequence[Change],
     growth: Sequence[GrowthRow],
+    *,
+    unit: str = "requests/s",
 ) -> str:
-    """Return the verdict in four to six sentences."""
+    """Return the verdict in four to six sentences; *unit* is what a limit counts."""
     first = measurements[0]
-    sentences = [limit_sentence(name, first.limit)]
+    sentences = [limit_sentence(name, first.limit, unit=unit)]
     if bottleneck is not None:
         sentences.append(f"What limits it is {bottleneck.resource}: {bottleneck.explanation.rstrip('.')}.")
-    sentences += [_gain_sentence(first, later) for later in measurements[1:]]
+    sentences += [_gain_sentence(first, later, unit) for later in measurements[1:]]
     baseline_change = next((c for c in changes if c.what.startswith("response time p95")), None)
     if baseline_change is not None and baseline_change.ratio and baseline_change.better:
         sentences.append(
@@ -50,24 +58,22 @@ def paragraph(
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def limit_sentence(name: str, limit: Limit) -> str:
+def limit_sentence(name: str, limit: Limit, *, unit: str = "requests/s") -> str:
     """Return what the service takes within its objectives, with the interval, or why that is not known."""
     objectives = " and ".join(limit.objectives)
     if limit.stopped_by == "never-held":
         lowest = min((probe.level for probe in limit.probes), default=0.0)
-        return f"{name} did not hold {objectives} even at {three_digits(lowest)} requests/s."
+        return f"{name} did not hold {objectives} even at {three_digits(lowest)} {unit}."
     if limit.passing is None and limit.estimate is not None:
-        return f"{name} takes about {three_digits(limit.estimate)} requests/s{_interval(limit)} within {objectives}."
+        return f"{name} takes about {three_digits(limit.estimate)} {unit}{_interval(limit)} within {objectives}."
     if limit.passing is None:
         return f"What {name} takes within {objectives} could not be measured."
     if limit.failing is None:
         why = {"generator": "the load generator was the limit", "time": "the time given was over"}.get(
             limit.stopped_by, "nothing higher was tried"
         )
-        return (
-            f"{name} held {objectives} up to {three_digits(limit.passing)} requests/s; {why}, so its limit is higher."
-        )
-    return f"{name} takes {three_digits(limit.estimate or limit.passing)} requests/s{_interval(limit)} within {objectives}."
+        return f"{name} held {objectives} up to {three_digits(limit.passing)} {unit}; {why}, so its limit is higher."
+    return f"{name} takes {three_digits(limit.estimate or limit.passing)} {unit}{_interval(limit)} within {objectives}."
 
 
 def _interval(limit: Limit) -> str:
@@ -76,12 +82,12 @@ def _interval(limit: Limit) -> str:
     return f" (95 % interval {three_digits(limit.interval[0])} to {three_digits(limit.interval[1])})"
 
 
-def _gain_sentence(first: Measurement, later: Measurement) -> str:
+def _gain_sentence(first: Measurement, later: Measurement, unit: str) -> str:
     before, after = _level(first.limit), _level(later.limit)
     if before is None or after is None:
         return ""
     return (
-        f"With {later.what_changed}, it was measured again: {three_digits(after)} requests/s, "
+        f"With {later.what_changed}, it was measured again: {three_digits(after)} {unit}, "
         f"{three_digits(after / before)} times as much."
     )
 
