@@ -65,6 +65,14 @@ pub fn json_path(path: &str) -> Result<JsonPath, String> {
 }
 
 pub fn pattern_of(pattern: &str) -> Result<regex::Regex, String> {
-    regex::Regex::new(pattern)
-        .map_err(|error| format!("{pattern:?} is not a regular expression: {error}"))
+    regex::Regex::new(pattern).map_err(|error| {
+        // The first lines draw the pattern with a caret, the last one says what is wrong.
+        let text = error.to_string();
+        let reason = text
+            .lines()
+            .next_back()
+            .unwrap_or("")
+            .trim_start_matches("error: ");
+        format!("{pattern:?} is not a regular expression: {reason}")
+    })
 }

@@ -1,7 +1,6 @@
 //! The load engine: sends requests on a schedule and measures them, once a second handing over what it saw.
 //!
-//! - [`Plan`] is what shall be done; it is checked and compiled before anything starts.
-//! - [`Run`] does it: one thread per core, each with its own connections, users, timers and histograms.
+//! - [`Run`] checks and compiles a plan, then carries it out: one thread per core, each with its own connections, users, timers and histograms.
 //! - [`NullServer`] is a server of known behaviour on loopback, to calibrate and to prove the engine against.
 //!
 //! Three clocks per request: planned, sent, done. Plain Rust: no Python types, and no unsafe code.
@@ -25,7 +24,7 @@ mod tls;
 mod worker;
 
 pub use null_server::{NullOptions, NullServer, Service};
-pub use plan::{Plan, Problems};
+pub use plan::Problems;
 pub use record::{ErrorKind, Sample, Series, Tick, Unit};
 pub use runner::{Run, RunError};
 pub use schedule::{Arrivals, LoadKind, Stage, UserLevels, preview};

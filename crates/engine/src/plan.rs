@@ -199,12 +199,11 @@ pub struct StageSpec {
 }
 
 impl Plan {
-    /// Read and check a plan.
+    /// Read and check a plan; beside it comes what is wrong with it (a plan with problems is never run).
     ///
     /// # Errors
-    /// Every unknown field and every value that cannot be, at once; a value of the wrong type stops the reading and
-    /// is reported alone, with its path.
-    pub fn parse(json: &str) -> Result<Self, Problems> {
+    /// A value of the wrong type, with its path and the unknown fields before it: nothing can be made of the rest.
+    pub fn read(json: &str) -> Result<(Self, Vec<String>), Problems> {
         let mut problems = vec![];
         let mut reader = serde_json::Deserializer::from_str(json);
         let mut track = serde_path_to_error::Track::new();
@@ -212,27 +211,32 @@ impl Plan {
         let read: Result<Self, _> = serde_ignored::deserialize(tracked, |path| {
             problems.push(format!(
                 "{}: unknown field",
-                without_options(&path.to_string())
+                with_brackets(&path.to_string())
             ));
         });
-        match read {
+        match read.and_then(|plan| reader.end().map(|()| plan)) {
             Err(error) => {
                 problems.push(format!("{}: {error}", track.path()));
                 Err(Problems(problems))
             }
             Ok(plan) => {
                 check::check(&plan, &mut problems);
-                if problems.is_empty() {
-                    Ok(plan)
-                } else {
-                    Err(Problems(problems))
-                }
+                Ok((plan, problems))
             }
         }
     }
 }
 
-/// `a.?.b` (serde_ignored marks options) reads better as `a.b`.
-fn without_options(path: &str) -> String {
-    path.replace(".?", "")
+/// `a.0.?.b` (as serde_ignored writes it) is `a[0].b` everywhere else.
+fn with_brackets(path: &str) -> String {
+    let mut written = String::new();
+    for part in path.split('.').filter(|part| *part != "?") {
+        if part.bytes().all(|b| b.is_ascii_digit()) {
+            written += &format!("[{part}]");
+        } else {
+            written += if written.is_empty() { "" } else { "." };
+            written += part;
+        }
+    }
+    written
 }

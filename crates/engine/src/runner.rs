@@ -73,26 +73,20 @@ impl Run {
     /// # Errors
     /// Everything that is wrong with the plan.
     pub fn new(plan_json: &str) -> Result<Self, Problems> {
-        let plan = Plan::parse(plan_json)?;
-        let compiled = compile(&plan, sys::cores());
-        let tls = TlsSetup::of(&plan);
-        match (compiled, tls) {
-            (Ok(compiled), Ok(tls)) => Ok(Self {
-                plan: Arc::new(compiled),
-                tls,
-                controls: OnceLock::new(),
-                collector: Mutex::default(),
-                finished: AtomicBool::new(false),
-                examples: Mutex::default(),
-            }),
-            (compiled, tls) => {
-                let problems = [compiled.err(), tls.err()]
-                    .into_iter()
-                    .flatten()
-                    .flat_map(|problems| problems.0);
-                Err(Problems(problems.collect()))
-            }
-        }
+        let (plan, mut problems) = Plan::read(plan_json)?;
+        let compiled = compile(&plan, sys::cores()).map_err(|more| problems.extend(more.0));
+        let tls = TlsSetup::of(&plan).map_err(|more| problems.extend(more.0));
+        let (Ok(compiled), Ok(tls), true) = (compiled, tls, problems.is_empty()) else {
+            return Err(Problems(problems));
+        };
+        Ok(Self {
+            plan: Arc::new(compiled),
+            tls,
+            controls: OnceLock::new(),
+            collector: Mutex::default(),
+            finished: AtomicBool::new(false),
+            examples: Mutex::default(),
+        })
     }
 
     /// How many threads the run has.

@@ -39,6 +39,8 @@ enum Escape {
     Percent,
     Json,
     NoControls,
+    /// A whole path as it was given: only what may not stand in a request line is encoded.
+    Illegal,
 }
 
 #[derive(Debug, Clone)]
@@ -69,12 +71,12 @@ impl Template {
         while let Some(open) = rest.find("{{") {
             let (before, after) = rest.split_at(open);
             in_string = json_string_state(before, in_string);
-            template.push_text(before.as_bytes());
+            template.push_literal(before, place);
             let close = after
                 .find("}}")
                 .ok_or_else(|| "'{{' without '}}'".to_string())?;
             let escape = match place {
-                Place::Path if open == 0 && template.parts.is_empty() => Escape::NoControls,
+                Place::Path if open == 0 && template.parts.is_empty() => Escape::Illegal,
                 Place::Path => Escape::Percent,
                 Place::Header => Escape::NoControls,
                 Place::JsonBody if in_string => Escape::Json,
@@ -83,8 +85,20 @@ impl Template {
             template.push_value(after[2..close].trim(), escape, names)?;
             rest = &after[close + 2..];
         }
-        template.push_text(rest.as_bytes());
+        template.push_literal(rest, place);
         Ok(template)
+    }
+
+    fn push_literal(&mut self, text: &str, place: Place) {
+        let mut out = vec![];
+        let escape = if place == Place::Path {
+            Escape::Illegal
+        } else {
+            Escape::None
+        };
+        // Neither of the two refuses anything.
+        let _ = escaped(text, escape, &mut out);
+        self.push_text(&out);
     }
 
     fn push_text(&mut self, text: &[u8]) {
@@ -221,30 +235,35 @@ fn json_string_state(text: &str, mut inside: bool) -> bool {
 }
 
 fn escaped(value: &str, escape: Escape, out: &mut Vec<u8>) -> Result<(), ()> {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
     match escape {
         Escape::None => out.extend_from_slice(value.as_bytes()),
         Escape::NoControls if value.bytes().any(|b| b < 0x20 || b == 0x7f) => return Err(()),
         Escape::NoControls => out.extend_from_slice(value.as_bytes()),
-        Escape::Percent => {
-            for byte in value.bytes() {
-                if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                    out.push(byte);
-                } else {
-                    out.extend_from_slice(&[
-                        b'%',
-                        HEX[usize::from(byte >> 4)],
-                        HEX[usize::from(byte & 15)],
-                    ]);
-                }
-            }
-        }
+        Escape::Percent => percent(value, out, |b| {
+            b.is_ascii_alphanumeric() || b"-._~".contains(&b)
+        }),
+        Escape::Illegal => percent(value, out, |b| b.is_ascii_graphic()),
         Escape::Json => {
             let quoted = serde_json::to_string(value).map_err(|_| ())?;
             out.extend_from_slice(&quoted.as_bytes()[1..quoted.len() - 1]);
         }
     }
     Ok(())
+}
+
+fn percent(value: &str, out: &mut Vec<u8>, stays: impl Fn(u8) -> bool) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in value.bytes() {
+        if stays(byte) {
+            out.push(byte);
+        } else {
+            out.extend_from_slice(&[
+                b'%',
+                HEX[usize::from(byte >> 4)],
+                HEX[usize::from(byte & 15)],
+            ]);
+        }
+    }
 }
 
 /// A version 4 UUID (RFC 9562), from the iteration's own stream.

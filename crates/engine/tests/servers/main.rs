@@ -1,0 +1,4 @@
+//! The engine against real servers on loopback, each of which does one thing well or badly.
+mod answers;
+mod scenarios;
+mod support;
