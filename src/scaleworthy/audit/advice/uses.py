@@ -17,10 +17,11 @@ from scaleworthy.audit.evidence import Evidence
 from scaleworthy.audit.statement import tree, uncast
 
 Part = Literal["equal", "in", "join", "range", "sort", "group"]
-Meaning = Literal["=", "<", ">", "any", "pattern", "limit", "offset", "field"]
+Meaning = Literal["=", "<", ">", "any", "pattern", "limit", "offset", "field", "zone"]
 _RANGES = {"<": "<", "<=": "<", ">": ">", ">=": ">"}
 _MIRRORED = {"<": ">", ">": "<"}
-_FIELD_FUNCTIONS = {"date_trunc", "date_part", "extract"}
+# Functions whose first argument is a word: part of a time, or a time zone (`AT TIME ZONE $1` is `timezone($1, …)`).
+_WORDS: dict[str, Meaning] = {"date_trunc": "field", "date_part": "field", "extract": "field", "timezone": "zone"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +206,8 @@ class _Reader:
             self.statement(node.subselect, scope)
         elif isinstance(node, ast.A_Expr):
             self.comparison(node, scope, counts=False)
-        elif isinstance(node, ast.FuncCall) and node.args and _is_field_function(node):
-            self.bind(node.args[0], Binding("field"))
+        elif isinstance(node, ast.FuncCall) and node.args and (meaning := _word(node)) is not None:
+            self.bind(node.args[0], Binding(meaning))
             self.children(node, scope)
         else:
             self.children(node, scope)
@@ -305,8 +306,8 @@ def _called(item: Any) -> str:
     return str(alias.aliasname if alias else getattr(item, "relname", ""))
 
 
-def _is_field_function(node: Any) -> bool:
-    return str(node.funcname[-1].sval) in _FIELD_FUNCTIONS
+def _word(node: Any) -> Meaning | None:
+    return _WORDS.get(str(node.funcname[-1].sval))
 
 
 def _children(node: Any) -> Iterator[Any]:

@@ -78,6 +78,8 @@ def value_for(
         return "0"
     if binding.meaning == "field":
         return "day"
+    if binding.meaning == "zone":
+        return "UTC"
     known = statistics.get((binding.table or "", binding.column or ""), ColumnStatistics())
     value: str | None
     if binding.meaning == "any":

@@ -66,8 +66,8 @@ def _finding(evidence: Evidence, advice: Advice, notes: list[str]) -> Finding:
         ),
         evidence=(
             Fact("part of all statement time that it saves, writing it taken off", share, "ratio", source=proof.where),
-            Fact("before", first.before.ms, "ms", first.before.samples, source=f"median, {proof.where}"),
-            Fact("after", first.after.ms, "ms", first.after.samples, source=f"median, {proof.where}"),
+            Fact("before", first.before.ms, "ms", first.before.samples, source=proof.where),
+            Fact("after", first.after.ms, "ms", first.after.samples, source=proof.where),
             Fact(
                 "mean time of a call as it ran",
                 first.statement.mean_ms,
