@@ -60,7 +60,10 @@ PLAIN = {
     name: SeriesKey(name, (), unit, "gauge")
     for name, unit in (("load.in_flight", "requests"), ("load.waiting", "requests"), ("load.target", ""))
 }
-COUNTERS = {name: key(f"load.{name}", "counter", "requests") for name in ("planned", "started", "answered", "failed", "not_started")}
+COUNTERS = {
+    name: key(f"load.{name}", "counter", "requests")
+    for name in ("planned", "started", "answered", "failed", "not_started")
+}
 TIMES = {name: key(f"load.{name}", "histogram", "ns") for name in ("response_time", "service_time", "lag")}
 
 

@@ -79,7 +79,7 @@ def _add_whole(app: App, name: str, where: str) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command and end the process with its exit status (0 held, 1 did not hold, 2 usage, 3 generator-limited)."""
-    words = sys.argv[1:] if argv is None else list(argv)
+    words = _with_dash_joined(sys.argv[1:] if argv is None else argv)
     try:
         status = build_app(_command_in(words))(words, exit_on_error=False, print_error=False)
     except ScaleworthyError as error:
@@ -97,6 +97,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _with_dash_joined(words: Sequence[str]) -> list[str]:
+    """Return *words* with `--json -` as `--json=-`: a lone dash would be taken for the next option."""
+    joined: list[str] = []
+    for word in words:
+        if word == "-" and joined and joined[-1].startswith("--") and "=" not in joined[-1]:
+            joined[-1] += "=-"
+        else:
+            joined.append(word)
+    return joined
 
 
 def _command_in(words: Sequence[str]) -> str | None:

@@ -42,7 +42,7 @@ class Generator(BaseModel):
 
 def judge_generator(store: Store, window: Window, *, connections_max: int | None, threads: int) -> Generator:
     """Return the verdict on the generator over *window*."""
-    lag = own_lag(store, window, connections_max=connections_max)
+    lag = own_lag(store, window, connections_max=connections_max, threads=threads)
     lag_p99_ns = lag.quantile(0.99) if lag.count >= STARTS_LEAST else None
     response_p99_ns = store.histogram("load.response_time", window=window).quantile(0.99) or 0.0
     behind = lag_p99_ns is not None and lag_p99_ns > max(LAG_FLOOR_NS, LAG_SHARE * response_p99_ns)
@@ -55,7 +55,7 @@ def judge_generator(store: Store, window: Window, *, connections_max: int | None
     )
 
 
-def own_lag(store: Store, window: Window, *, connections_max: int | None) -> Histogram:
+def own_lag(store: Store, window: Window, *, connections_max: int | None, threads: int) -> Histogram:
     """Return the lag of the seconds in which no start waited for a connection."""
     waiting = _at(store, "load.waiting", window)
     open_now = _at(store, "load.connections", window)
@@ -64,7 +64,8 @@ def own_lag(store: Store, window: Window, *, connections_max: int | None) -> His
     for second, started in zip(seconds.tolist(), starts.tolist(), strict=True):
         if waiting.get(second) or waiting.get(second - 1):
             continue
-        if connections_max is not None and open_now.get(second, 0.0) >= connections_max:
+        # Each thread has its share of the connections: one may be out of them while another has some left.
+        if connections_max is not None and open_now.get(second, 0.0) > connections_max - threads:
             continue
         here = (second, second + 1)
         opened = store.histogram("load.phase", labels={"phase": "connect"}, window=here).count

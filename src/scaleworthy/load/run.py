@@ -13,8 +13,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Collection, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from scaleworthy._native import Run
 from scaleworthy.errors import ScaleworthyError, UsageError
 from scaleworthy.load.host import host_facts, version_facts
 from scaleworthy.load.plan import Plan
@@ -22,9 +23,6 @@ from scaleworthy.load.second import Keys, Second, summed
 from scaleworthy.load.summary import Summary, summarize
 from scaleworthy.load.target import Resolve, check_reachable, permitted_addresses, system_resolve
 from scaleworthy.series import Store
-
-if TYPE_CHECKING:
-    from scaleworthy._native import Run
 
 TICK_TIMEOUT_S = 0.25
 """How long one wait for the engine may take: a signal is handled between two waits."""
@@ -128,7 +126,7 @@ def start(
     """
     plan = plan.seeded()
     native = prepare(plan, owned=owned, resolve=resolve)
-    record_facts(plan, store, at_s=clock())
+    record_facts(plan, store, at_s=clock(), threads=native.threads)
     native.start()
     return LoadRun(plan, native, store, clock=clock)
 
@@ -141,8 +139,6 @@ def prepare(
     resolve: Resolve = system_resolve,
 ) -> Run:
     """Return the engine's run of *plan*, its target resolved, permitted and seen to listen; nothing is sent yet."""
-    from scaleworthy._native import Run
-
     addresses = permitted_addresses(plan.target, owned=owned, resolve=resolve)
     check_reachable(plan.target, addresses, plan.http)
     try:
@@ -153,7 +149,7 @@ def prepare(
         raise UsageError(f"the engine refuses the plan: {error}") from error
 
 
-def record_facts(plan: Plan, store: Store, *, at_s: float) -> None:
+def record_facts(plan: Plan, store: Store, *, at_s: float, threads: int) -> None:
     """Put into *store* what a reader of its numbers needs: plan (without secrets), seed, host, versions."""
     facts: dict[str, Any] = {
         "plan": plan.public(),
@@ -163,7 +159,7 @@ def record_facts(plan: Plan, store: Store, *, at_s: float) -> None:
         "speed": "declarative",
         "objectives": list(plan.objectives),
         "connections_max": plan.http.connections_max,
-        "threads": plan.threads,
+        "threads": threads,
         "started_at": at_s,
         "ended_at": None,
         "window": None,

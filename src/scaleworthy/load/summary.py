@@ -110,7 +110,7 @@ def summarize(store: Store) -> Summary:
         for label in _by(store, "load.planned", "step", window, {})
     }
     generator = judge_generator(
-        store, window, connections_max=facts.get("connections_max"), threads=_threads(store, facts)
+        store, window, connections_max=facts.get("connections_max"), threads=facts.get("threads") or 1
     )
     return Summary(
         **counts,
@@ -181,11 +181,6 @@ def times_of(histogram: Histogram) -> Times:
 def _by(store: Store, name: str, label: str, window: Window, labels: dict[str, str]) -> dict[str, int]:
     totals = store.by_label(name, label, labels=labels, window=window)
     return {value: round(total) for value, total in sorted(totals.items()) if total}
-
-
-def _threads(store: Store, facts: Mapping[str, Any]) -> int:
-    host = store.fact("run", "host") or {}
-    return int(facts.get("threads") or host.get("cores") or 1)
 
 
 def _value(outcome: Outcome) -> float | None:

@@ -1,8 +1,8 @@
 """One curve through all probes: the margin falls as the level rises, so an isotonic fit joins what noise has crossed.
 
 The limit is where the fitted margin crosses zero. Its interval, and the probability that a level passes, come from a parametric
-bootstrap: each probe's margin drawn anew from its error, the fit repeated. Source of the fit: pool adjacent violators, Ayer et al.,
-Ann. Math. Stat. 26 (1955) 641.
+bootstrap: each probe's margin drawn anew from its error (Student's t: the error itself is known from few seconds), the fit repeated.
+Source of the fit: pool adjacent violators, Ayer et al., Ann. Math. Stat. 26 (1955) 641.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scaleworthy.load.limit.margin import NOISE_FREEDOM
+
 DRAWS = 500
-SPREAD = 3.0
+SPREAD = 20.0
 SPREAD_LEAST = 0.1
 _ERROR_LEAST = 1e-3
 
@@ -60,7 +62,7 @@ def fit(points: Sequence[Point], *, seed: int) -> Fit:
     errors = np.maximum([point.error for point in ordered], _ERROR_LEAST)
     weights = errors**-2
     random = np.random.default_rng(seed)
-    draws = margins + errors * random.standard_normal((DRAWS, len(ordered)))
+    draws = margins + errors * random.standard_t(NOISE_FREEDOM, (DRAWS, len(ordered)))
     return Fit(np.array([crossing(levels, draw, weights, random) for draw in draws]))
 
 
@@ -79,7 +81,7 @@ def crossing(levels: np.ndarray, margins: np.ndarray, weights: np.ndarray, rando
         return 0.0
     (level, margin, _), (next_level, next_margin, _) = above[-1], below[0]
     straight = min(max(margin / (margin - next_margin), SPREAD_LEAST), 1 - SPREAD_LEAST)
-    return level + (next_level - level) * (float(random.beta(SPREAD * straight, SPREAD * (1 - straight))) if SPREAD else margin / (margin - next_margin))
+    return level + (next_level - level) * float(random.beta(SPREAD * straight, SPREAD * (1 - straight)))
 
 
 def falling_blocks(levels: list[float], margins: list[float], weights: list[float]) -> list[tuple[float, float, float]]:

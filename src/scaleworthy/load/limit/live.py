@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from scaleworthy._native import NullServer, Run
 from scaleworthy.errors import TargetError, UsageError
 from scaleworthy.load.front_url import plan_for_url
 from scaleworthy.load.generator import judge_generator
+from scaleworthy.load.limit.driver import Driver
 from scaleworthy.load.limit.search import Search
 from scaleworthy.load.limit.settings import SearchSettings
 from scaleworthy.load.plan import Plan
@@ -20,12 +21,9 @@ from scaleworthy.load.run import TICK_TIMEOUT_S, prepare, record_facts
 from scaleworthy.load.second import Keys
 from scaleworthy.series import MemoryStore, Slice, Store
 
-if TYPE_CHECKING:
-    from scaleworthy._native import Run
-
 STALLED_S = 10.0
-_CALIBRATE_FROM_PER_S = 4_000.0
-_CALIBRATE_SECONDS = 5
+_CALIBRATE_FROM_PER_S = 16_000.0
+_CALIBRATE_STEPS = 4
 _DELIVERED = 0.95
 
 
@@ -95,10 +93,9 @@ def find_limit(
         raise UsageError("a limit needs an objective", hint="add one, such as --objective 'p95 < 200ms'")
     plan = plan.seeded()
     run = prepare(plan, owned=owned, live=live_load(unit))
-    threads = plan.threads or len(os.sched_getaffinity(0))
     if generator_max_per_s is None:
         generator_max_per_s = generator_capacity(plan.threads)
-    record_facts(plan, store, at_s=time.time())
+    record_facts(plan, store, at_s=time.time(), threads=run.threads)
     run.start()
     try:
         return Search(
@@ -110,7 +107,7 @@ def find_limit(
             generator_max=generator_max_per_s,
             requests_per_start=plan.requests_per_start,
             connections_max=plan.http.connections_max,
-            threads=threads,
+            threads=run.threads,
             on_probe=on_probe,
         ).run()
     finally:
@@ -123,36 +120,37 @@ def find_limit(
 def generator_capacity(threads: int | None = None) -> float:
     """Return the most requests per second that this machine's generator sends while its own lag p99 stays below 1 ms.
 
-    Measured against a server that answers at once, within this process, doubling each second; the result is kept.
+    Measured against a server that answers at once, within this process, doubling each second; the result is kept. On a machine too
+    busy for any lag below 1 ms it is half of what the CPU time of a request allows.
     """
-    from scaleworthy._native import NullServer, Run
-
     server = NullServer()
     try:
         plan = plan_for_url(f"http://127.0.0.1:{server.port}/", seed=1).model_copy(update={"threads": threads})
         run = Run(plan_json=json.dumps(plan.to_native(addresses=["127.0.0.1"], live=live_load("rate"))))
         run.start()
         try:
-            return _fastest(EngineDriver(run), threads=threads or len(os.sched_getaffinity(0)))
+            return _fastest(EngineDriver(run), threads=run.threads)
         finally:
             run.abort()
     finally:
         server.stop()
 
 
-def _fastest(driver: EngineDriver, *, threads: int) -> float:
-    """Double the rate each second until the generator falls behind; return the most that was sent in time."""
-    level, fastest = _CALIBRATE_FROM_PER_S, _CALIBRATE_FROM_PER_S / 2
-    for _ in range(_CALIBRATE_SECONDS):
+def _fastest(driver: Driver, *, threads: int) -> float:
+    level, fastest = _CALIBRATE_FROM_PER_S, 0.0
+    driver.set_level(level)
+    driver.next_second()  # connections are opened
+    for _ in range(_CALIBRATE_STEPS):
         store = MemoryStore()
-        driver.set_level(level)
-        driver.next_second()  # the second in which the level changed
         second, slices = driver.next_second()
         store.append(second, slices)
         window = (second, second + 1)
-        started = store.total("load.started", window=window)
+        sent = store.total("load.started", window=window)
         generator = judge_generator(store, window, connections_max=None, threads=threads)
-        if generator.limited or started < _DELIVERED * level:
-            return max(fastest, started if not generator.limited else fastest)
-        fastest, level = started, level * 2
+        if generator.limited or sent < _DELIVERED * level:
+            if fastest == 0.0 and generator.cpu_us_per_request:
+                return threads * 1e6 / generator.cpu_us_per_request / 2
+            return fastest or sent
+        fastest, level = sent, level * 2
+        driver.set_level(level)
     return fastest

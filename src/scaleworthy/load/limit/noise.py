@@ -1,7 +1,8 @@
 """What all probes near the limit together say of the noise.
 
-A short probe that met no burst looks quiet and far too sure of itself. So a probe near the limit takes the design effect of all probes
-near it, weighted by their seconds, where its own is smaller; and every probe is judged again once the search knows more.
+A short probe that met no burst looks quiet and far too sure of itself. So a probe on the way to the limit (from 60 % of the lowest
+level that broke) takes the design effect of all probes right at it (from 92 %), weighted by their seconds, where its own is smaller; and
+every probe is judged again once the search knows more.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from dataclasses import dataclass
 from scaleworthy.load.limit.margin import Margin
 
 NEAR = 0.6
-PRIOR_EFFECT = 80.0
-PRIOR_SECONDS = 15.0
-"""Before anything is known: a queue near its limit, as strong as fifteen seconds of evidence. Simulated queues of 1 to 8 servers at 85 to
+LEARN_FROM = 0.92
+PRIOR_EFFECT = 100.0
+PRIOR_SECONDS = 20.0
+"""Before anything is known: a queue near its limit, as strong as twenty seconds of evidence. Simulated queues of 1 to 8 servers at 85 to
 94 % use have 75 to 160."""
 
 
@@ -41,12 +43,12 @@ def learned_effects(seen: Sequence[Seen], *, broke: float | None) -> dict[str, f
             name = margin.objective
             sums.setdefault(name, PRIOR_EFFECT * PRIOR_SECONDS)
             weights.setdefault(name, PRIOR_SECONDS)
-            if is_near(probe.level, broke=broke) and not probe.lost:
+            if probe.level >= LEARN_FROM * broke and not probe.lost:
                 sums[name] += margin.design_effect * probe.seconds
                 weights[name] += probe.seconds
     return {name: total / weights[name] for name, total in sums.items()}
 
 
 def is_near(level: float, *, broke: float | None) -> bool:
-    """Return whether *level* is near the limit, as far as is known: above 60 % of the lowest level that broke."""
+    """Return whether *level* is on the way to the limit, as far as is known."""
     return broke is not None and level >= NEAR * broke

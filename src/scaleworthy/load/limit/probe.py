@@ -32,6 +32,11 @@ class Tried:
     seen: Seen | None
     generator_limited: bool
 
+    @property
+    def value(self) -> float:
+        """The margin of the objective that decides, as the search uses it."""
+        return binding(self.seen.margins).value if self.seen is not None and self.seen.margins else 0.0
+
     def judged_again(self, *, z: float, effects: dict[str, float]) -> Probe:
         """Return the probe, held or not by what the whole search has learned of the noise."""
         if self.seen is None or self.seen.lost:
@@ -43,7 +48,7 @@ class Tried:
         if self.seen is None:
             return None
         if self.seen.lost:
-            return Point(self.seen.level, self.probe.margin, LOST_ERROR)
+            return Point(self.seen.level, min(self.value, LOST), LOST_ERROR)
         if not self.seen.margins:
             return None
         decisive = binding(self.seen.margins)
@@ -51,7 +56,10 @@ class Tried:
 
 
 class Prober:
-    """Tries levels on a driver, writing every second into a store."""
+    """Tries levels on a driver, writing every second into a store.
+
+    `generator_busy_from` is the level from which lateness would be the generator's own.
+    """
 
     def __init__(
         self,
@@ -62,6 +70,7 @@ class Prober:
         *,
         connections_max: int | None,
         threads: int,
+        generator_busy_from: float = 0.0,
     ) -> None:
         self._driver = driver
         self._store = store
@@ -70,6 +79,7 @@ class Prober:
         self._parsed = [Objective.parse(text) for text in objectives]
         self._connections_max = connections_max
         self._threads = threads
+        self._generator_busy_from = generator_busy_from
         self._idle_in_flight = 0.0
         self.elapsed_s = 0
 
@@ -78,9 +88,7 @@ class Prober:
         """How many standard errors the settings' confidence is wide."""
         return self._judge.z
 
-    def try_level(
-        self, level: float, phase: Phase, *, most_s: int, least_s: int, effects: dict[str, float]
-    ) -> Tried:
+    def try_level(self, level: float, phase: Phase, *, most_s: int, least_s: int, effects: dict[str, float]) -> Tried:
         """Try *level* for *least_s* to *most_s* judged seconds; end as soon as it is decided or lost."""
         self._driver.set_level(level)
         watch = EarlyStop(self._parsed)
@@ -150,11 +158,10 @@ class Prober:
         }
         generator = judge_generator(store, window, connections_max=self._connections_max, threads=self._threads)
         decisive = binding(margins) if margins else None
-        margin = decisive.value if decisive else 0.0
+        margin = decisive.ratio if decisive else 0.0
         seen: Seen | None = Seen(level, window[1] - window[0], margins or (), lost is not None)
-        if lost is not None:
-            margin = min(margin, LOST)
-        limited = generator.limited and passed is not True
+        # Well below what the generator can send, lateness is the machine's: the target on it left too little CPU.
+        limited = generator.limited and passed is not True and level >= self._generator_busy_from
         if limited:
             passed, lost, seen = None, "the generator fell behind", None
         lag = store.histogram("load.lag", window=window)

@@ -10,6 +10,7 @@ Design after Shivam et al., USENIX ATC 2008 (short rough probes far from the pea
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -24,11 +25,12 @@ from scaleworthy.series import Store
 
 StoppedBy = Literal["found", "generator", "max-level", "time", "never-held"]
 GENERATOR_SHARE = 0.8
+_GENERATOR_BUSY = 0.5
 _IDLE_BUSY = 0.25
 _START = {"rate": 10.0, "users": 2.0}
 _LOWEST = {"rate": 0.5, "users": 1.0}
 _LOWER_MOST = 4
-_FURTHER = 1.4
+_FURTHER = 1.25
 _FAR = 1.1
 _GROWTH = 1.5
 
@@ -58,7 +60,13 @@ class Search:
         self._on_probe = on_probe
         self._tried: list[Tried] = []
         self._prober = Prober(
-            driver, store, objectives, self._settings, connections_max=connections_max, threads=threads
+            driver,
+            store,
+            objectives,
+            self._settings,
+            connections_max=connections_max,
+            threads=threads,
+            generator_busy_from=_GENERATOR_BUSY * (self._generator_bound() or 0.0),
         )
 
     def run(self) -> Limit:
@@ -158,8 +166,12 @@ class Search:
         estimate = fitted.estimate
         held, broke = self._sides()
         low = max((level for level in held if level < min(broke)), default=0.0)
+        if fitted.interval(self._settings.confidence)[1] == math.inf:
+            return self._rounded(max(broke) * _FURTHER)  # nothing broke surely
         if estimate is None or min(broke) > _FAR * low > 0:
-            estimate = (low + min(broke)) / 2  # a curve bends: between far-apart probes its middle is worth more than a line's zero
+            estimate = (
+                low + min(broke)
+            ) / 2  # a curve bends: between far-apart probes its middle is worth more than a line's zero
         if self._unit == "users":
             level = round(estimate)
             high = min(broke)
@@ -176,7 +188,9 @@ class Search:
         low, high = fitted.interval(self._settings.confidence)
         reach = self._settings.precision * estimate
         held, broke = self._sides()
-        close = max(held, default=0.0) >= estimate - 2 * reach and min(broke, default=estimate * 9) <= estimate + 2 * reach
+        close = (
+            max(held, default=0.0) >= estimate - 2 * reach and min(broke, default=estimate * 9) <= estimate + 2 * reach
+        )
         return close and (high - low) / 2 <= reach
 
     # Confirm
@@ -191,11 +205,12 @@ class Search:
             failing = self._failing()
             if failing is not None and level >= failing:
                 level = self._passing() or 0.0
-            if level <= 0 or not self._time_for(self._confirm_cost_s()):
+            most_s = min(self._settings.confirm_s, self._left_s() - self._settings.warm_up_s)
+            if level <= 0 or most_s < max(self._settings.confirm_s // 2, 1):
                 return False
             if any(item.probe.phase == "confirm" and item.probe.level <= level for item in self._tried):
                 return False
-            tried = self._try(level, "confirm", most_s=self._settings.confirm_s)
+            tried = self._try(level, "confirm", most_s=most_s)
             if self._held(tried):
                 return True
         return False
@@ -219,7 +234,7 @@ class Search:
         """Whether a probe held as far as it was seen: surely, or by its value where it stayed undecided."""
         if tried.probe.passed is not None:
             return tried.probe.passed
-        return tried.seen is not None and bool(tried.seen.margins) and tried.probe.margin > 0
+        return tried.seen is not None and bool(tried.seen.margins) and tried.value > 0
 
     def _effects(self, level: float) -> dict[str, float]:
         """Return the design effects that a probe at *level* shares with those near the limit."""
@@ -248,8 +263,8 @@ class Search:
         failing = self._failing()
         held = [
             probe.level
-            for probe in self._probes()
-            if probe.passed or (probe.phase == "confirm" and probe.passed is None and probe.margin > 0)
+            for probe, tried in zip(self._probes(), self._tried, strict=True)
+            if probe.passed or (probe.phase == "confirm" and probe.passed is None and tried.value > 0)
         ]
         return max((level for level in held if failing is None or level < failing), default=None)
 

@@ -36,7 +36,7 @@ class SearchSettings:
     refine_s: int = 20
     refine_longest_s: int = 60
     drain_longest_s: int = 20
-    confirm_s: int = 45
+    confirm_s: int = 40
     longest_s: int = 290
     precision: float = 0.04
     confidence: float = 0.95

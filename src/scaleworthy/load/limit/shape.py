@@ -11,6 +11,7 @@ from scaleworthy.units import three_digits
 _NEAR = 1.25
 _EASY = 0.5
 _LOST = -0.4
+_LATE = 0.1
 
 
 def shape_of(
@@ -46,7 +47,21 @@ def warnings_of(
         found.append(
             f"not monotonic: {low} failed although {high} passed; something else changed meanwhile, or the target scales in steps"
         )
+    late = [probe for probe in probes if _lateness(probe) > _LATE]
+    if late:
+        share = f"{_lateness(late[-1]) * 100:.0f} %"
+        found.append(
+            f"generator and target share this machine: at {three_digits(late[-1].level)} late starts were {share} of the response"
+            " time's p99; with the generator elsewhere the target may take more"
+        )
     stuck = [probe for probe in probes if probe.recovery_s is None]
     if stuck:
         found.append(f"the target did not recover after {three_digits(stuck[0].level)} within the time allowed for it")
     return tuple(found)
+
+
+def _lateness(probe: Probe) -> float:
+    """Return lag p99 by response p99: how much of the slow responses the generator may have made itself."""
+    if probe.lag_p99_ns is None or not probe.response.p99_ns or probe.lag_p99_ns < 1e6 or probe.ended_early is not None:
+        return 0.0
+    return probe.lag_p99_ns / probe.response.p99_ns
