@@ -2,11 +2,14 @@
 
 import asyncio
 import random
+from uuid import UUID
 
 import psycopg
 import pytest
 
+from scaleworthy.switchboard.database import Database, Statement
 from scaleworthy.switchboard.seed.fill import TABLES
+from scaleworthy.switchboard.shape import RoundTrips
 
 from .running import Api, Data
 from .test_routes import READS, owners_of
@@ -112,3 +115,21 @@ def test_policies_hold_for_the_owner_too_and_the_service_cannot_step_around_them
         assert dict(forced) == dict.fromkeys(SCOPED, True)
         assert role == [(False, False, False, False)]
         assert owned == [(0,)]
+
+
+@pytest.mark.parametrize("round_trips", ["per statement", "one"])
+async def test_a_connection_goes_back_to_the_pool_without_its_tenant(
+    data: dict[str, Data], round_trips: RoundTrips
+) -> None:
+    one = data["tuned"]
+    database = Database(one.app, connections=1, round_trips=round_trips)
+    await database.open(wait_s=5.0)
+    try:
+        count = Statement("select count(*) as leads from leads")
+        [[scoped]] = await database.run(UUID(one.tenants[0][0]), count)
+        [unscoped] = await database.unscoped(count)
+    finally:
+        await database.close()
+
+    assert scoped["leads"] > 0
+    assert unscoped["leads"] == 0
