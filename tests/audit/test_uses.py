@@ -167,3 +167,20 @@ def test_what_an_insert_reads_counts_and_its_values_are_bound() -> None:
     assert found.written == "public.calls"
     assert found.bindings[1] == Binding("=", "public.calls", "tenant_id")
     assert found.nullable == {2}
+
+
+def test_a_subquery_is_read_by_its_own_conditions() -> None:
+    """The key of the outer query says nothing of the inner one, though both read the same table."""
+    found = evidence(indexes=(index("id", unique=True),))
+    text = "SELECT (SELECT id FROM leads WHERE name = $1 ORDER BY created_at LIMIT 1) FROM leads WHERE id = $2"
+
+    assert wanted(text, found)[0] == "leads(name,created_at)"
+
+
+def test_a_sort_over_two_tables_is_the_first_one_s() -> None:
+    text = "SELECT * FROM leads l JOIN calls c ON c.lead_id = l.id WHERE l.status = $1 ORDER BY l.score, c.at"
+
+    found = wanted(text)
+
+    assert found[0] == "leads(status,score)"
+    assert not [key for key in found if "at)" in key]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from scaleworthy.audit.advice.uses import Uses
+from scaleworthy.audit.advice.uses import Use, Uses
 from scaleworthy.audit.evidence import Evidence
 
 COLUMNS_MAX = 3
@@ -42,13 +42,16 @@ def candidates_for(uses: Uses, tenants: Mapping[str, Sequence[str]], evidence: E
         facts = evidence.tables[table]
         if max(facts.rows, float(facts.live_rows)) < ROWS_MIN or facts.kind != "r":
             continue
-        keys = {key.columns[0] for key in evidence.foreign_keys if key.table == table} - set(tenants.get(table, ()))
-        if _found_by_key(table, uses, evidence):
-            continue
-        for columns in _orders(table, uses, tenants.get(table, ()), keys):
-            candidate = Candidate(table, columns)
-            if columns and _indexable(candidate, evidence) and not _covered(candidate, evidence):
-                found[candidate] = None
+        tenant = tenants.get(table, ())
+        keys = {key.columns[0] for key in evidence.foreign_keys if key.table == table} - set(tenant)
+        for source in dict.fromkeys(use.source for use in uses.uses if use.table == table) or (0,):
+            here = [use for use in uses.uses if use.source == source]
+            if _found_by_key(table, here, evidence):
+                continue
+            for columns in _orders(here, _sort_keys(source, uses.uses), tenant, keys):
+                candidate = Candidate(table, columns)
+                if _indexable(candidate, evidence) and not _covered(candidate, evidence):
+                    found[candidate] = None
     return list(found)
 
 
@@ -63,13 +66,14 @@ def limited(candidates: Iterable[Candidate]) -> list[Candidate]:
     return kept
 
 
-def _orders(table: str, uses: Uses, tenant: Sequence[str], keys: Collection[str]) -> list[tuple[str, ...]]:
+def _orders(
+    uses: Sequence[Use], sorts: Sequence[str], tenant: Sequence[str], keys: Collection[str]
+) -> list[tuple[str, ...]]:
     def of(*parts: str) -> list[str]:
-        return [use.column for use in uses.uses if use.table == table and use.part in parts]
+        return [use.column for use in uses if use.part in parts]
 
     equal = list(dict.fromkeys([*tenant, *of("equal")]))
     lists, joins, ranges, groups = of("in"), of("join"), of("range"), of("group")
-    sorts = _sort_keys(table, uses)
     bare = [column.removesuffix(" desc") for column in sorts]
     wanted: list[list[str]] = []
     if sorts:
@@ -88,19 +92,17 @@ def _orders(table: str, uses: Uses, tenant: Sequence[str], keys: Collection[str]
     return [tuple(dict.fromkeys(columns))[:COLUMNS_MAX] for columns in wanted if columns]
 
 
-def _found_by_key(table: str, uses: Uses, evidence: Evidence) -> bool:
+def _found_by_key(table: str, uses: Sequence[Use], evidence: Evidence) -> bool:
     """Whether the statement names one row by a unique index: nothing finds it faster."""
-    equal = {use.column for use in uses.uses if use.table == table and use.part == "equal"}
+    equal = {use.column for use in uses if use.part == "equal"}
     return any(
         index.unique and index.plain and set(index.columns) <= equal for index in evidence.indexes_of.get(table, ())
     )
 
 
-def _sort_keys(table: str, uses: Uses) -> list[str]:
+def _sort_keys(source: int, uses: Sequence[Use]) -> list[str]:
     """Return the sort as index keys: plain where all go one way (an index is read backwards as well), else each its own."""
-    sorts = [use for use in uses.uses if use.part == "sort"]
-    if any(use.table != table for use in sorts):
-        return []
+    sorts = [use for use in uses if use.part == "sort" and use.source == source]
     mixed = len({use.descending for use in sorts}) > 1
     return [f"{use.column} desc" if mixed and use.descending else use.column for use in sorts]
 

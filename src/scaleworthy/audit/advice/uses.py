@@ -26,12 +26,17 @@ _WORDS: dict[str, Meaning] = {"date_trunc": "field", "date_part": "field", "extr
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A column of a table, and what the statement does with it."""
+    """A column of a table, and what the statement does with it.
+
+    *source* numbers the places where the statement names a table: the same table in a subquery, or joined with itself, is read
+    by other conditions.
+    """
 
     table: str
     column: str
     part: Part
     descending: bool = False
+    source: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +64,19 @@ class Uses:
 
 @dataclass(slots=True)
 class _Scope:
-    """Names that columns may be looked up in: alias to table, None for what is no table."""
+    """Names that columns may be looked up in: alias to table and source, None for what is no table."""
 
     parent: _Scope | None
-    names: dict[str, str | None] = field(default_factory=dict)
+    names: dict[str, tuple[str, int] | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A column that a reference means."""
+
+    table: str
+    column: str
+    source: int
 
 
 def uses_of(text: str, evidence: Evidence) -> Uses | None:
@@ -82,6 +96,7 @@ class _Reader:
         self.evidence = evidence
         self.found = Uses()
         self.common: set[str] = set()
+        self.sources_seen = 0
 
     def statement(self, node: Any, outer: _Scope | None) -> None:
         """Read one statement of any kind; others than queries and writes have no uses."""
@@ -130,13 +145,16 @@ class _Reader:
         for target in (*(node.targetList or ()), node.havingClause, *(node.valuesLists or ())):
             self.expression(target, scope)
         named = {target.name: target.val for target in node.targetList or () if getattr(target, "name", None)}
+        first: int | None = None
         for part in node.sortClause or ():
-            if (found := self.column(_named(part.node, named, node.targetList), scope)) is None:
+            found = self.column(_named(part.node, named, node.targetList), scope)
+            # An index serves a sort up to the first key that is an expression, or another table's.
+            if found is None or found.source != (first := found.source if first is None else first):
                 break
-            self.use(*found, "sort", descending=part.sortby_dir == SortByDir.SORTBY_DESC)
+            self.use(found, "sort", descending=part.sortby_dir == SortByDir.SORTBY_DESC)
         for part in node.groupClause or ():
             if (found := self.column(_named(part, named, node.targetList), scope)) is not None:
-                self.use(*found, "group")
+                self.use(found, "group")
         for place, meaning in ((node.limitCount, "limit"), (node.limitOffset, "offset")):
             self.bind(place, Binding("limit" if meaning == "limit" else "offset"))
 
@@ -147,7 +165,8 @@ class _Reader:
         for item in items:
             if isinstance(item, ast.RangeVar):
                 name = self.table(item)
-                scope.names[_called(item)] = name
+                self.sources_seen += 1
+                scope.names[_called(item)] = None if name is None else (name, self.sources_seen)
                 if name is not None and name not in self.found.tables:
                     self.found.tables.append(name)
             elif isinstance(item, ast.JoinExpr):
@@ -169,11 +188,11 @@ class _Reader:
             self.comparison(node, scope, counts=True)
         elif isinstance(node, ast.NullTest) and node.nulltesttype == NullTestType.IS_NULL:
             if (found := self.column(node.arg, scope)) is not None:
-                self.use(*found, "equal")
+                self.use(found, "equal")
             self.expression(node, scope)
         elif isinstance(node, ast.SubLink) and node.subLinkType == SubLinkType.ANY_SUBLINK:
             if (found := self.column(node.testexpr, scope)) is not None:
-                self.use(*found, "join")
+                self.use(found, "join")
             self.statement(node.subselect, scope)
         else:
             self.expression(node, scope)
@@ -190,10 +209,12 @@ class _Reader:
                     continue
                 part, meaning = _role(kind, operator, mirrored=mirrored)
                 if meaning is not None:
-                    self.bind(value, Binding(meaning, *found), between=kind == A_Expr_Kind.AEXPR_BETWEEN)
+                    self.bind(
+                        value, Binding(meaning, found.table, found.column), between=kind == A_Expr_Kind.AEXPR_BETWEEN
+                    )
                 joined = not isinstance(value, tuple) and self.column(value, scope)
                 if counts and part is not None and (at == 0 or part == "equal"):
-                    self.use(*found, "join" if joined and part == "equal" else part)
+                    self.use(found, "join" if joined and part == "equal" else part)
         self.expression(node.lexpr, scope)
         self.expression(node.rexpr, scope)
 
@@ -233,9 +254,9 @@ class _Reader:
                 here = Binding("<", binding.table, binding.column) if between and at == 1 else binding
                 self.found.bindings.setdefault(int(plain.number or 0), here)
 
-    def use(self, table: str, column: str, part: Part, *, descending: bool = False) -> None:
+    def use(self, found: _Found, part: Part, *, descending: bool = False) -> None:
         """Note a use once."""
-        use = Use(table, column, part, descending)
+        use = Use(found.table, found.column, part, descending, found.source)
         if use not in self.found.uses:
             self.found.uses.append(use)
 
@@ -247,17 +268,17 @@ class _Reader:
         named = {(table.schema, table.relation): name for name, table in self.evidence.tables.items()}
         return next((named[schema, node.relname] for schema in wanted if (schema, node.relname) in named), None)
 
-    def column(self, node: Any, scope: _Scope | None) -> tuple[str, str] | None:
-        """Return the table and column that a bare reference means; None for anything else."""
+    def column(self, node: Any, scope: _Scope | None) -> _Found | None:
+        """Return the column that a bare reference means; None for anything else."""
         fields: Any = getattr(node, "fields", ())
         if not isinstance(node, ast.ColumnRef) or not all(isinstance(item, ast.String) for item in fields):
             return None
         *qualifier, name = (str(item.sval) for item in fields)
         while scope is not None:
-            for alias, table in scope.names.items():
+            for alias, place in scope.names.items():
                 fits = not qualifier or qualifier[-1] == alias
-                if fits and table is not None and name in self.evidence.columns.get(table, {}):
-                    return table, name
+                if fits and place is not None and name in self.evidence.columns.get(place[0], {}):
+                    return _Found(place[0], name, place[1])
             scope = scope.parent
         return None
 
