@@ -129,6 +129,9 @@ def test_migrations_are_applied_once(postgres: Postgres) -> None:
     assert migrate(dsn) == []
     assert migrate(dsn, sets=["tuned"]) == [f"tuned/{one.name}" for one in migrations_of("tuned")]
     assert migrate(dsn, sets=["tuned"]) == []
+    with psycopg.connect(dsn) as connection:
+        forced = connection.execute("select relname from pg_class where relforcerowsecurity").fetchall()
+    assert {row[0] for row in forced} == set(TABLES) - {"tenants"}
 
 
 def test_a_migration_that_was_changed_after_it_was_applied_is_refused(
