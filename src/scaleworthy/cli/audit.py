@@ -23,8 +23,8 @@ def audit(
     database: Annotated[str | None, Parameter(name=["--database", "-d"])] = None,
     recording: Path | None = None,
     prove: Literal["copy", "none"] = "copy",
-    only: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")] = (),
-    ignore: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")] = (),
+    only: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="", show_default=False)] = (),
+    ignore: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="", show_default=False)] = (),
     explain: str | None = None,
     json_to: Annotated[str | None, Parameter(name="--json")] = None,
 ) -> int:

@@ -23,6 +23,7 @@ from scaleworthy.audit.statement import kind
 from scaleworthy.errors import ScaleworthyError
 
 STATEMENTS_MAX = 20
+TRIAL_LIMIT_S = 120
 SHARE_MIN = 0.002
 # Kept is what takes at least this part off a statement's time, and this part of all statement time together.
 GAIN_MIN = 0.30
@@ -149,7 +150,13 @@ def _try(place: Bench, where: str, wanted: Sequence[_Wanted], result: Advised) -
     known = place.column_statistics(tables)
     cases: list[Case] = []
     before: list[Measured] = []
+    start = place.clock()
     for item in wanted:
+        if place.clock() - start > TRIAL_LIMIT_S:
+            result.refused.append(
+                (item.statement, f"the {TRIAL_LIMIT_S} s for trials were used up by statements before it")
+            )
+            continue
         try:
             with place.undone_if_it_fails():
                 case = _case(place, item, known, result)

@@ -210,10 +210,14 @@ class Bench:
             yield
 
     def _run(self, case: Case, which: int) -> tuple[float, str]:
-        lines = self._explain(case, which, "ANALYZE, BUFFERS, TIMING OFF")
+        """Return a run's time and plan; one that is cut off counts with the limit, which is less than it takes."""
+        try:
+            lines = self._explain(case, which, "ANALYZE, BUFFERS, TIMING OFF")
+        except psycopg.errors.QueryCanceled:
+            lines = [*self._explain(case, which, "COSTS"), (f"(cut off after {STATEMENT_LIMIT_S} s)",)]
         text = "\n".join(str(line[0]) for line in lines)
         found = _EXECUTION.search(text)
-        return (float(found[1]) if found else 0.0), text
+        return (float(found[1]) if found else STATEMENT_LIMIT_S * 1e3), text
 
     def _explain(self, case: Case, which: int, options: str) -> list[tuple[Any, ...]]:
         with self._savepoint():
