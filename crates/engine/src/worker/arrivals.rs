@@ -176,11 +176,19 @@ impl Worker {
         };
         let into_ns = now - *base_ns;
         *wanted = self.share.of(levels.users_at(into_ns));
-        *change_ns = levels
-            .next_change(into_ns)
-            .map_or(u64::MAX, |at| base_ns.saturating_add(at));
-        let missing = wanted.saturating_sub(self.users.len() as u64);
-        for _ in 0..missing.min(self.starts_left) {
+        let missing = wanted
+            .saturating_sub(self.users.len() as u64)
+            .min(self.starts_left);
+        let in_a_row = missing.min(STARTS_IN_A_ROW as u64);
+        *change_ns = if in_a_row < missing {
+            // Thousands at once would keep the answers to the first of them waiting: the rest in the next round.
+            now
+        } else {
+            levels
+                .next_change(into_ns)
+                .map_or(u64::MAX, |at| base_ns.saturating_add(at))
+        };
+        for _ in 0..in_a_row {
             self.start_closed(now);
         }
     }
