@@ -42,15 +42,15 @@ def test_a_run_can_be_steered(url: str) -> None:
     run = start(plan(url, rate="50/s", **{"for": "60s"}), store)
     started: dict[str, int] = {}
     for number, second in enumerate(run):
-        if number == 1:
+        if number == 0:
             run.set_rate(400)
-        elif number == 3:
+        elif number == 2:
             started["fast"] = second.planned
             run.pause()
-        elif number == 5:
+        elif number == 4:
             started["paused"] = second.planned
             run.resume()
-        elif number == 7:
+        elif number == 5:
             run.stop()
 
     assert started["fast"] > 250

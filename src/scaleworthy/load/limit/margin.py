@@ -29,8 +29,6 @@ NOISE_FREEDOM = 5.0
 """How well the noise is known: Student's t of so many degrees of freedom stands for its errors."""
 LOWEST, HIGHEST = -2.0, 2.0
 UNSEEN_S = 15.0
-JACKKNIFE_WIDENS = 1.25
-"""Seen in simulated queues: 1.2 to 1.3."""
 _HALF_LEAST_S = 5
 _BLOCKS_LEAST = 3
 _Z95 = NormalDist().inv_cdf(0.975)
@@ -48,6 +46,7 @@ class Margin:
         design_effect: How many times their dependence widened its variance, within this probe; at least 1.
         count: Samples behind it.
         ratio: As it was seen: how far the value was from its limit, as a ratio of the limit.
+        bias_error: The bias that was taken off; it is known no better than that.
         queueing: A latency quantile: requests in one queue are late together, and probes near the limit share their design effect.
     """
 
@@ -57,11 +56,12 @@ class Margin:
     design_effect: float
     count: int
     ratio: float
+    bias_error: float = 0.0
     queueing: bool = False
 
     def error(self, *, design_effect: float = 1.0) -> float:
         """Return the standard error; *design_effect* is what other probes of the same kind showed."""
-        return self.independent_error * math.sqrt(max(self.design_effect, design_effect))
+        return math.hypot(self.independent_error * math.sqrt(max(self.design_effect, design_effect)), self.bias_error)
 
 
 class Judge:
@@ -107,24 +107,32 @@ class Judge:
         slope = math.log(max(high or 1, 1) / max(low or 1, 1)) / (1 - q)
         independent = slope * math.sqrt(q * (1 - q) / records.count)
         effect = design_effect(above, counts, 1 - q)
-        value, widened = self._without_bias(objective, logarithmic(outcome.margin), window)
-        return Margin(outcome.text, value, independent * widened, effect, outcome.count, outcome.margin, queueing=True)
+        value = logarithmic(outcome.margin)
+        bias = self._bias(objective, value, window)
+        return Margin(
+            outcome.text,
+            min(max(value - bias, LOWEST), HIGHEST),
+            independent,
+            effect,
+            outcome.count,
+            outcome.margin,
+            bias_error=abs(bias),
+            queueing=True,
+        )
 
-    def _without_bias(self, objective: Objective, value: float, window: Window) -> tuple[float, float]:
-        """Return the margin of a quantile less its bias, and what that widens its error by.
+    def _bias(self, objective: Objective, value: float, window: Window) -> float:
+        """Return by how much the margin of a quantile is likely too good.
 
-        A short window seldom meets the rare burst that makes the tail: its quantile is too good, by an amount that falls as one over
+        A short window seldom meets the rare burst that makes the tail: its quantile is too low, by an amount that falls as one over
         its length. Two halves show how much (the jackknife; Quenouille, Biometrika 43 (1956) 353).
         """
         start, end = window
         if end - start < 2 * _HALF_LEAST_S:
-            return value, 1.0
+            return 0.0
         middle = (start + end) // 2
         halves = [objective.evaluate(self._store, half).margin for half in ((start, middle), (middle, end))]
         known = [logarithmic(margin) for margin in halves if margin is not None]
-        if len(known) < 2:
-            return value, 1.0
-        return min(max(2 * value - sum(known) / 2, LOWEST), HIGHEST), JACKKNIFE_WIDENS
+        return sum(known) / 2 - value if len(known) == 2 else 0.0
 
     def _of_ratio(self, objective: Objective, outcome: Outcome, window: Window) -> Margin:
         assert outcome.value is not None

@@ -43,7 +43,8 @@ class Writer:
         """Run each statement with its rows in the transaction of *second*; a later second commits the one before."""
 
         def action(connection: sqlite3.Connection) -> None:
-            if connection.in_transaction and self._open_second is not None and second > self._open_second:
+            # What was noted before the first second opened a transaction of no second.
+            if connection.in_transaction and (self._open_second is None or second > self._open_second):
                 connection.execute("COMMIT")
             if not connection.in_transaction:
                 connection.execute("BEGIN")
