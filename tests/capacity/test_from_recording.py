@@ -107,7 +107,7 @@ def test_the_command_reads_a_search(service: Service, tmp_path: Path, capsys: py
     text = capsys.readouterr().out
     for wanted in (
         "as found: 200 requests/s",
-        "http CPU",
+        "the service's CPU",
         "limits now",
         "scalability law",
         "enterprise",

@@ -13,12 +13,13 @@ from scaleworthy.assess.measure import Measurement
 from scaleworthy.assess.rated import score_inputs
 from scaleworthy.assess.scores import ScoreInputs, grade, scores
 from scaleworthy.assess.subject import Subject
+from scaleworthy.assess.time_spent import time_spent, with_time_spent
 from scaleworthy.assess.timeline import panels
 from scaleworthy.assess.verdict import QUESTION, answer, paragraph
 from scaleworthy.capacity import Assumptions, Capacity
 from scaleworthy.finding import Finding
 from scaleworthy.load.result import Limit
-from scaleworthy.report.model import Mark, Report, Stage
+from scaleworthy.report.model import Bottleneck, Mark, Report, Stage
 from scaleworthy.series import Store
 from scaleworthy.units import three_digits
 
@@ -57,7 +58,7 @@ def report_of(gathered: Concluded) -> Report:
     as_found = gathered.capacities[0]
     planned = next((c for c in reversed(gathered.capacities) if c is not None), None)
     growth = growth_rows(planned) if planned else ()
-    limits = bottleneck(as_found) if as_found else None
+    limits = _bottleneck(gathered)
     change_rows = tuple(row for later in gathered.measurements[1:] for row in changes(gathered.store, first, later))
     advice = recommendations(gathered.findings, measured_gain=_gains(gathered))
     per_start = gathered.subject.plan.requests_per_start
@@ -93,6 +94,16 @@ def report_of(gathered: Concluded) -> Report:
         seconds=gathered.seconds,
         seed=gathered.subject.plan.seed,
     )
+
+
+def _bottleneck(gathered: Concluded) -> Bottleneck | None:
+    capacity = gathered.capacities[0]
+    found = bottleneck(capacity) if capacity else None
+    if capacity is None or found is None:
+        return None
+    spent = time_spent(gathered.store, gathered.measurements[0].baseline_window)
+    known = capacity.limiting is not None and capacity.limiting.explained
+    return with_time_spent(found, spent, resource_known=known)
 
 
 def _score_inputs(gathered: Concluded) -> ScoreInputs:

@@ -232,10 +232,13 @@ def resources(
     return tuple(found)
 
 
+ROLE_NAMES = {"http": "the service's CPU", "postgres": "PostgreSQL's CPU", "valkey": "Valkey's CPU"}
+
+
 def _cpu_of(
     store: Store, measured: Sequence[Level], role: str, cpus: float | None, told: int | None, window: Window
 ) -> Resource:
-    name, key = f"{role} CPU", f"cpu:{role}"
+    name, key = ROLE_NAMES.get(role, f"CPU of {role}"), f"cpu:{role}"
     if role not in ("http", "valkey") and told is None:
         return Resource(key, name, "cores", cpus, "the host's cores")
     counted = store.maximum("process.count", labels={"role": role}, window=window)
