@@ -21,6 +21,7 @@ _USUAL_ERRORS = 0.05
 _USUAL_LATENCY_S = 1.0
 _CLEARS_IN = 3.0
 _CLEARS_LEAST_S = 0.5
+_BACKLOG_LEAST = 10
 _GROWTH_SECONDS = 5
 _GROWTH_SHARE = 0.05
 _GROWTH_T = 4.0
@@ -37,6 +38,7 @@ class EarlyStop:
         self._latency_s = limit_ns / 1e9 if limit_ns else _USUAL_LATENCY_S
         self._likelihood = 0.0
         self._backlog: list[float] = []
+        self._answered = 0
 
     def reason_to_stop(self, second: Second) -> str | None:
         """Take one more second; return why the probe need not go on, or None."""
@@ -58,7 +60,10 @@ class EarlyStop:
         backlog = self._backlog
         if len(backlog) < 2 or not second.planned:
             return None
-        served = max(second.answered, 1)
+        self._answered += second.answered
+        served = max(self._answered / (len(backlog) - 1), 1.0)
+        if backlog[-1] < _BACKLOG_LEAST:
+            return None
         if backlog[-1] > backlog[0] and backlog[-1] / served > self._clears_s:
             return f"backlog: {backlog[-1]:,.0f} requests under way, {backlog[-1] / served:.1f} s of work"
         if len(backlog) < _GROWTH_SECONDS or backlog[-1] / served < self._latency_s:

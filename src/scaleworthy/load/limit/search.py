@@ -163,11 +163,14 @@ class Search:
 
     def _in_doubt(self, fitted: Fit) -> float | None:
         """Return the level whose passing is nearest to a coin's toss; None where whole users leave nothing between."""
-        estimate = fitted.estimate
+        estimate, level_least = fitted.estimate, _LOWEST[self._unit]
         held, broke = self._sides()
         low = max((level for level in held if level < min(broke)), default=0.0)
-        if fitted.interval(self._settings.confidence)[1] == math.inf:
+        lower, upper = fitted.interval(self._settings.confidence)
+        if upper == math.inf:
             return self._rounded(max(broke) * _FURTHER)  # nothing broke surely
+        if lower <= 0 and min(held, default=level_least) > level_least:
+            return max(self._rounded(min(held) / _FURTHER), level_least)  # nothing held surely
         if estimate is None or min(broke) > _FAR * low > 0:
             estimate = (
                 low + min(broke)
@@ -201,10 +204,12 @@ class Search:
         for _ in range(2):
             fitted = self._fit()
             low, _ = fitted.interval(self._settings.confidence)
-            level = self._rounded_down(low) if low > 0 else (self._passing() or 0.0)
             failing = self._failing()
+            held = [level for level in self._sides()[0] if failing is None or level < failing]
+            surely = self._passing() or max(held, default=0.0)
+            level = self._rounded_down(low) if 0 < low < math.inf else surely
             if failing is not None and level >= failing:
-                level = self._passing() or 0.0
+                level = surely
             most_s = min(self._settings.confirm_s, self._left_s() - self._settings.warm_up_s)
             if level <= 0 or most_s < max(self._settings.confirm_s // 2, 1):
                 return False
