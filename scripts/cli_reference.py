@@ -28,6 +28,9 @@ done, 2 usage (nothing was started), 3 the load generator itself was the limit, 
 _BELOW = re.compile(r"^(Examples:.*?)(?=^Args:|^Parameters\n-+$|\Z)", re.DOTALL | re.MULTILINE)
 _EXAMPLES = re.compile(r"^Examples:\n(.*?)(?=^\S|\Z)", re.DOTALL | re.MULTILINE)
 
+# The program's name in a usage line depends on how Python was started; its heading has the right one.
+_USAGE = re.compile(r"(#+ (scaleworthy [\w -]+)\n\n)?```console\n.*?( \[OPTIONS\].*| COMMAND)\n```")
+
 
 def page() -> str:
     """Return the whole page."""
@@ -42,10 +45,13 @@ def page() -> str:
 def _section(app: App, name: str, doc: str | None) -> str:
     text = app.generate_docs(output_format="markdown").partition(f"## scaleworthy {name}\n")[2]
     text = _EXAMPLES.sub("", text)
+    text = _USAGE.sub(
+        lambda found: f"{found[1] or ''}```text\n{found[2] or f'scaleworthy {name}'}{found[3]}\n```", text
+    )
     text = re.sub(r"\n +(?=\S)", " ", text).replace("\\[", "[")  # wrapped text of an option
     text = re.sub(r"^\*\*(\w+)\*\*:\n\n", r"\1:\n\n", text, flags=re.MULTILINE)
     text = re.sub(r"\*\[(choices: [^]]*|default: [^]]*)\]\*|\*\*\[required\]\*\*", _plain, text)
-    text = text.replace(" [default: ()]", "").replace("[default: False]", "").replace("```console", "```text")
+    text = text.replace(" [default: ()]", "").replace("[default: False]", "")
     text = re.sub(r"^#+ (scaleworthy .*)$", r"### \1", text, flags=re.MULTILINE)
     text = re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
     text = re.sub(r"\n{3,}", "\n\n", text.strip())

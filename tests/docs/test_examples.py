@@ -1,0 +1,92 @@
+"""Every example is one that works."""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from scaleworthy._native import NullServer
+from scaleworthy.config import load_config
+from scaleworthy.load import load_plan
+from scaleworthy.series import Recording
+from scaleworthy.switchboard.seed.generate import Generator
+from scaleworthy.switchboard.seed.size import SIZES
+
+from .pages import ROOT
+
+FOLDER = ROOT / "examples"
+
+
+def is_a_plan(path: Path) -> None:
+    assert load_plan(path).objectives
+
+
+def is_a_configuration(path: Path) -> None:
+    config = load_config(
+        path, environ={"DATABASE_URL": "postgresql://a@127.0.0.1/b", "CACHE_URL": "redis://127.0.0.1/0"}
+    )
+
+    assert config.plan is not None
+    assert config.plan.scenarios
+
+
+def is_the_keys_of_the_small_data(path: Path) -> None:
+    tenants = next(Generator(SIZES["small"], seed=1, until=datetime(2026, 1, 1, tzinfo=UTC)).tables())
+
+    assert path.read_text().startswith("key\n")
+    assert sorted(path.read_text().split()[1:]) == sorted(tenants.values[tenants.columns.index("key")])
+
+
+def is_shell(path: Path) -> None:
+    assert os.access(path, os.X_OK)
+    subprocess.run(["sh", "-n", path], check=True)
+
+
+def is_python(path: Path) -> None:
+    compile(path.read_text("utf-8"), path.name, "exec")
+
+
+def lists_every_file(path: Path) -> None:
+    assert set(re.findall(r"\]\(([^)]+)\)", path.read_text("utf-8"))) == {
+        one.name for one in FOLDER.iterdir() if one.is_file() and one != path
+    }
+
+
+KINDS: dict[str, Callable[[Path], None]] = {
+    "first.yaml": is_a_plan,
+    "users.yaml": is_a_plan,
+    "working-day.yaml": is_a_plan,
+    "scaleworthy.yaml": is_a_configuration,
+    "tenants.csv": is_the_keys_of_the_small_data,
+    "ci-gate.sh": is_shell,
+    "load_from_python.py": is_python,
+    "README.md": lists_every_file,
+}
+
+
+@pytest.mark.parametrize(
+    "path", sorted(path for path in FOLDER.iterdir() if path.is_file()), ids=lambda path: path.name
+)
+def test_the_example_is_what_it_says(path: Path) -> None:
+    KINDS[path.name](path)
+
+
+def test_the_python_example_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    measure = runpy.run_path(str(FOLDER / "load_from_python.py"))["measure"]
+    server = NullServer()
+    try:
+        status = measure(f"http://127.0.0.1:{server.port}/", tmp_path / "run.sw", duration="1s")
+    finally:
+        server.stop()
+
+    assert status in (0, 3)  # 3: this machine is too busy to measure, which is no fault of the example
+    assert "20 of 20 answered" in capsys.readouterr().out
+    with Recording.open(tmp_path / "run.sw") as recording:
+        assert recording.total("load.answered") == 20
