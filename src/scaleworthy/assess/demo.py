@@ -7,6 +7,7 @@ service's other shape, in which the code findings (N+1, offset pagination, pool,
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from scaleworthy.assess.loop import Settings, assess
@@ -41,7 +42,9 @@ def run_demo(*, recording: Path, size: str, seed: int, say: Say) -> Report:
         return assess(
             subject_of(board, seed=seed),
             store=store,
-            settings=Settings(search=SearchSettings.quick(seed=seed), baseline_s=BASELINE_S),
+            settings=Settings(
+                search=_slow_service(seed), search_again=SearchSettings.quick(seed=seed), baseline_s=BASELINE_S
+            ),
             say=say,
             remedies=remedies(board, seed=seed),
         )
@@ -60,6 +63,12 @@ def subject_of(board: Switchboard, *, seed: int) -> Subject:
         processes=board.processes,
         pool_connections=_pool(board),
     )
+
+
+def _slow_service(seed: int) -> SearchSettings:
+    """Return a quick search with longer probes: at 20 requests/s a quick one sees too few answers to judge a p95."""
+    quick = SearchSettings.quick(seed=seed)
+    return replace(quick, bracket_s=5, refine_s=7, refine_longest_s=10, longest_s=56)
 
 
 def _pool(board: Switchboard) -> int:

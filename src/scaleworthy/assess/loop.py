@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from scaleworthy.assess.conclude import Concluded, report_of
@@ -28,12 +28,14 @@ class Settings:
     """How long each part may take, and what growth is planned with.
 
     Attributes:
+        search_again: How to search after a remedy; None is as the first time.
         baseline_s: Seconds of steady low load before each search.
         prices: The price book; None is the shipped one.
         audit: Whether the database is audited.
     """
 
     search: SearchSettings = field(default_factory=SearchSettings)
+    search_again: SearchSettings | None = None
     baseline_s: int = 15
     prices: PriceBook | None = None
     assumptions: Assumptions = field(default_factory=Assumptions)
@@ -73,7 +75,8 @@ def assess(
             continue
         subject = applied.subject
         say(f"applied: {applied.what_changed}")
-        later = _measured(subject, store, settings, say, gaps, name=remedy.name, what_changed=applied.what_changed)
+        again = replace(settings, search=settings.search_again or settings.search)
+        later = _measured(subject, store, again, say, gaps, name=remedy.name, what_changed=applied.what_changed)
         cured_by |= dict.fromkeys(applied.cured, len(measurements))
         measurements.append(later)
         capacities.append(_capacity(subject, store, settings, later, gaps))
