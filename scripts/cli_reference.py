@@ -22,8 +22,8 @@ Made by `scripts/cli_reference.py --write` from `scaleworthy COMMAND --help`; a 
 for: [the guides](../README.md).
 
 Results go to standard output, progress and warnings to standard error. Exit status: 0 held, 1 did not hold or could not be
-done, 2 usage (nothing was started), 3 the load generator itself was the limit, 130 interrupted without a result. Ctrl-C ends
-`load` with its summary; a second one cuts what is under way.
+done, 2 usage (nothing was started), 3 the load generator itself was the limit, 130 stopped before there was a verdict.
+Ctrl-C ends `load` and `find-limit` with what was found until then; a second one cuts what is under way.
 """
 _BELOW = re.compile(r"^(Examples:.*?)(?=^Args:|^Parameters\n-+$|\Z)", re.DOTALL | re.MULTILINE)
 _EXAMPLES = re.compile(r"^Examples:\n(.*?)(?=^\S|\Z)", re.DOTALL | re.MULTILINE)

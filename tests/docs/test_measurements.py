@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
+from typing import get_args, get_type_hints
 
 from scaleworthy.load import Limit, Probe
 
@@ -20,6 +21,12 @@ def documented(start: str, end: str) -> set[str]:
 
 def test_every_field_of_a_limit_is_defined() -> None:
     assert documented("A **limit**", "A **probe**") == {field.name for field in fields(Limit)} - {"unit"}
+
+
+def test_every_way_a_search_ends_is_defined() -> None:
+    row = next(line for line in PAGE.splitlines() if line.startswith("| `stopped_by`"))
+
+    assert set(re.findall(r"`([\w-]+)`", row)) == {"stopped_by", *get_args(get_type_hints(Limit)["stopped_by"])}
 
 
 def test_every_field_of_a_probe_is_defined() -> None:
