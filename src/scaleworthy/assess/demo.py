@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from scaleworthy.assess.loop import Settings, assess
 from scaleworthy.assess.measure import Say
@@ -17,7 +16,7 @@ from scaleworthy.audit import apply_fix
 from scaleworthy.finding import Finding
 from scaleworthy.load import Plan, SearchSettings
 from scaleworthy.report.model import Report
-from scaleworthy.series import Recording
+from scaleworthy.series import Store
 from scaleworthy.switchboard.scenario import OBJECTIVES, mixed_plan
 from scaleworthy.switchboard.service import Switchboard
 from scaleworthy.switchboard.shape import shape_named
@@ -26,19 +25,15 @@ BASELINE_S = 8
 CURED_BY_TUNED_SHAPE = ("database/0007_n_plus_one", "database/0008_offset_pagination", "database/0009_connections")
 
 
-def run_demo(*, recording: Path, size: str, seed: int, say: Say) -> Report:
+def run_demo(*, store: Store, size: str, seed: int, say: Say) -> Report:
     """Start Switchboard as such backends start, assess it with both remedies, and return the report.
 
     Args:
-        recording: Where the recording is kept; an earlier one is replaced.
+        store: Where every series, event and finding goes.
         size: Of the seeded database: `small` or `full`.
     """
-    recording.parent.mkdir(parents=True, exist_ok=True)
     say("starting Switchboard, shape day-one, on embedded PostgreSQL and Valkey")
-    with (
-        Switchboard.start(shape="day-one", size=size, seed=seed, on_progress=say) as board,
-        Recording.create(recording, run={"what": "demo", "seed": seed}, overwrite=True) as store,
-    ):
+    with Switchboard.start(shape="day-one", size=size, seed=seed, on_progress=say) as board:
         return assess(
             subject_of(board, seed=seed),
             store=store,
@@ -88,7 +83,7 @@ def remedies(board: Switchboard, *, seed: int) -> tuple[Remedy, ...]:
             if finding.fix is not None:
                 apply_fix(subject.database, finding.fix)
         count = len(proved)
-        what = f"{count} index{'es' if count != 1 else ''} that the audit advised and proved; nothing else"
+        what = f"{count} index{'es' if count != 1 else ''} that the audit advised and proved, and nothing else"
         return Applied(subject, what, tuple(finding.id for finding in proved))
 
     def switch_shape(_subject: Subject, findings: Sequence[Finding]) -> Applied | None:

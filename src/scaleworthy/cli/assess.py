@@ -66,8 +66,8 @@ def assess(
     """
     from scaleworthy.assess import loop
     from scaleworthy.assess.written import write
+    from scaleworthy.cli.results import kept, make_folder
     from scaleworthy.report.terminal import print_verdict
-    from scaleworthy.series import Recording
 
     teller = Teller()
     subject, settings = _what(
@@ -80,13 +80,13 @@ def assess(
         quick=quick,
         level_max=level_max,
     )
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out, "--out")
     run = {"what": "assess", "target": subject.plan.target.url, "seed": subject.plan.seed}
-    with Recording.create(out / "assess.sw", run=run, overwrite=True) as store:
+    with kept(out / "assess.sw", run=run) as store:
         report = loop.assess(subject, store=store, settings=settings, say=teller.say)
-    paths = write(report, out)
-    print_verdict(report, teller.result)
-    teller.result.print(f"report: {paths[0]}", soft_wrap=True)
+        paths = write(report, out)
+        print_verdict(report, teller.result)
+        teller.result.print(f"report: {paths[0]}", soft_wrap=True)
     return {"never-held": 1, "generator": 3}.get(report.stages[0].limit.stopped_by, 0)
 
 

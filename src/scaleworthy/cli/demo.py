@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -13,7 +13,7 @@ from scaleworthy.cli.saying import Teller
 def demo(
     *,
     out: Annotated[Path, Parameter(help="Folder for report.html, report.md, report.json and demo.sw.")] = Path(),
-    size: Annotated[str, Parameter(help="Size of the database: small or full.")] = "full",
+    size: Annotated[Literal["small", "full"], Parameter(help="Size of the database.")] = "full",
     seed: Annotated[int, Parameter(help="Repeat the same data and the same random choices.")] = 1,
 ) -> int:
     """Assess Switchboard, a multi-tenant voice and CRM backend, and prove the advice.
@@ -30,11 +30,14 @@ def demo(
     """
     from scaleworthy.assess.demo import run_demo
     from scaleworthy.assess.written import write
+    from scaleworthy.cli.results import kept, make_folder
     from scaleworthy.report.terminal import print_verdict
 
+    make_folder(out, "--out")
     teller = Teller()
-    report = run_demo(recording=out / "demo.sw", size=size, seed=seed, say=teller.say)
-    paths = write(report, out)
-    print_verdict(report, teller.result)
-    teller.result.print(f"report: {paths[0]}", soft_wrap=True)
+    with kept(out / "demo.sw", run={"what": "demo", "seed": seed}) as store:
+        report = run_demo(store=store, size=size, seed=seed, say=teller.say)
+        paths = write(report, out)
+        print_verdict(report, teller.result)
+        teller.result.print(f"report: {paths[0]}", soft_wrap=True)
     return 0

@@ -49,7 +49,7 @@ def find_limit(
         scaleworthy find-limit plan.yaml --json - | jq .interval
 
     Exit status: 0 a limit was found, 1 no level held or nothing was answered, 2 usage, 3 the generator itself was the
-    limit.
+    limit, 130 it was stopped (Ctrl-C): what was found until then is shown.
 
     Args:
         target: A URL, or a plan file.
@@ -66,12 +66,16 @@ def find_limit(
         out: Keep the recording in this file (NAME.sw). [default: none]
         json_to: The limit as JSON to this file, or to standard output for -. [default: none]
     """
-    from scaleworthy.cli.plan_source import check_writable, plan_from, say, store_for, write_json
+    import threading
+
+    from scaleworthy.cli.interrupt import INTERRUPTED, abandon, interrupts
+    from scaleworthy.cli.plan_source import plan_from
+    from scaleworthy.cli.results import STDOUT, check_file, say, show, store_for, write_json
     from scaleworthy.load import SearchSettings
     from scaleworthy.load import find_limit as search
     from scaleworthy.units import parse_duration_ns
 
-    check_writable(json_to, "--json")
+    check_file(json_to, "--json")
     plan = plan_from(
         target, target=target_url, connections_max=connections_max, objectives=objective, seed=seed
     ).seeded()
@@ -82,17 +86,30 @@ def find_limit(
         **({"longest_s": max(parse_duration_ns(longest) // 10**9, 1)} if longest is not None else {}),
     )
     say(f"{plan.target.url}: searching within {', '.join(plan.objectives) or 'no objective'}, seed {plan.seed}")
-    with store_for(out, command="find-limit") as store:
+    stop = threading.Event()
+    with (
+        store_for(out, command="find-limit") as store,
+        interrupts(stop=stop.set, abort=abandon, waiting_for="the second under way"),
+    ):
         limit = search(
-            plan, store, unit=unit, settings=settings, on_probe=lambda probe: say(probe_line(probe, unit)), owned=i_own
+            plan,
+            store,
+            unit=unit,
+            settings=settings,
+            on_probe=lambda probe: say(probe_line(probe, unit)),
+            owned=i_own,
+            stop=stop,
         )
         store.put_fact("limit", "found", asdict(limit))
-    if json_to is not None:
-        write_json({"schema": 1, **asdict(limit)}, json_to)
-    (say if json_to == "-" else print)(limit_text(limit))
+        # Before the recording is closed: on a full disk that fails, and the result is to be seen all the same.
+        (say if json_to == STDOUT else show)(limit_text(limit))
+        if json_to is not None:
+            write_json({"schema": 1, **asdict(limit)}, json_to)
     if out is not None:
         say(f"recorded: {out}")
-    return {"never-held": 1, "generator": 3}.get(limit.stopped_by, 0 if limit.passing is not None else 1)
+    return {"never-held": 1, "generator": 3, "interrupted": INTERRUPTED}.get(
+        limit.stopped_by, 0 if limit.passing is not None else 1
+    )
 
 
 def probe_line(probe: Probe, unit: str) -> str:

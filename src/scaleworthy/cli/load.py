@@ -68,11 +68,12 @@ def load(
         json_to: Summary as JSON to this file, or to standard output for -. [default: none]
     """
     from scaleworthy.cli.interrupt import interrupts
-    from scaleworthy.cli.plan_source import check_writable, plan_from, say, store_for, write_json
+    from scaleworthy.cli.plan_source import plan_from
     from scaleworthy.cli.progress import Progress
+    from scaleworthy.cli.results import STDOUT, check_file, say, show, store_for, write_json
     from scaleworthy.load import start, summary_text
 
-    check_writable(json_to, "--json")
+    check_file(json_to, "--json")
     plan = plan_from(
         target,
         target=target_url,
@@ -87,13 +88,10 @@ def load(
         unit = "starts/s" if plan.load.is_open else "users"
         with interrupts(stop=run.stop, abort=run.abort), Progress(unit=unit) as progress:
             summary = run.wait(on_second=progress.show)
-        text = summary_text(summary, store)
-    if json_to is not None:
-        write_json(summary.to_dict(), json_to)
-    if json_to == "-":
-        say(text)
-    else:
-        print(text)
+        # Before the recording is closed: on a full disk that fails, and the result is to be seen all the same.
+        (say if json_to == STDOUT else show)(summary_text(summary, store))
+        if json_to is not None:
+            write_json(summary.to_dict(), json_to)
     if out is not None:
         say(f"recorded: {out}")
     return summary.exit_status

@@ -5,9 +5,9 @@ Commands are imported only when they run, so that `scaleworthy --help` answers a
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
-import os
 import re
 import sys
 from collections.abc import Sequence
@@ -17,6 +17,8 @@ from cyclopts import App, CycloptsError
 
 from scaleworthy import __version__
 from scaleworthy._native import build_profile
+from scaleworthy.cli.interrupt import INTERRUPTED, terminable
+from scaleworthy.cli.results import say, silence_stdout
 from scaleworthy.errors import ScaleworthyError, UsageError
 
 COMMANDS = {
@@ -39,6 +41,7 @@ COMMANDS = {
 }
 """Where each command is, and its line in the help: the first of its own docstring, which a test compares."""
 
+_VALUE = re.compile(r"-($|[\d.])")
 _BELOW = re.compile(r"^Examples:.*?(?=^Args:|\Z)", re.DOTALL | re.MULTILINE)
 
 
@@ -48,6 +51,7 @@ def build_app(only: str | None = None) -> App:
         name="scaleworthy",
         help="Find where a backend stops scaling, what limits it, and what to change first.",
         version=f"scaleworthy {__version__} ({build_profile} build, Python {sys.version.split()[0]})",
+        suppress_keyboard_interrupt=False,
     )
     for name, (where, line) in COMMANDS.items():
         if name == only:
@@ -81,30 +85,39 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run one command and end the process with its exit status (0 held, 1 did not hold, 2 usage, 3 generator-limited)."""
     words = _with_dash_joined(sys.argv[1:] if argv is None else argv)
     try:
-        status = build_app(_command_in(words))(words, exit_on_error=False, print_error=False)
+        with terminable():
+            status = build_app(_command_in(words))(words, exit_on_error=False, print_error=False)
+            sys.stdout.flush()
     except ScaleworthyError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         sys.exit(error.exit_status)
     except CycloptsError as error:
         command = f" {words[0]}" if words and words[0] in COMMANDS else ""
-        print(f"error: {str(error).strip()}\n\nhint: scaleworthy{command} --help lists the options", file=sys.stderr)
+        say(f"error: {str(error).strip()}\n\nhint: scaleworthy{command} --help lists the options")
         sys.exit(2)
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        sys.exit(130)
+        say("stopped")
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output went away (`| head`): nothing is wrong, and nothing more can be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence_stdout()
         sys.exit(0)
+    except OSError as error:
+        # The system refused something that no command expected: its own words say what, and a traceback says no more.
+        where = f"{error.filename}: " if error.filename is not None else ""
+        say(f"error: {where}{error.strerror or error}\n\nhint: check rights and room, then run the command again")
+        with contextlib.suppress(OSError):
+            silence_stdout()
+        sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)
 
 
 def _with_dash_joined(words: Sequence[str]) -> list[str]:
-    """Return *words* with `--json -` as `--json=-`: a lone dash would be taken for the next option."""
+    """Return *words* with `--json -` as `--json=-`: a lone dash, or a number below 0, would be taken for the next option."""
     joined: list[str] = []
     for word in words:
-        if word == "-" and joined and joined[-1].startswith("--") and "=" not in joined[-1]:
-            joined[-1] += "=-"
+        if _VALUE.match(word) and joined and joined[-1].startswith("--") and "=" not in joined[-1]:
+            joined[-1] += f"={word}"
         else:
             joined.append(word)
     return joined

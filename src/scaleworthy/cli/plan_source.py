@@ -1,11 +1,9 @@
-"""The plan a command line asks for: a URL, or a plan file with parts replaced; and where its results go."""
+"""The plan a command line asks for: a URL, or a plan file with parts replaced."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +11,9 @@ from scaleworthy.errors import InvalidInput, UsageError
 
 if TYPE_CHECKING:
     from scaleworthy.load import Plan
-    from scaleworthy.series import Store
+
+
+_ADDRESS = re.compile(r"[\w.-]+:\d+(/.*)?|localhost(/.*)?")
 
 
 def is_url(text: str) -> bool:
@@ -44,6 +44,11 @@ def plan_from(
                     "--target is for a plan file; the URL is the target already", hint="leave one of them out"
                 )
             plan = plan_for_url(source)
+        elif _ADDRESS.fullmatch(source) and not Path(source).exists():
+            raise UsageError(
+                f"there is no plan file {source!r}, and a URL begins with http:// or https://",
+                hint=f"write http://{source}",
+            )
         else:
             plan = load_plan(source, target=target)
         parts: dict[str, Any] = {}
@@ -61,7 +66,11 @@ def plan_from(
     except InvalidInput as error:
         if error.what != "the plan":
             raise
-        raise InvalidInput("command line", [_as_options(problem) for problem in error.problems]) from None
+        raise InvalidInput(
+            "command line",
+            [_as_options(problem) for problem in error.problems],
+            hint="--help lists the options, docs/reference/objectives.md what an objective may say",
+        ) from None
 
 
 _OPTIONS = {
@@ -86,47 +95,3 @@ def _as_options(problem: str) -> str:
             text = text.replace(f"'{name}'", f"--{name}")
         return text
     return f"{_OPTIONS.get(path, path)}: {text}"
-
-
-@contextlib.contextmanager
-def store_for(out: Path | None, *, command: str) -> Iterator[Store]:
-    """Give the store of a run: a recording at *out*, or memory alone."""
-    from scaleworthy.series import MemoryStore, Recording
-
-    if out is None:
-        with MemoryStore(run={"command": command}) as memory:
-            yield memory
-        return
-    with Recording.create(out, run={"command": command}) as recording:
-        yield recording
-
-
-def write_json(data: Any, to: str) -> None:
-    """Write *data* as JSON to the file *to*, or to standard output for `-`."""
-    text = json.dumps(data, indent=2, ensure_ascii=False)
-    if to == "-":
-        print(text)
-        return
-    try:
-        Path(to).write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"{to!r} cannot be written: {error.strerror}", hint="name a file in a folder that is there"
-        ) from error
-
-
-def check_writable(to: str | None, option: str) -> None:
-    """Refuse, before anything runs, a result file whose folder is not there.
-
-    Raises:
-        UsageError: It is not.
-    """
-    if to is not None and to != "-" and not Path(to).absolute().parent.is_dir():
-        raise UsageError(
-            f"{option} {to!r}: there is no folder {str(Path(to).parent)!r}", hint="make it first, or name another"
-        )
-
-
-def say(text: str) -> None:
-    """Write a line for people to standard error, where it disturbs no data."""
-    print(text, file=sys.stderr)

@@ -34,12 +34,12 @@ def report(
         html: Write one self-contained page to this file. [default: none]
         json_to: Summary as JSON to this file, or to standard output for -. [default: none]
     """
-    from scaleworthy.cli.plan_source import check_writable, say, write_json
+    from scaleworthy.cli.results import STDOUT, check_file, say, show, write_file, write_json
     from scaleworthy.load import summarize, summary_text
     from scaleworthy.series import Recording
 
-    check_writable(json_to, "--json")
-    check_writable(str(html) if html is not None else None, "--html")
+    check_file(json_to, "--json")
+    check_file(html, "--html")
     with Recording.open(recording) as store:
         if store.span("load.planned") is None:
             raise UsageError(f"{recording} holds no load run", hint="record one: scaleworthy load TARGET --out run.sw")
@@ -49,9 +49,9 @@ def report(
             from scaleworthy.report.html import render
             from scaleworthy.report.load_report import report_of
 
-            html.write_text(render(report_of(store)), encoding="utf-8")
+            write_file(html, render(report_of(store)))
             say(f"written: {html}")
+    (say if json_to == STDOUT else show)(text)
     if json_to is not None:
         write_json(summary.to_dict(), json_to)
-    (say if json_to == "-" else print)(text)
     return summary.exit_status

@@ -8,6 +8,16 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.text import Text
 
+from scaleworthy.cli.results import silence_stdout
+
+
+class _Patient(Console):
+    """A console whose reader may go away (`| head`) without that being the command's end."""
+
+    def on_broken_pipe(self) -> None:
+        """Send what is still to come nowhere; rich would end the process with status 1."""
+        silence_stdout()
+
 
 class Teller:
     """Two consoles: `say` for progress, `result` for what the user asked for."""
@@ -16,7 +26,7 @@ class Teller:
         self._clock = clock
         self._start = clock()
         self._progress = Console(stderr=True, highlight=False)
-        self.result = Console(highlight=False)
+        self.result = _Patient(highlight=False)
 
     def say(self, text: str) -> None:
         """Print one line of progress with the seconds since the start."""

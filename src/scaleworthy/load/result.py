@@ -104,7 +104,7 @@ class Limit:
         generator_max: Highest level at which the generator itself kept its lag under 1 ms.
         headroom: generator_max / failing (or passing): under 1.25 the search refuses to go on.
         monotonic: False when a higher level passed where a lower one failed.
-        stopped_by: `found`, `generator`, `max-level`, `time`, or `never-held`.
+        stopped_by: `found`, `generator`, `max-level`, `time`, `never-held`, or `interrupted`.
         reasons: What a reader must know before using the limit, in sentences.
     """
 
@@ -119,7 +119,7 @@ class Limit:
     generator_max: float | None
     headroom: float | None
     monotonic: bool
-    stopped_by: Literal["found", "generator", "max-level", "time", "never-held"]
+    stopped_by: Literal["found", "generator", "max-level", "time", "never-held", "interrupted"]
     confirmed: bool
     seconds: float
     probes: tuple[Probe, ...]

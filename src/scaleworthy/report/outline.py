@@ -36,6 +36,7 @@ STOPPED = {
     "max-level": "the highest level allowed still held",
     "time": "the time allowed was over",
     "never-held": "no level held",
+    "interrupted": "the search was stopped before its end",
 }
 
 

@@ -12,6 +12,10 @@ from typing import Protocol
 from scaleworthy.series import Slice
 
 
+class SearchStopped(Exception):
+    """The search is to end with what is known by now."""
+
+
 class Driver(Protocol):
     """A running load."""
 
@@ -19,4 +23,8 @@ class Driver(Protocol):
         """Ask for *level* from now on: scenario starts per second, or users; 0 starts nothing."""
 
     def next_second(self) -> tuple[int, Sequence[Slice]]:
-        """Wait for the next second to be over; return its Unix time and its slices."""
+        """Wait for the next second to be over; return its Unix time and its slices.
+
+        Raises:
+            SearchStopped: The search is to end here.
+        """

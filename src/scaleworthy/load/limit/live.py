@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
@@ -12,7 +13,7 @@ from scaleworthy._native import NullServer, Run
 from scaleworthy.errors import TargetError, UsageError
 from scaleworthy.load.front_url import plan_for_url
 from scaleworthy.load.generator import judge_generator
-from scaleworthy.load.limit.driver import Driver
+from scaleworthy.load.limit.driver import Driver, SearchStopped
 from scaleworthy.load.limit.search import Search
 from scaleworthy.load.limit.settings import SearchSettings
 from scaleworthy.load.plan import Plan
@@ -30,8 +31,9 @@ _DELIVERED = 0.95
 class EngineDriver:
     """Steers the engine's live run (see `driver.Driver`)."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, stop: threading.Event | None = None) -> None:
         self._run = run
+        self._stop = stop
         self._keys = Keys()
 
     def set_level(self, level: float) -> None:
@@ -42,6 +44,8 @@ class EngineDriver:
         """See `Driver.next_second`."""
         given_up_at = time.monotonic() + STALLED_S
         while time.monotonic() < given_up_at:
+            if self._stop is not None and self._stop.is_set():
+                raise SearchStopped
             tick = self._run.next_tick(timeout_s=TICK_TIMEOUT_S)
             if tick is not None:
                 return tick.second, self._keys.slices(tick.slices)
@@ -74,6 +78,7 @@ def find_limit(
     on_probe: Callable[[Probe], None] | None = None,
     owned: Collection[str] = (),
     generator_max_per_s: float | None = None,
+    stop: threading.Event | None = None,
 ) -> Limit:
     """Return the most that *plan*'s target takes within its objectives, every second of the search in *store*.
 
@@ -83,6 +88,7 @@ def find_limit(
         on_probe: Called after each probe.
         owned: Hosts beyond loopback that the caller may load.
         generator_max_per_s: What the generator can send; measured (some seconds, once a process) where it is None.
+        stop: Set from elsewhere, it ends the search within a second; what is known by then is returned.
 
     Raises:
         UsageError: No objective, or the target is not loopback and not owned.
@@ -98,8 +104,8 @@ def find_limit(
     record_facts(plan, store, at_s=time.time(), threads=run.threads)
     run.start()
     try:
-        return Search(
-            EngineDriver(run),
+        limit = Search(
+            EngineDriver(run, stop),
             store,
             objectives=wanted,
             unit=unit,
@@ -110,6 +116,8 @@ def find_limit(
             threads=run.threads,
             on_probe=on_probe,
         ).run()
+        store.put_fact("load", "interrupted", "stopped" if limit.stopped_by == "interrupted" else None)
+        return limit
     finally:
         run.abort()
         store.put_fact("load", "ended_at", time.time())

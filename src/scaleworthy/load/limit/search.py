@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from scaleworthy.load.limit.driver import Driver
+from scaleworthy.load.limit.driver import Driver, SearchStopped
 from scaleworthy.load.limit.fit import Fit, Point, fit
 from scaleworthy.load.limit.noise import is_near, learned_effects
 from scaleworthy.load.limit.probe import Phase, Prober, Tried
@@ -23,7 +23,7 @@ from scaleworthy.load.limit.shape import shape_of, warnings_of
 from scaleworthy.load.result import Limit, Probe, Unit
 from scaleworthy.series import Store
 
-StoppedBy = Literal["found", "generator", "max-level", "time", "never-held"]
+StoppedBy = Literal["found", "generator", "max-level", "time", "never-held", "interrupted"]
 GENERATOR_SHARE = 0.8
 _GENERATOR_BUSY = 0.5
 _IDLE_BUSY = 0.25
@@ -70,11 +70,16 @@ class Search:
         )
 
     def run(self) -> Limit:
-        """Search, and return what was found."""
-        stopped = self._bracket()
-        if stopped is None:
-            stopped = self._refine()
-        confirmed = self._confirm() if stopped in ("found", "time") else False
+        """Search, and return what was found; after a stop, what had been found until then."""
+        confirmed = False
+        try:
+            stopped = self._bracket()
+            if stopped is None:
+                stopped = self._refine()
+            if stopped in ("found", "time"):
+                confirmed = self._confirm()
+        except SearchStopped:
+            stopped = "interrupted"
         return self._limit(stopped, confirmed=confirmed)
 
     # Bracket

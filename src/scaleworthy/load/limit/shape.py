@@ -40,6 +40,10 @@ def warnings_of(
         found.append("the generator would be the limit beyond the last level; the target takes at least that")
     if stopped == "never-held":
         found.append("even the lowest level broke an objective: the objective, not the load, is what the target misses")
+    if stopped == "interrupted":
+        found.append(
+            "the search was stopped before its end: the limit is between the two levels, and may be beyond them"
+        )
     if stopped in ("found", "time") and not confirmed:
         found.append("the limit was not confirmed by a hold")
     if reversed_levels is not None:

@@ -121,6 +121,9 @@ def _create(path: Path, *, overwrite: bool) -> sqlite3.Connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     except sqlite3.Error as error:
         connection.close()
+        # Half a file is no recording, and would be in the way of the next.
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
         raise _not_writable(path, error) from error
     return connection
 
