@@ -51,7 +51,7 @@ def _database() -> tuple[Finding, ...]:
                 ),
                 ("DROP INDEX CONCURRENTLY leads_tenant_id_created_at_idx;",),
                 Proof(
-                    "a copy of the database",
+                    "on a copy of the database",
                     "SELECT id, name, phone, status, created_at FROM leads WHERE tenant_id = $1 ORDER BY created_at DESC LIMIT 20",
                     44.9,
                     0.0781,
@@ -77,7 +77,7 @@ def _database() -> tuple[Finding, ...]:
                 "sql",
                 ("CREATE INDEX CONCURRENTLY activities_lead_id_idx ON activities (lead_id);",),
                 ("DROP INDEX CONCURRENTLY activities_lead_id_idx;",),
-                Proof("a copy of the database", "SELECT count(*) FROM activities WHERE lead_id = $1", 61.3, 0.0412, 25),
+                Proof("on a copy of the database", "SELECT count(*) FROM activities WHERE lead_id = $1", 61.3, 0.0412, 25),
             ),
         ),
         Finding(

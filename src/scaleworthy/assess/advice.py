@@ -39,13 +39,6 @@ def recommendations(findings: Sequence[Finding], *, measured_gain: Mapping[str, 
     for finding in in_order(findings):
         if finding.fix is None or finding.verdict not in ("fail", "warn"):
             continue
-        proof = finding.fix.proof
-        proved = (
-            f"{three_digits(proof.before_ms)} ms → {three_digits(proof.after_ms)} ms ({proof.where}, n={proof.samples})"
-            if proof
-            else ""
-        )
-        gain = "; ".join(part for part in (measured_gain.get(finding.id, ""), proved) if part)
         rows.append(
             Recommendation(
                 title=finding.fix.summary,
@@ -54,7 +47,7 @@ def recommendations(findings: Sequence[Finding], *, measured_gain: Mapping[str, 
                 effort=finding.effort,
                 priority=finding.priority,
                 statements=finding.fix.statements,
-                gain=gain,
+                gain=measured_gain.get(finding.id, ""),
                 finding_id=finding.id,
             )
         )

@@ -63,7 +63,7 @@ def with_time_spent(limits: Bottleneck, spent: TimeSpent | None, *, resource_kno
     if not resource_known and spent.database_ratio >= LARGE_RATIO:
         return replace(
             limits,
-            resource="the time of single PostgreSQL statements",
+            resource="slow PostgreSQL statements",
             explanation=f"{format_ratio(spent.database_ratio)} of a request's time is spent in them even at a low load, so the "
             "objective breaks before any resource is used up",
             evidence=(fact, *limits.evidence),

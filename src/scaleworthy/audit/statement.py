@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from pglast import ast, parse_sql
-from pglast.parser import ParseError
+from pglast.parser import ParseError, fingerprint
 
 from scaleworthy.audit.evidence import Evidence, Statement
 from scaleworthy.units import format_ns, format_ratio, three_digits
@@ -56,6 +56,14 @@ def one_line(text: str, length: int = 110) -> str:
     """Return the statement's text in one line of at most *length* characters."""
     flat = " ".join(text.split())
     return flat if len(flat) <= length else f"{flat[: length - 1]}…"
+
+
+def stable_name(statement: Statement) -> str:
+    """Return a name that the same statement has in another database too: a query id holds the numbers of its tables."""
+    try:
+        return str(fingerprint(statement.text))
+    except ParseError:
+        return str(statement.queryid)
 
 
 def cost(evidence: Evidence, statement: Statement) -> str:

@@ -169,7 +169,7 @@ def proof_of(finding_id: str | None, findings: Sequence[Finding]) -> Proof | Non
 def proof_text(proof: Proof) -> str:
     """Return what trying the fix showed, in one line."""
     before, after = (numbers.quantity(value, "ms") for value in (proof.before_ms, proof.after_ms))
-    return f"{before} → {after}, {numbers.times(proof.times_faster)} as fast, n = {proof.samples:,}, on {proof.where}"
+    return f"{before} → {after}, {numbers.times(proof.times_faster)} as fast, n = {proof.samples:,}, {proof.where}"
 
 
 def method_facts(report: Report) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from scaleworthy.audit.check import Check
 from scaleworthy.audit.conclude import conclude, level_of_share
 from scaleworthy.audit.evidence import Evidence
-from scaleworthy.audit.statement import cost, kind, one_line, source
+from scaleworthy.audit.statement import cost, kind, one_line, source, stable_name
 from scaleworthy.finding import Evidence as Fact
 from scaleworthy.finding import Finding
 from scaleworthy.units import format_ns
@@ -32,7 +32,7 @@ def run(evidence: Evidence) -> Iterator[Finding]:
             continue
         yield conclude(
             ID,
-            statement.queryid,
+            stable_name(statement),
             "fail" if share >= SHARE_FAIL else "warn",
             f"A statement takes {format_ns(statement.mean_ms * 1e6)} a call: {one_line(statement.text, 60)}",
             detail=" ".join(statement.text.split()),

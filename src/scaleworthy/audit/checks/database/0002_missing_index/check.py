@@ -9,7 +9,7 @@ from scaleworthy.audit.check import Check
 from scaleworthy.audit.conclude import conclude, level_of_share
 from scaleworthy.audit.evidence import Evidence, Statement
 from scaleworthy.audit.names import create_index, index_name
-from scaleworthy.audit.statement import cost, one_line
+from scaleworthy.audit.statement import cost, one_line, stable_name
 from scaleworthy.finding import Evidence as Fact
 from scaleworthy.finding import Finding, Fix, Proof
 from scaleworthy.units import format_bytes, format_ns, format_ratio
@@ -27,7 +27,7 @@ def run(evidence: Evidence) -> Iterator[Finding]:
     for candidate, statement in result.untried:
         yield conclude(
             ID,
-            f"untried/{candidate.key}/{statement.queryid}",
+            f"untried/{candidate.key}/{stable_name(statement)}",
             "unknown",
             f"An index on {candidate.key} may help",
             detail=" ".join(statement.text.split()),

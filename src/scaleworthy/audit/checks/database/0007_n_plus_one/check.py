@@ -10,13 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pglast.parser import ParseError, fingerprint
-
 from scaleworthy.audit.check import Check
 from scaleworthy.audit.conclude import conclude, level_of_share
 from scaleworthy.audit.evidence import Evidence, Statement
 from scaleworthy.audit.per_request import Factor, per_request
-from scaleworthy.audit.statement import cost, kind, one_line
+from scaleworthy.audit.statement import cost, kind, one_line, stable_name
 from scaleworthy.finding import Evidence as Fact
 from scaleworthy.finding import Finding, Fix, Level
 from scaleworthy.units import format_ratio, three_digits
@@ -64,7 +62,7 @@ def _finding(evidence: Evidence, statement: Statement, factor: Factor) -> Findin
     where = f"Step {factor.step!r}" if factor.step else "An answered request, over all steps,"
     return conclude(
         ID,
-        f"{factor.step or 'all'}/{_name(statement)}",
+        f"{factor.step or 'all'}/{stable_name(statement)}",
         "fail" if factor.interval[0] >= FACTOR_FAIL else "warn",
         f"{where} runs the same statement {times} times per request",
         detail=" ".join(statement.text.split()),
@@ -95,14 +93,6 @@ def _impact(factor: Factor, share: float) -> Level:
     """Round trips cost the service even where they cost the database next to nothing: many of them are never a small matter."""
     level = level_of_share(share)
     return "medium" if level == "low" and factor.interval[0] >= FACTOR_FAIL else level
-
-
-def _name(statement: Statement) -> str:
-    """Return a name that another database with the same statement gives too; a query id holds the tables' own numbers."""
-    try:
-        return str(fingerprint(statement.text))
-    except ParseError:
-        return str(statement.queryid)
 
 
 CHECK = Check(ID, "N+1 statements", "No step repeats a statement within a request", run, needs=("statements",))

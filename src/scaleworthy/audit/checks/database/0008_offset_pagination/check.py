@@ -9,7 +9,7 @@ from pglast import ast
 from scaleworthy.audit.check import Check
 from scaleworthy.audit.conclude import conclude, level_of_share
 from scaleworthy.audit.evidence import Evidence
-from scaleworthy.audit.statement import cost, one_line, source, tree
+from scaleworthy.audit.statement import cost, one_line, source, stable_name, tree
 from scaleworthy.finding import Evidence as Fact
 from scaleworthy.finding import Finding, Fix
 
@@ -27,7 +27,7 @@ def run(evidence: Evidence) -> Iterator[Finding]:
         share = evidence.share([statement])
         yield conclude(
             ID,
-            statement.queryid,
+            stable_name(statement),
             "fail" if statement.mean_ms >= MEAN_MS_FAIL else "warn",
             f"Pages are skipped with OFFSET: {one_line(statement.text, 60)}",
             detail=" ".join(statement.text.split()),
