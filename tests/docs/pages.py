@@ -16,6 +16,7 @@ _INDENTED = re.compile(r"(?:^\n|\A)((?: {4}\S.*\n)+)", re.MULTILINE)
 _INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _ENDS = {"|", "||", "&&", ";", "&", ">", ">>", "<", "(", ")"}
+_REDIRECTED = re.compile(r"\s\d>\S+")
 _ASSIGNMENT = re.compile(r"[A-Z_]+=\S*")
 
 
@@ -69,17 +70,14 @@ def anchors(page: Path) -> set[str]:
 def commands(text: str) -> Iterator[list[str]]:
     """Yield the words of each `scaleworthy` command line in shell text, without the word itself."""
     for line in text.replace("\\\n", " ").splitlines():
-        words = _words(line)
+        words = _words(_REDIRECTED.sub("", line))
         while words:
-            end = next(
-                (at for at, word in enumerate(words) if set(word) & {"|", ";", "&", "<", ">", "("} and word in _ENDS),
-                len(words),
-            )
+            end = next((at for at, word in enumerate(words) if word in _ENDS), len(words))
             part, words = words[:end], words[end + 1 :]
-            while part and (_ASSIGNMENT.fullmatch(part[0]) or part[0] in ("$", "sudo", "exec")):
+            while part and (_ASSIGNMENT.fullmatch(part[0]) or part[0] == "$"):
                 part = part[1:]
             if part and part[0] == "scaleworthy":
-                yield [word for word in part[1:] if word not in ("2", "1")] if "2" in part else part[1:]
+                yield part[1:]
 
 
 def _words(line: str) -> list[str]:
