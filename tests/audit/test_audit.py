@@ -43,6 +43,24 @@ def test_without_rights_the_grant_is_named(faulty: str, server: Postgres) -> Non
     assert "GRANT pg_read_all_stats TO stranger" in found["database/0001/unknown"].missing
 
 
+def test_a_role_that_may_not_read_the_settings_gets_a_cure_all_the_same(faulty: str, server: Postgres) -> None:
+    """pg_read_all_stats does not include shared_preload_libraries: whether the library is loaded stays open."""
+    server.run_sql("DROP EXTENSION pg_stat_statements", database=faulty.rpartition("/")[2])
+    server.run_sql("CREATE ROLE reader LOGIN; GRANT pg_read_all_stats TO reader")
+
+    found = {finding.id: finding for finding in run_audit(faulty.replace("postgres@", "reader@"), prove=None)}
+
+    assert "where shared_preload_libraries does not name it" in found["database/0001/unknown"].missing
+    assert "CREATE EXTENSION pg_stat_statements" in found["database/0001/unknown"].missing
+
+
+def test_a_session_that_breaks_is_a_target_error(faulty: str) -> None:
+    from scaleworthy.audit.evidence import connect
+
+    with pytest.raises(TargetError, match="cannot be read"), connect(faulty) as connection:
+        connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
 def test_the_audit_s_session_cannot_write(faulty: str) -> None:
     from scaleworthy.audit.evidence import connect
 

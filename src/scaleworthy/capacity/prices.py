@@ -24,6 +24,9 @@ NotBelow = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Text = Annotated[str, Field(min_length=1, max_length=300)]
 
 
+_HINT = "docs/capacity.md, Prices, shows the sections; what your file leaves out comes from the shipped list prices"
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -150,9 +153,9 @@ def load_prices(path: Path | str | None = None) -> PriceBook:
     try:
         merged = PriceBook.model_validate({**book, **own})
     except ValidationError as error:
-        raise InvalidInput(f"prices {str(path)!r}", [*missing, *_problems(error)]) from None
+        raise InvalidInput(f"prices {str(path)!r}", [*missing, *_problems(error)], hint=_HINT) from None
     if missing:
-        raise InvalidInput(f"prices {str(path)!r}", missing)
+        raise InvalidInput(f"prices {str(path)!r}", missing, hint=_HINT)
     return merged
 
 
@@ -164,7 +167,7 @@ def _read(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise UsageError(f"prices {str(path)!r} is not UTF-8 text (byte {error.start})") from error
     except tomllib.TOMLDecodeError as error:
-        raise InvalidInput(f"prices {str(path)!r}", [f"not TOML: {error}"]) from error
+        raise InvalidInput(f"prices {str(path)!r}", [f"not TOML: {error}"], hint=_HINT) from error
 
 
 def _problems(error: ValidationError) -> list[str]:

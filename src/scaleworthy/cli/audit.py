@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from rich.console import Console
 from rich.text import Text
 
+from scaleworthy.cli.results import STDOUT, check_file, write_json
+from scaleworthy.cli.saying import PatientConsole
 from scaleworthy.errors import UsageError
 from scaleworthy.finding import Finding
 from scaleworthy.units import format_ns, format_quantity, three_digits
@@ -65,6 +65,7 @@ def audit(
         raise UsageError(
             "no database is named", hint="scaleworthy audit --database postgresql://USER@HOST:5432/DATABASE"
         )
+    check_file(json_to, "--json")
     way: Literal["copy"] | None = "copy" if prove == "copy" else None
     if recording is None:
         found = run_audit(database, prove=way, only=only or None, ignore=ignore)
@@ -74,14 +75,11 @@ def audit(
         with Recording.open(recording) as store:
             found = run_audit(database, store=store, prove=way, only=only or None, ignore=ignore)
     failed = any(finding.verdict == "fail" for finding in found)
-    text = json.dumps({"schema": 1, "findings": [finding.to_dict() for finding in found]}, indent=2, ensure_ascii=False)
-    if json_to == "-":
-        print(text)
-    else:
-        if json_to is not None:
-            Path(json_to).write_text(text + "\n", "utf-8")
+    if json_to != STDOUT:
         # Lines are not wrapped: a statement is to be copied whole.
-        Console(highlight=False).print(_shown(found), soft_wrap=True)
+        PatientConsole(highlight=False).print(_shown(found), soft_wrap=True)
+    if json_to is not None:
+        write_json({"schema": 1, "findings": [finding.to_dict() for finding in found]}, json_to)
     return 1 if failed else 0
 
 

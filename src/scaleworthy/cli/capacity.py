@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +11,7 @@ from cyclopts import Parameter
 from scaleworthy.capacity import Assumptions, Capacity, assess_capacity, load_prices
 from scaleworthy.capacity.from_recording import limit_of_runs, limits_of, together
 from scaleworthy.capacity.text import as_text
+from scaleworthy.cli.results import STDOUT, check_file, show, write_json
 from scaleworthy.errors import RecordingError, UsageError
 from scaleworthy.load.result import Limit
 from scaleworthy.series import Recording, Store
@@ -62,6 +61,7 @@ def capacity(
     """
     if not recordings:
         raise UsageError("capacity needs at least one recording", hint="scaleworthy capacity run.sw")
+    check_file(json_to, "--json")
     book = load_prices(prices)
     assume = _assumptions(users_now, requests_per_user, peak_factor)
     found = {
@@ -125,12 +125,6 @@ def _assumptions(users_now: int | None, requests_per_user: float | None, peak_fa
 def _write(found: dict[str, Capacity], json_to: str | None) -> None:
     if json_to is not None:
         data = {"schema": 1, "assessments": [{"name": name, **one.to_dict()} for name, one in found.items()]}
-        text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        if json_to == "-":
-            sys.stdout.write(text)
-            return
-        try:
-            Path(json_to).write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"{json_to} cannot be written: {error.strerror or error}") from error
-    print("\n\n".join(as_text(name, one) for name, one in found.items()))
+        write_json(data, json_to)
+    if json_to != STDOUT:
+        show("\n\n".join(as_text(name, one) for name, one in found.items()))

@@ -105,7 +105,9 @@ def init(
     except FileExistsError:
         raise UsageError(f"{file} is there already, and is left as it is", hint="name another with --file") from None
     except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror or error}") from error
+        raise UsageError(
+            f"{file} cannot be written: {error.strerror or error}", hint="name another with --file"
+        ) from error
     print(f"wrote {file}: edit it, then run scaleworthy assess")
     return 0
 

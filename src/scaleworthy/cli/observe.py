@@ -116,10 +116,18 @@ def summary(store: Store, sources: Sequence[Source]) -> tuple[list[str], bool]:
         value = store.total(what) if unit in _COUNTED else store.mean(what)
         answered = bool(store.keys(what)) and value is not None
         seen &= answered
+        if not answered:
+            lines.append(f"next: {_CURES[source.name]}")
         lines.append(f"{label:<20}{format_quantity(value, unit) if answered and value is not None else 'not seen'}")
     return lines, seen
 
 
+_CURES = {
+    "host": "/proc must be readable",
+    "processes": "name processes that run, with --pid",
+    "postgres": "check --database: postgresql://USER@HOST:5432/DATABASE, and that the server is up and lets the user in",
+    "valkey": "check --cache: redis://HOST:6379/0, and that the server is up",
+}
 _SHOWN = {
     "host": ("host CPU, mean", "host.cpu", "ratio"),
     "processes": ("service CPU", "process.cpu_seconds", "s"),

@@ -82,13 +82,15 @@ def check_file(to: str | Path | None, option: str) -> None:
     folder = path.absolute().parent
     if not folder.is_dir():
         raise UsageError(
-            f"{option} {str(to)!r}: there is no folder {str(path.parent)!r}", hint="make it first, or name another"
+            f"{option} {str(to)!r} cannot be written: there is no folder {str(path.parent)!r}",
+            hint="make it first, or name another",
         )
     if path.is_dir():
-        raise UsageError(f"{option} {str(to)!r} is a folder", hint="name a file in it")
+        raise UsageError(f"{option} {str(to)!r} cannot be written: it is a folder", hint="name a file in it")
     if not os.access(path if path.exists() else folder, os.W_OK):
         raise UsageError(
-            f"{option} {str(to)!r}: no permission to write there", hint="name a file in a folder that you may write to"
+            f"{option} {str(to)!r} cannot be written: permission denied",
+            hint="name a file in a folder that you may write to",
         )
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from scaleworthy.cli.results import silence_stdout
 
 
-class _Patient(Console):
+class PatientConsole(Console):
     """A console whose reader may go away (`| head`) without that being the command's end."""
 
     def on_broken_pipe(self) -> None:
@@ -26,7 +26,7 @@ class Teller:
         self._clock = clock
         self._start = clock()
         self._progress = Console(stderr=True, highlight=False)
-        self.result = _Patient(highlight=False)
+        self.result = PatientConsole(highlight=False)
 
     def say(self, text: str) -> None:
         """Print one line of progress with the seconds since the start."""

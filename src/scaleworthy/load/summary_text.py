@@ -25,7 +25,7 @@ def summary_text(summary: Summary, store: Store) -> str:
     if (interrupted := store.fact("load", "interrupted")) is not None:
         lines.append(f"the run was {interrupted} before its end")
     elif store.fact("load", "ended_at") is None:
-        lines.append("the run did not end: it was killed, and this is what it had recorded")
+        lines.append("the run did not end: it was killed, or its disk was full; this is what had been recorded")
     lines.append(f"reading: {reading(summary, store)}")
     if summary.objectives or summary.verdict != "pass":
         lines.append(f"verdict: {summary.verdict} ({_VERDICTS[summary.verdict]})")

@@ -168,7 +168,7 @@ def _verdict(store: Store, summary: Summary, outcomes: list[Outcome]) -> str:
     if facts.get("interrupted"):
         sentences.append(f"The run was {facts['interrupted']} before its end.")
     elif facts.get("ended_at") is None:
-        sentences.append("The run did not end: it was killed, and this is what it had recorded.")
+        sentences.append("The run did not end: it was killed, or its disk was full; this is what had been recorded.")
     return " ".join(sentences)
 
 

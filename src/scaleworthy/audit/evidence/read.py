@@ -49,7 +49,7 @@ def connect(dsn: str) -> Iterator[Connection]:
     """Open a session that can only read.
 
     Raises:
-        TargetError: The database cannot be reached, or refuses us.
+        TargetError: The database cannot be reached, or refuses us, then or while the session is open.
     """
     try:
         connection = psycopg.connect(
@@ -61,13 +61,19 @@ def connect(dsn: str) -> Iterator[Connection]:
             connect_timeout=5,
         )
     except psycopg.Error as error:
-        reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise TargetError(
             f"the database cannot be opened: {reason}",
             hint="a DSN looks like postgresql://USER:PASSWORD@HOST:5432/DATABASE; is the server up, and is the user allowed in?",
         ) from error
     with connection:
-        yield connection
+        try:
+            yield connection
+        except psycopg.Error as error:
+            raise TargetError(
+                f"the database cannot be read: {_reason(error)}",
+                hint="is the server still up? GRANT pg_monitor to the role where it says that permission is denied",
+            ) from error
 
 
 def read_evidence(
@@ -178,9 +184,10 @@ class _Reader:
         what = "pg_stat_statements"
         found = self.fetch(queries.EXTENSION_SCHEMA)
         if not found:
-            preload = self.fetch(f"SELECT {queries.TAG} current_setting('shared_preload_libraries', true) AS shown")
-            loaded = what in (preload[0]["shown"] or "")
-            first = "" if loaded else f"ALTER SYSTEM SET shared_preload_libraries = '{what}'; restart the server; then "
+            needs = f"ALTER SYSTEM SET shared_preload_libraries = '{what}'; restart the server; then "
+            first = {True: "", False: needs, None: f"where shared_preload_libraries does not name it, {needs}"}[
+                self._preloads(what)
+            ]
             self.gaps["statements"] = Gap(
                 what, "the extension is not in this database", f"{first}CREATE EXTENSION {what}"
             )
@@ -201,6 +208,14 @@ class _Reader:
         with contextlib.suppress(psycopg.Error):
             age_s = self.fetch(queries.STATEMENTS_AGE.replace("{schema}", schema))[0]["age_s"]
         return tuple(_of(Statement, row) for row in rows), age_s
+
+    def _preloads(self, library: str) -> bool | None:
+        """Return whether the server loads *library* at its start; None where the role may not know."""
+        try:
+            row = self.fetch(f"SELECT {queries.TAG} current_setting('shared_preload_libraries', true) AS shown")[0]
+        except psycopg.Error:
+            return None
+        return library in (row["shown"] or "")
 
     def search_path(self) -> tuple[str, ...]:
         """Return the schemas that unqualified names are looked up in."""

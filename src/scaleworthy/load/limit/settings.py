@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from scaleworthy.errors import UsageError
+from scaleworthy.errors import InvalidInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class SearchSettings:
         if self.start_level and self.level_max and self.start_level > self.level_max:
             problems.append(f"start_level must not be above level_max, got {self.start_level:g} and {self.level_max:g}")
         if problems:
-            raise UsageError(f"search settings: {'; '.join(problems)}")
+            raise InvalidInput("search settings", problems, hint="levels are above 0: --start at most --max")
 
     @classmethod
     def quick(cls, *, seed: int = 1) -> Self:
