@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import ssl
 import urllib.error
 import urllib.request
@@ -48,7 +49,8 @@ def subject_from_url(
         trial = fetch("")
         if trial.status is None or trial.status >= 400:
             raise TargetError(
-                f"{url} answered {trial.status or 'nothing'} when it was tried once",
+                f"{url} {f'answered {trial.status}' if trial.status else 'did not answer'} when it was tried once"
+                f"{f': {trial.why}' if trial.why else ''}",
                 hint="name a URL that answers below 400, or write a scenario into scaleworthy.yaml (scaleworthy init)",
             )
         why = "its OpenAPI description offers nothing that answers" if described else "it has no /openapi.json"
@@ -84,7 +86,9 @@ def _fetch(url: str, headers: Mapping[str, str], *, insecure: bool) -> Fetch:
         except urllib.error.HTTPError as error:
             with error:
                 return Answer(error.code, b"")
-        except (OSError, ValueError):
-            return Answer(None, b"")
+        except http.client.HTTPException as error:
+            return Answer(None, b"", f"what came back is not HTTP ({type(error).__name__})")
+        except (OSError, ValueError) as error:
+            return Answer(None, b"", str(getattr(error, "reason", error)))
 
     return fetch

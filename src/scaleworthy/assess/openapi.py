@@ -26,10 +26,11 @@ _BY_FORMAT = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one trial request got: its status (None when nothing came back) and its body."""
+    """What one trial request got: its status (None when no answer came back, and then why) and its body."""
 
     status: int | None
     body: bytes
+    why: str = ""
 
 
 Fetch = Callable[[str], Answer]

@@ -20,9 +20,10 @@ from scaleworthy.load.plan import Plan
 from scaleworthy.load.result import Limit, Probe, Unit
 from scaleworthy.load.run import TICK_TIMEOUT_S, prepare, record_facts
 from scaleworthy.load.second import Keys
-from scaleworthy.series import MemoryStore, Slice, Store
+from scaleworthy.series import Histogram, MemoryStore, Slice, Store
 
 STALLED_S = 10.0
+GONE_AFTER_S = 5
 _CALIBRATE_FROM_PER_S = 16_000.0
 _CALIBRATE_STEPS = 4
 _DELIVERED = 0.95
@@ -34,6 +35,7 @@ class EngineDriver:
     def __init__(self, run: Run, stop: threading.Event | None = None) -> None:
         self._run = run
         self._stop = stop
+        self._refused_s = 0
         self._keys = Keys()
 
     def set_level(self, level: float) -> None:
@@ -48,12 +50,31 @@ class EngineDriver:
                 raise SearchStopped
             tick = self._run.next_tick(timeout_s=TICK_TIMEOUT_S)
             if tick is not None:
-                return tick.second, self._keys.slices(tick.slices)
+                slices = self._keys.slices(tick.slices)
+                self._see_that_it_is_there(slices)
+                return tick.second, slices
             if self._run.finished:
                 raise TargetError("the live run ended before the search did", hint="was it stopped from elsewhere?")
         raise TargetError(
             f"the engine has reported nothing for {STALLED_S:g} s", hint="is the machine suspended or out of CPU?"
         )
+
+    def _see_that_it_is_there(self, slices: Sequence[Slice]) -> None:
+        """Give up on a target that is gone: no level says anything about it any more."""
+        counts = {"load.answered": 0.0, "load.errors": 0.0}
+        for key, value in slices:
+            counted = key.name == "load.answered" or (key.name == "load.errors" and ("kind", "connect") in key.labels)
+            if counted and not isinstance(value, Histogram):
+                counts[key.name] += value
+        if counts["load.answered"]:
+            self._refused_s = 0
+        elif counts["load.errors"]:
+            self._refused_s += 1
+        if self._refused_s >= GONE_AFTER_S:
+            raise TargetError(
+                f"the target is gone: for {GONE_AFTER_S} seconds of requests every connection failed",
+                hint="did it end under this load? Its log says why; restart it, and keep below that level with --max",
+            )
 
 
 def live_load(unit: Unit) -> dict[str, Any]:
