@@ -192,7 +192,9 @@ def _value(outcome: Outcome) -> float | None:
 def _verdict(outcomes: list[Outcome], *, answered: int, limited: bool) -> Literal["pass", "fail", "generator-limited"]:
     if not answered:
         return "fail"
-    if limited:
+    judged = bool(outcomes) and all(outcome.held for outcome in outcomes)
+    # Response time runs from the plan, so a late generator only lengthens it: what held all the same would hold without.
+    if limited and not judged:
         return "generator-limited"
     # An objective with too few samples to judge has not been shown to hold.
     return "pass" if all(outcome.held for outcome in outcomes) else "fail"

@@ -21,7 +21,7 @@ from scaleworthy.load.limit.probe import Phase, Prober, Tried
 from scaleworthy.load.limit.settings import SearchSettings
 from scaleworthy.load.limit.shape import shape_of, warnings_of
 from scaleworthy.load.result import Limit, Probe, Unit
-from scaleworthy.series import Store
+from scaleworthy.series import Objective, Store
 
 StoppedBy = Literal["found", "generator", "max-level", "time", "never-held", "interrupted"]
 GENERATOR_SHARE = 0.8
@@ -33,6 +33,18 @@ _LOWER_MOST = 4
 _FURTHER = 1.25
 _FAR = 1.1
 _GROWTH = 1.5
+_SPARE = 1.25
+
+
+def samples_least(objective: str, confidence: float) -> int:
+    """Return the fewest samples from which the objective's quantile has an interval (order statistics); 0 for no quantile.
+
+    The interval's ends are samples, so it needs q^n and (1 - q)^n below half of what *confidence* leaves.
+    """
+    q = Objective.parse(objective).expression.q
+    if q is None or not 0 < q < 1:
+        return 0
+    return math.ceil(math.log((1 - confidence) / 2) / math.log(max(q, 1 - q)))
 
 
 class Search:
@@ -59,6 +71,7 @@ class Search:
         self._requests_per_start = requests_per_start
         self._on_probe = on_probe
         self._tried: list[Tried] = []
+        self._samples_least = max((samples_least(text, self._settings.confidence) for text in objectives), default=0)
         self._prober = Prober(
             driver,
             store,
@@ -93,7 +106,7 @@ class Search:
         while self._time_for(settings.warm_up_s + settings.probe_least_s):
             if (stopped := self._beyond(level)) is not None:
                 return stopped
-            tried = self._try(level, "bracket", most_s=settings.bracket_s)
+            tried = self._try(level, "bracket", most_s=self._bracket_s(level))
             if tried.generator_limited:
                 return "generator"
             held, broke = self._sides()
@@ -109,6 +122,15 @@ class Search:
                 halvings += 1
                 level = max(self._rounded(min(broke) / 4), _LOWEST[self._unit])
         return "time"
+
+    def _bracket_s(self, level: float) -> int:
+        """Seconds to bracket at *level*: at a low rate enough answers for an interval take longer than the settings say."""
+        settings = self._settings
+        if self._unit == "users":
+            return settings.bracket_s
+        enough_s = math.ceil(_SPARE * self._samples_least / (level * self._requests_per_start))
+        left_s = self._left_s() - settings.warm_up_s
+        return max(settings.bracket_s, min(enough_s, settings.refine_longest_s, left_s))
 
     def _sides(self) -> tuple[list[float], list[float]]:
         """Return the levels that held as far as they were seen, and those that did not."""

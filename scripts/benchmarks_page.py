@@ -1,0 +1,66 @@
+"""Write docs/benchmarks.md from the runs that are kept: every figure there was printed by a benchmark, on the machine named.
+
+Usage: python scripts/benchmarks_page.py [--check]      --check: exit 1 when the page is not as it would be written
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+RUNS = ROOT / "benchmarks" / "runs"
+PAGE = ROOT / "docs" / "benchmarks.md"
+HEAD = """# Benchmarks
+Written by `scripts/benchmarks_page.py` from `benchmarks/runs`; do not edit. A file per question in `benchmarks/`; `make bench` runs them all,
+`python benchmarks/bench_load.py --keep` one of them and keeps its rows. Peers run beside us in the same run, taking turns; what counts is CPU time per request,
+because rates on a small machine are the server's limit. *Ratio* says how many times better ours is than the peer's. Machines of this kind are noisy: figures that
+differ by less than 10 % do not differ.
+"""
+
+
+def page() -> str:
+    """Return the page's text."""
+    parts = [HEAD]
+    for folder in sorted((path for path in RUNS.iterdir() if path.is_dir()), reverse=True):
+        runs = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+        if not runs:
+            continue
+        machine = runs[0]["machine"]
+        parts.append(
+            f"## {machine['date']}, {machine['cpu']}, {machine['cores']} cores\n"
+            f"{machine['memory_gb']:g} GB of memory, Linux {machine['kernel']}, Python {machine['python']}.\n"
+        )
+        for run in runs:
+            command = " ".join(["python", *run["command"][1:]])
+            parts.append(f"`{command}` at commit {run['machine']['commit']}\n\n{_table(run['rows'])}\n")
+    return "\n".join(parts)
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    lines = ["| what | unit | ours | peer | ratio | bar | | note |", "| --- | --- | --: | --: | --: | --- | --- | --- |"]
+    held = {True: "held", False: "**missed**", None: ""}
+    for row in rows:
+        figures = [_figure(row[name]) for name in ("ours", "peer", "ratio")]
+        cells = [row["what"], row["unit"], *figures, row["bar"], held[row["held"]], row["note"]]
+        lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def main() -> int:
+    """Write or check the page."""
+    text = page()
+    if "--check" in sys.argv[1:]:
+        return 0 if PAGE.exists() and PAGE.read_text() == text else 1
+    PAGE.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

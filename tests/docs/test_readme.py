@@ -1,0 +1,34 @@
+"""What the README shows as output was printed by the command beside it, and is kept with the machine and date."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from .pages import ROOT
+
+KEPT = sorted((ROOT / "benchmarks" / "runs").glob("*/*.txt"))
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: path.name)
+def test_the_output_in_the_readme_is_the_output_that_was_kept(path) -> None:
+    shown = (ROOT / "README.md").read_text("utf-8")
+
+    assert path.read_text("utf-8").strip() in shown, f"the README does not show {path.name} as it was printed"
+
+
+def test_every_figure_of_the_table_in_the_readme_is_in_a_kept_run() -> None:
+    """The README's table of speed has a row a bar; each is a row of a kept run, to three digits."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    table = text.split("<!-- speed -->")[1].split("<!-- /speed -->")[0]
+    rows = [line.split("|")[1:-1] for line in table.splitlines() if line.startswith("| ") and "---" not in line][1:]
+    known = {
+        (row["what"], f"{row['ours']:.3g}")
+        for run in (ROOT / "benchmarks" / "runs").glob("*/*.json")
+        for row in json.loads(run.read_text())["rows"]
+        if row["ours"] is not None
+    }
+
+    assert rows
+    assert [cells[0].strip() for cells in rows if (cells[0].strip(), cells[1].split()[0]) not in known] == []
