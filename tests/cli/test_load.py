@@ -73,7 +73,6 @@ def test_nothing_answered_ends_with_1(url: str, server: NullServer) -> None:
     [
         (["--rate", "5/s", "--users", "3"], "--rate and --users exclude each other"),
         (["--rate", "5/s", "--for", "3s", "--count", "9"], "--for and --count exclude each other"),
-        (["--count", "9"], "needs --rate"),
         (["--rate", "fast"], "--rate: a rate is a number per time, such as 500/s"),
         (["--stages", "2m"], "--stages: stage 1 must be duration:level"),
         (["--objective", "p95 < 5"], "--objective: "),
@@ -107,6 +106,12 @@ def test_a_plan_files_parts_are_replaced_by_the_command_line(url: str, server: N
     assert set(summary["steps"]) == {"first", "second"}
     assert [item["text"] for item in summary["objectives"]] == ["failed < 1%"]
     assert server.requests_by_path == {"/a": 10, "/b": 10}
+
+
+def test_how_often_alone_keeps_the_plans_own_level(url: str, server: NullServer) -> None:
+    ended = scaleworthy("load", url, "--count", "9", "--json", "-")
+    assert json.loads(ended.out)["started"] == 9
+    assert server.requests == 9
 
 
 def test_a_recording_is_not_overwritten(url: str, tmp_path: Path) -> None:

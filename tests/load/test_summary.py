@@ -230,7 +230,7 @@ def test_the_text_has_counts_times_objectives_and_verdict() -> None:
     store = stored(second_of(response_ms=[10.0] * 200, failed=1), objectives=["p95 < 5ms"])
     text = summary_text(summarize(store), store)
     assert "planned 200   answered 200   failed 1   not started 0" in text
-    assert "objective     broken: p95 < 5ms (got 10.0)" in text
+    assert "objective     broken: p95 < 5ms (got 10.0 ms)" in text
     assert "reading: " in text
     assert text.endswith("verdict: fail (did not hold)")
 

@@ -53,7 +53,7 @@ def plan_from(
             plan = load_plan(source, target=target)
         parts: dict[str, Any] = {}
         if load:
-            parts["load"] = dict(load)
+            parts["load"] = {**_level_of(plan), **load} if load.keys() <= {"for", "count"} else dict(load)
         if objectives:
             parts["objectives"] = list(objectives)
         if seed is not None:
@@ -71,6 +71,17 @@ def plan_from(
             [_as_options(problem) for problem in error.problems],
             hint="--help lists the options, docs/reference/objectives.md what an objective may say",
         ) from None
+
+
+def _level_of(plan: Plan) -> dict[str, Any]:
+    """Return the plan's own rate or users, for a command line that says only how long or how often."""
+    own = plan.load
+    if own.users is not None:
+        return {"users": own.users}
+    if own.rate_per_s is None:
+        return {}
+    arrivals = {"arrivals": own.arrivals} if own.arrivals else {}
+    return {"rate": f"{own.rate_per_s:.12g}/s", **arrivals}
 
 
 _OPTIONS = {

@@ -13,6 +13,7 @@ from scaleworthy.series import Store
 from scaleworthy.units import format_ratio, three_digits
 
 _WAIT_RATIO = 1.5
+_WAIT_LEAST_MS = 1.0
 _GROWTH_RATIO = 1.5
 _TAIL_RATIO = 10.0
 
@@ -71,7 +72,7 @@ def _failures(summary: Summary, store: Store) -> str | None:
 
 def _waits(summary: Summary, store: Store) -> str | None:
     response, service = summary.response_ms.p99, summary.service_ms.p99
-    if response is None or not service or response < _WAIT_RATIO * service:
+    if response is None or not service or response < _WAIT_RATIO * service or response - service < _WAIT_LEAST_MS:
         return None
     lag = store.histogram("load.lag", window=run_window(store))
     late = lag.count_above(round(max(1e6, 0.1 * response * 1e6)))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from scaleworthy.load.reading import reading
 from scaleworthy.load.summary import Summary, Times
-from scaleworthy.series import Store
-from scaleworthy.units import three_digits
+from scaleworthy.series import Objective, Store
+from scaleworthy.units import format_ratio, three_digits
 
 _STEPS_SHOWN = 30
 _VERDICTS = {"pass": "held", "fail": "did not hold", "generator-limited": "generator-limited, do not quote"}
@@ -71,5 +71,13 @@ def _errors(summary: Summary, store: Store) -> list[str]:
 def _objective(summary: Summary, at: int) -> str:
     result = summary.objectives[at]
     word = {True: "held", False: "broken", None: "not judged, too few samples"}[result.held]
-    value = f" (got {three_digits(result.value)})" if result.value is not None else ""
+    value = f" (got {_with_unit(result.value, result.text)})" if result.value is not None else ""
     return f"objective     {word}: {result.text}{value}"
+
+
+def _with_unit(value: float, objective: str) -> str:
+    """Return an objective's value for people; a summary holds times in ms and ratios from 0 to 1."""
+    unit = Objective.parse(objective).expression.unit
+    return (
+        format_ratio(value) if unit == "ratio" else f"{three_digits(value)} ms" if unit == "ns" else three_digits(value)
+    )
