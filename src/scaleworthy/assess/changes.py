@@ -19,7 +19,7 @@ MS = 1e6
 def changes(store: Store, before: Measurement, after: Measurement) -> tuple[Change, ...]:
     """Return the limit, the latency at the same baseline load and the cost per request, before and after."""
     rows = [
-        change("limit within the objectives", _limit(before), _limit(after), higher_is_better=True),
+        limit_change(before, after),
         *(
             change(
                 f"response time p{name} at {before.baseline_per_s:g} requests/s",
@@ -44,6 +44,11 @@ def changes(store: Store, before: Measurement, after: Measurement) -> tuple[Chan
         for row in rows
         if row.before.value is not None and row.after.value is not None
     )
+
+
+def limit_change(before: Measurement, after: Measurement) -> Change:
+    """Return how the limit within the objectives changed."""
+    return change("limit within the objectives", _limit(before), _limit(after), higher_is_better=True)
 
 
 def change(what: str, before: Measured, after: Measured, *, higher_is_better: bool) -> Change:

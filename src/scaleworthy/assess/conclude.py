@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from scaleworthy.assess.advice import in_order, recommendations, roadmap
 from scaleworthy.assess.capacity_view import bottleneck, capacity_rows, growth_rows, scaling_note
-from scaleworthy.assess.changes import changes
+from scaleworthy.assess.changes import changes, limit_change
 from scaleworthy.assess.measure import Measurement
 from scaleworthy.assess.rated import score_inputs
 from scaleworthy.assess.scores import ScoreInputs, grade, scores
@@ -120,21 +120,17 @@ def _score_inputs(gathered: Concluded) -> ScoreInputs:
 
 
 def _gains(gathered: Concluded) -> dict[str, str]:
-    """Finding id → what the measurement after its remedy gained over the one before, in words."""
+    """Finding id → what the measurement after its remedy gained over the one before, in words; nothing where none was shown."""
     gains = {}
     for finding_id, index in gathered.cured_by.items():
-        before, after = (_level(gathered.measurements[i].limit) for i in (index - 1, index))
-        if before and after:
-            count = sum(other == index for other in gathered.cured_by.values())
-            shared = "" if count == 1 else f", together with {count - 1} other change{'s' if count > 2 else ''}"
-            gains[finding_id] = (
-                f"limit {three_digits(before)} → {three_digits(after)} requests/s (×{three_digits(after / before)}{shared})"
-            )
+        moved = limit_change(gathered.measurements[index - 1], gathered.measurements[index])
+        if not moved.better or moved.ratio is None:
+            continue
+        count = sum(other == index for other in gathered.cured_by.values())
+        shared = "" if count == 1 else f", together with {count - 1} other change{'s' if count > 2 else ''}"
+        before, after = three_digits(moved.before.value or 0), three_digits(moved.after.value or 0)
+        gains[finding_id] = f"limit {before} → {after} {moved.after.unit} (×{three_digits(moved.ratio)}{shared})"
     return gains
-
-
-def _level(limit: Limit) -> float | None:
-    return limit.estimate if limit.estimate is not None else limit.passing
 
 
 def _marks(gathered: Concluded) -> tuple[Mark, ...]:

@@ -48,8 +48,9 @@ def measure(
 ) -> Measurement:
     """Load *subject* at its baseline for *baseline_s* seconds, then search for its limit; write all of it into *store*."""
     started = int(clock())
+    unit = "requests/s" if subject.plan.requests_per_start == 1 else "scenario starts/s"
     store.add_event(clock(), "stage", name, {"what_changed": what_changed})
-    say(f"{name}: {subject.baseline_per_s:g} requests/s for {baseline_s} s, to compare latency")
+    say(f"{name}: {subject.baseline_per_s:g} {unit} for {baseline_s} s, to compare latency")
     plan = subject.plan.with_rate(subject.baseline_per_s, seconds=baseline_s)
     first = int(clock()) + 1
     baseline = run_load(plan, store, owned=subject.hosts_owned)
@@ -61,7 +62,7 @@ def measure(
             f"p95 {three_digits(probe.response.p95_ns / 1e6)} ms" if probe.response.p95_ns is not None else "no answers"
         )
         early = f", cut short: {probe.ended_early}" if probe.ended_early else ""
-        say(f"{name}: {three_digits(probe.level)} requests/s {held} ({p95}{early})")
+        say(f"{name}: {three_digits(probe.level)} {unit} {held} ({p95}{early})")
 
     say(f"{name}: searching for the limit within {', '.join(subject.objectives)}")
     limit = find_limit(

@@ -26,7 +26,7 @@ def demo(
       scaleworthy demo
       scaleworthy demo --out demo-out --seed 7
 
-    Exit status: 0 the report was written, 1 the service could not be measured, 2 usage, 3 the load generator was the limit
+    Exit status: 0 the report was written, 1 the service could not be measured, 2 usage
     """
     from scaleworthy.assess.demo import run_demo
     from scaleworthy.assess.written import write

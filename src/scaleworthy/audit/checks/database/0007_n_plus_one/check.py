@@ -34,8 +34,8 @@ def run(evidence: Evidence) -> Iterator[Finding]:
             "unknown",
             "unknown",
             "Not judged: statements per request",
-            missing="a recording of a load together with this database: scaleworthy load … --out run.sw with observe, "
-            "then scaleworthy audit --recording run.sw",
+            missing="a recording of a load together with this database, as scaleworthy assess makes it: its report has this "
+            "check, and scaleworthy audit --recording assess.sw repeats it",
         )
         return
     repeated = [
