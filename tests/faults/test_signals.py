@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -72,7 +73,6 @@ def test_a_target_that_ends_within_the_search_is_said_and_has_no_limit() -> None
         driver.next_second()
         server.stop()
         with pytest.raises(TargetError, match="the target is gone"):
-            for _ in range(3 * GONE_AFTER_S):
-                driver.next_second()
+            deque((driver.next_second() for _ in range(3 * GONE_AFTER_S)), maxlen=0)
     finally:
         run.abort()

@@ -34,30 +34,23 @@ def capacity(
 
     Examples:
 
-      scaleworthy capacity run.sw
+        scaleworthy capacity run.sw
 
-      scaleworthy capacity low.sw high.sw --prices our-prices.toml --users-now 250
+        scaleworthy capacity low.sw high.sw --prices our-prices.toml --users-now 250
 
-      scaleworthy capacity run.sw --json - | jq .assessments[0].growth
+        scaleworthy capacity run.sw --json - | jq .assessments[0].growth
 
-    Parameters
-    ----------
-    recordings
-        Files that load, find-limit or assess wrote.
-    prices
-        Your price book (TOML); sections that it leaves out come from the shipped list prices.
-    users_now
-        Users behind the data as it was measured. [default: those of the size 'baseline']
-    requests_per_user
-        Requests a minute of one concurrent user. [default: 6]
-    peak_factor
-        The busiest minute over the ordinary busy hour. [default: 2]
-    pool
-        Database connections that the service's pools may open together. [default: seen, where the pool was full]
-    workers
-        Processes of the service that answer requests, each good for one core. [default: counted]
-    json_to
-        Write the assessment as JSON to this file, or - for standard output.
+    Exit status: 0 assessed, 1 a recording that cannot be read or was not answered, 2 usage.
+
+    Args:
+        recordings: Files that load, find-limit or assess wrote.
+        prices: Your price book (TOML); sections that it leaves out come from the shipped list prices.
+        users_now: Users behind the data as it was measured. [default: those of the size 'baseline']
+        requests_per_user: Requests a minute of one concurrent user. [default: 6]
+        peak_factor: The busiest minute over the ordinary busy hour. [default: 2]
+        pool: Database connections that the service's pools may open together. [default: seen, where the pool was full]
+        workers: Processes of the service that answer requests, each good for one core. [default: counted]
+        json_to: Write the assessment as JSON to this file, or - for standard output.
     """
     if not recordings:
         raise UsageError("capacity needs at least one recording", hint="scaleworthy capacity run.sw")

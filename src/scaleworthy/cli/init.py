@@ -91,12 +91,17 @@ def init(
 ) -> int:
     """Write a scaleworthy.yaml with comments, which `scaleworthy assess` reads. A file that is there is left alone.
 
-    Parameters
-    ----------
-    target
-        The service's address.
-    file
-        Where to write it.
+    Examples:
+
+        scaleworthy init
+
+        scaleworthy init --target http://127.0.0.1:8000 --file staging.yaml
+
+    Exit status: 0 written, 2 usage.
+
+    Args:
+        target: The service's address.
+        file: Where to write it.
     """
     text = template_for(target)
     try:
