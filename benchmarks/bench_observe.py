@@ -142,7 +142,7 @@ def main() -> int:
         source = ValkeySource(valkey.url)
         found.append(rows_of("valkey", *alternate(source, client.info, lambda: None, looks)))
         source.close()
-    return show("bench_observe", found, options)
+    return show("observe", found, options)
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def main() -> int:
     if build_profile != "release":
         print("the Rust core is a debug build: run make setup first", file=sys.stderr)
         return 2
-    return show("bench_record", [*in_rust(), from_python()], options)
+    return show("record", [*in_rust(), from_python()], options)
 
 
 if __name__ == "__main__":

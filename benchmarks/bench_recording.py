@@ -104,7 +104,7 @@ def measured(seconds: int, repeats: int) -> list[Row]:
 def main() -> int:
     """Measure, print, and say whether the bar was held."""
     options = arguments(__doc__).parse_args()
-    return show("bench_recording", measured(60 if options.quick else SECONDS, 3 if options.quick else 11), options)
+    return show("recording", measured(60 if options.quick else SECONDS, 3 if options.quick else 11), options)
 
 
 if __name__ == "__main__":

@@ -77,7 +77,9 @@ def _database() -> tuple[Finding, ...]:
                 "sql",
                 ("CREATE INDEX CONCURRENTLY activities_lead_id_idx ON activities (lead_id);",),
                 ("DROP INDEX CONCURRENTLY activities_lead_id_idx;",),
-                Proof("on a copy of the database", "SELECT count(*) FROM activities WHERE lead_id = $1", 61.3, 0.0412, 25),
+                Proof(
+                    "on a copy of the database", "SELECT count(*) FROM activities WHERE lead_id = $1", 61.3, 0.0412, 25
+                ),
             ),
         ),
         Finding(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from scaleworthy.capacity import Capacity, GrowthNeed, ResourceUse
 from scaleworthy.report.model import Bottleneck, CapacityRow, GrowthRow, Measured
-from scaleworthy.units import three_digits
+from scaleworthy.units import format_ratio, three_digits
+
+MOST = 0.5
 
 
 def capacity_rows(capacity: Capacity) -> tuple[CapacityRow, ...]:
@@ -34,7 +36,22 @@ def bottleneck(capacity: Capacity) -> Bottleneck | None:
     limiting = capacity.limiting
     if limiting is None:
         return None
-    return Bottleneck(limiting.resource, limiting.explanation, limiting.evidence, limiting.next_resource)
+    return Bottleneck(_who(capacity), limiting.explanation, limiting.evidence, limiting.next_resource)
+
+
+def _who(capacity: Capacity) -> str:
+    """Return the limiting resource's name; of a full machine, who filled it where one role took most."""
+    limiting = capacity.limiting
+    if limiting is None or limiting.key != "host":
+        return limiting.resource if limiting else ""
+    host = next((use.usage for use in capacity.uses if use.resource.key == "host"), 0.0)
+    roles = [use for use in capacity.uses if use.resource.key.startswith("cpu:")]
+    top = max(roles, key=lambda use: use.usage, default=None)
+    if top is None or host <= 0 or top.usage < MOST * host:
+        return limiting.resource
+    return (
+        f"the machine's CPU, {format_ratio(min(1.0, top.usage / host))} of it {top.resource.name.removesuffix(' CPU')}"
+    )
 
 
 def growth_rows(capacity: Capacity) -> tuple[GrowthRow, ...]:
