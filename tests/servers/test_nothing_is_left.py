@@ -15,6 +15,7 @@ import psutil
 import psycopg
 import pytest
 
+import scaleworthy
 from scaleworthy.servers import Patience, Postgres, Valkey
 from scaleworthy.servers.folders import make_folders, sweep
 
@@ -204,6 +205,8 @@ def test_only_folders_of_dead_owners_are_swept(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="this run is not root's already")
 def test_it_works_for_a_user_who_is_not_root() -> None:
     """As uid 65534, in a mount namespace where what that user could not read on the way to Python is uncovered."""
+    if shut := _shut_around_the_checkout():
+        pytest.skip(f"others cannot enter {shut}, where this checkout is: another user cannot run what is in it")
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-c", NOT_ROOT, "sh", sys.executable, _hidden(), _prefix_in_hidden()],
         capture_output=True,
@@ -233,6 +236,13 @@ with Postgres.start() as postgres, Valkey.start() as valkey:
     print(os.getuid(), postgres.run_sql("SELECT 1"), "PONG" if redis.Redis.from_url(valkey.url).ping() else "")
 '
 """
+
+
+def _shut_around_the_checkout() -> str:
+    """Return the first folder on the way to the environment or to the sources that others cannot enter, or nothing."""
+    ways = [Path(sys.prefix), Path(scaleworthy.__file__).resolve().parent]
+    folders = [folder for way in ways for folder in (*reversed(way.parents), way)]
+    return next((str(folder) for folder in folders if not folder.stat().st_mode & 0o001), "")
 
 
 def _hidden() -> str:
