@@ -2,7 +2,7 @@
 
 Flat: one process sends 10 million requests to nginx in a closed loop; its resident memory is read after the first million and at the end.
 User: resident memory with 20,000 idle declarative users (each answered once, then thinking) less that with 100, divided by the
-difference. Fair to whom: no peer is run here; k6 grows by some 235 MB and oha by some 180 MB per million requests (docs/benchmarks.md).
+difference. Fair to whom: no peer is run here; it is a claim about ourselves.
 """
 
 from __future__ import annotations

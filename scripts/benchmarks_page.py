@@ -19,8 +19,9 @@ runs them all, `python benchmarks/bench_load.py --keep` one of them and keeps it
 turns; what counts is CPU time per request, because rates on a small machine are the server's limit. *Ratio* says how many times
 better ours is than the peer's. Machines of this kind are noisy: figures that differ by less than 10 % do not differ.
 
-The bar that is missed is ten times k6: on this machine k6 costs 44 to 57 µs a request, and a tenth of that is less than wrk costs,
-which does little but send and receive.
+Rows that say **missed** are the cases we lose. Ten times k6: where a tenth of k6's cost is less than wrk's, which does little but
+send and receive, no generator of this kind gets there. find-limit: on the slow queue (170/s) five minutes hold too few answers for 5 %,
+and the lower bound on the M/M/8 queue is one search in a hundred short.
 """
 
 

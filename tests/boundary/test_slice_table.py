@@ -92,6 +92,7 @@ def test_a_damaged_block_is_refused_or_read_without_harm(rows, at: int, change: 
         table.load([(0, bytes(block))])
     except ValueError:
         return
+    assert table.span() in (None, (0, 1))
     table.histogram(range(len(KINDS)))
     table.quantile_per_second(range(len(KINDS)), q=0.99)
     table.per_second(range(len(KINDS)))

@@ -36,9 +36,9 @@ def test_every_yaml_block_is_a_plan_or_a_configuration(block: Code, tmp_path: Pa
     file.write_text(block.text)
 
     if "scenarios" in YAML(typ="safe").load(block.text):
-        load_plan(file)
+        assert load_plan(file).scenarios
     else:
-        load_config(file, environ=ENVIRON)
+        assert load_config(file, environ=ENVIRON).target.host
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_every_yaml_block_is_a_plan_or_a_configuration(block: Code, tmp_path: Pa
     + sorted({one.text for one in all_code("inline") if OBJECTIVE.fullmatch(one.text)}),
 )
 def test_every_objective_parses(text: str) -> None:
-    Objective.parse(text)
+    assert Objective.parse(str(Objective.parse(text))) == Objective.parse(text)
 
 
 def test_every_series_that_is_named_exists() -> None:

@@ -100,5 +100,5 @@ def _per_request(store: Store, measurement: Measurement, role: str) -> Measured:
         "ms",
         (min(shares), max(shares)) if len(shares) > 1 else None,
         answered,
-        "range over the probes that held",
+        "range over the probes that did not fail",
     )
