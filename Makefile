@@ -23,7 +23,7 @@ setup: .stamps/native ## virtual environment, pinned packages, Rust core
 .stamps/native: .stamps/venv pyproject.toml constraints.txt $(RUST)
 	@echo "setting up: packages and the Rust core (some minutes the first time, seconds later)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt maturin
-	PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 VIRTUAL_ENV="$$PWD/$(VENV)" $(BIN)/maturin develop --release --quiet --extras postgres,redis,servers,switchboard,dev
+	PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 VIRTUAL_ENV="$$PWD/$(VENV)" $(BIN)/maturin develop --release --quiet --extras all,dev
 	@touch $@
 
 demo: setup ## assess the reference backend end to end and leave report.html
@@ -31,7 +31,7 @@ demo: setup ## assess the reference backend end to end and leave report.html
 
 test: setup lint ## every check and test
 	cargo test --quiet --workspace --exclude scaleworthy-python
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 lint: setup ## formatting, types, layers, clippy
 	$(BIN)/python -m ruff check .

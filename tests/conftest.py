@@ -1,0 +1,6 @@
+"""What holds for every test: generated examples are judged by what they show, never by how long they take."""
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("facts", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("facts")
