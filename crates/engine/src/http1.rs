@@ -3,11 +3,13 @@ mod body;
 mod coding;
 mod exchange;
 mod head;
+mod kept;
 
 pub use body::Body;
 pub use coding::{Coding, DecodeError, decode};
 pub use exchange::{Exchange, State, Wants, Wrong};
 pub use head::{Head, parse_head};
+pub use kept::Kept;
 
 /// A complete answer, to be judged.
 #[derive(Debug, Clone, Copy)]

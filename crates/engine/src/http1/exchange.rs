@@ -1,8 +1,6 @@
 //! One answer, read from whatever pieces the network delivers. Keeps only what somebody will look at.
-use super::{Answer, Body, Coding, DecodeError, Head, decode, parse_head};
-
-/// A buffer that grew beyond this is given back after its answer.
-const KEPT_BYTES: usize = 16 * 1024;
+use super::kept::{Kept, reuse};
+use super::{Body, Head, parse_head};
 
 /// What the step wants to see of its answer.
 #[derive(Debug, Clone, Copy, Default)]
@@ -43,22 +41,15 @@ pub struct Exchange {
     /// Bytes of a head that is not complete yet.
     partial: Vec<u8>,
     reading: Option<Head>,
-    head: Vec<u8>,
-    body: Vec<u8>,
-    coding: Coding,
+    pub kept: Kept,
 }
 
 impl Exchange {
     /// Get ready for the next answer.
     pub fn reset(&mut self) {
         self.reading = None;
-        self.coding = Coding::Identity;
-        for buffer in [&mut self.partial, &mut self.head, &mut self.body] {
-            if buffer.capacity() > KEPT_BYTES {
-                *buffer = vec![];
-            }
-            buffer.clear();
-        }
+        reuse(&mut self.partial);
+        self.kept.reset();
     }
 
     /// Has any byte of the answer been seen?
@@ -100,9 +91,9 @@ impl Exchange {
                 continue;
             }
             if wants.head || (300..400).contains(&head.status) {
-                self.head.extend_from_slice(own);
+                self.kept.head.extend_from_slice(own);
             }
-            self.coding = head.coding;
+            self.kept.coding = head.coding;
             self.reading = Some(head);
             return self.feed_body(bytes, wants);
         }
@@ -112,16 +103,10 @@ impl Exchange {
         let Some(head) = &mut self.reading else {
             return Ok(State::More);
         };
-        let kept = &mut self.body;
-        let progress = head.body.feed(bytes, |piece| {
-            if wants.body {
-                if piece.len() > wants.body_bytes_max.saturating_sub(kept.len()) {
-                    return Err(Wrong::TooLarge);
-                }
-                kept.extend_from_slice(piece);
-            }
-            Ok(())
-        })?;
+        let kept = &mut self.kept;
+        let progress = head
+            .body
+            .feed(bytes, |piece| kept.keep_body(piece, wants))?;
         if !progress.done {
             return Ok(State::More);
         }
@@ -139,22 +124,5 @@ impl Exchange {
             .as_ref()
             .filter(|head| head.body == Body::UntilClose)
             .map(|head| head.status)
-    }
-
-    /// Undo the body's content coding.
-    pub fn decode(&mut self, bytes_max: usize) -> Result<(), DecodeError> {
-        if self.coding != Coding::Identity && !self.body.is_empty() {
-            self.body = decode(self.coding, &self.body, bytes_max)?;
-        }
-        Ok(())
-    }
-
-    /// What was kept.
-    pub fn answer(&self, status: u16) -> Answer<'_> {
-        Answer {
-            status,
-            head: &self.head,
-            body: &self.body,
-        }
     }
 }

@@ -2,7 +2,7 @@
 use std::os::fd::OwnedFd;
 
 use super::Worker;
-use crate::http1::Exchange;
+use crate::http1::{Exchange, Kept};
 use crate::record::{ErrorKind, phase};
 use crate::sys::{self, EventFlags};
 use crate::timers::Due;
@@ -37,14 +37,35 @@ pub struct Conn {
     pub used: bool,
     /// When the current stage of opening began.
     pub begun_ns: u64,
-    pub sent_ns: u64,
-    pub sent_end_ns: u64,
-    pub first_byte_ns: u64,
+    pub clocks: Clocks,
     /// When what it does has taken too long; `u64::MAX` for never.
     pub deadline_ns: u64,
     pub exchange: Exchange,
     /// What the socket would not take yet.
     pub rest: Vec<u8>,
+}
+
+/// Where a request runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// The connection's slot.
+    pub at: u32,
+}
+
+/// When the parts of an exchange happened.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Clocks {
+    pub sent_ns: u64,
+    pub sent_end_ns: u64,
+    pub first_byte_ns: u64,
+}
+
+impl Place {
+    /// Whose answer is read here, its clocks, and what was kept of it.
+    pub fn reading(self, slots: &mut [Slot]) -> Option<(u32, Clocks, &mut Kept)> {
+        let conn = slots[self.at as usize].conn.as_mut()?;
+        Some((conn.user, conn.clocks, &mut conn.exchange.kept))
+    }
 }
 
 impl Worker {
@@ -133,9 +154,7 @@ impl Worker {
                     idle_at: 0,
                     used: false,
                     begun_ns: now,
-                    sent_ns: 0,
-                    sent_end_ns: 0,
-                    first_byte_ns: 0,
+                    clocks: Clocks::default(),
                     deadline_ns: u64::MAX,
                     exchange: Exchange::default(),
                     rest: vec![],
@@ -206,8 +225,22 @@ impl Worker {
         }
     }
 
+    /// The same user sends another request where its last was answered, or on a new connection.
+    pub(super) fn send_again(&mut self, place: Place, user: u32, keep: bool) {
+        if keep {
+            if let Some(conn) = self.conn(place.at) {
+                conn.used = true;
+            }
+            self.send_request(place.at);
+        } else {
+            self.close(place.at);
+            self.open_for(user);
+        }
+    }
+
     /// The connection has done its work: keep it for the next, or close it.
-    pub(super) fn release(&mut self, at: u32, keep: bool) {
+    pub(super) fn release(&mut self, place: Place, keep: bool) {
+        let at = place.at;
         if !keep {
             return self.close(at);
         }

@@ -2,7 +2,7 @@
 use std::io;
 
 use super::Worker;
-use super::connections::{Conn, State};
+use super::connections::{Conn, Place, State};
 use crate::http1::{State as Reading, Wrong};
 use crate::record::ErrorKind;
 use crate::sys::{self, EventFlags};
@@ -41,7 +41,7 @@ impl Worker {
             let Some(user) = self.conn(at).map(|conn| conn.user) else {
                 return;
             };
-            self.release(at, true);
+            self.release(Place { at }, true);
             return self.fail(user, ErrorKind::Template, || text);
         }
         let sent_ns = self.clock();
@@ -64,10 +64,10 @@ impl Worker {
             _ => self.sending.as_slice(),
         };
         conn.exchange.reset();
-        conn.first_byte_ns = 0;
-        conn.sent_ns = sent_ns;
+        conn.clocks.first_byte_ns = 0;
+        conn.clocks.sent_ns = sent_ns;
         let put = conn.put(bytes, &mut self.cipher);
-        conn.sent_end_ns = sys::now_ns();
+        conn.clocks.sent_end_ns = sys::now_ns();
         step.bytes_sent += bytes.len() as u64;
         self.set_deadline(at, sent_ns.saturating_add(self.plan.timeout_ns));
         self.after_put(at, put);
@@ -113,7 +113,7 @@ impl Worker {
         }
         let rest = std::mem::take(&mut conn.rest);
         let put = conn.put_raw(&rest);
-        conn.sent_end_ns = sys::now_ns();
+        conn.clocks.sent_end_ns = sys::now_ns();
         if matches!(put, Ok(true)) {
             self.watch_writable(at, false);
         }
@@ -199,13 +199,16 @@ impl Worker {
         let Some(request) = self.users[conn.user as usize].request(&self.plan) else {
             return;
         };
-        if conn.first_byte_ns == 0 {
-            conn.first_byte_ns = self.now_ns;
+        if conn.clocks.first_byte_ns == 0 {
+            conn.clocks.first_byte_ns = self.now_ns;
         }
         self.second.steps[request.series].bytes_received += bytes.len() as u64;
         match conn.exchange.feed(bytes, request.wants) {
             Ok(Reading::More) => {}
-            Ok(Reading::Done { status, keep_alive }) => self.answered(at, status, keep_alive),
+            Ok(Reading::Done { status, keep_alive }) => {
+                let keep = keep_alive && self.plan.keep_alive && conn.rest.is_empty();
+                self.answered(Place { at }, status, keep);
+            }
             Err(Wrong::Protocol(reason)) => {
                 self.break_off(at, ErrorKind::Protocol, || format!("got {reason}"))
             }
@@ -224,7 +227,7 @@ impl Worker {
         match conn.state {
             State::Idle => self.close(at),
             State::Busy => match conn.exchange.end() {
-                Some(status) => self.answered(at, status, false),
+                Some(status) => self.answered(Place { at }, status, false),
                 None => self.break_off(at, ErrorKind::Closed, || {
                     "closed before the answer was complete".into()
                 }),

@@ -1,7 +1,8 @@
 //! What an answer was worth: redirects, expectations, extractions, and the three clocks.
 use super::Worker;
+use super::connections::Place;
 use super::users::User;
-use crate::http1::{DecodeError, Exchange};
+use crate::http1::{DecodeError, Kept};
 use crate::plan::compile::Compiled;
 use crate::plan::redirect::Redirect;
 use crate::plan::request::Request;
@@ -27,24 +28,22 @@ enum Onward {
 }
 
 impl Worker {
-    /// The answer is complete.
-    pub(super) fn answered(&mut self, at: u32, status: u16, keep_alive: bool) {
+    /// The answer is complete; `keep` tells whether its connection may carry another request.
+    pub(super) fn answered(&mut self, place: Place, status: u16, keep: bool) {
         let done_ns = self.now_ns;
-        let Some(conn) = &mut self.slots[at as usize].conn else {
+        let Some((id, clocks, kept)) = place.reading(&mut self.slots) else {
             return;
         };
-        let id = conn.user;
         let user = &mut self.users[id as usize];
-        let keep = keep_alive && self.plan.keep_alive && conn.rest.is_empty();
-        user.hops_ns[0] += conn.sent_end_ns - conn.sent_ns;
-        user.hops_ns[1] += conn.first_byte_ns.saturating_sub(conn.sent_end_ns);
-        user.hops_ns[2] += done_ns - conn.first_byte_ns.min(done_ns);
+        user.hops_ns[0] += clocks.sent_end_ns - clocks.sent_ns;
+        user.hops_ns[1] += clocks.first_byte_ns.saturating_sub(clocks.sent_end_ns);
+        user.hops_ns[2] += done_ns - clocks.first_byte_ns.min(done_ns);
         if (300..400).contains(&status) {
-            match onward(&self.plan, user, &conn.exchange, status) {
+            match onward(&self.plan, user, kept, status) {
                 Onward::Stay => {}
-                Onward::Follow(redirect) => return self.follow(at, keep, redirect),
+                Onward::Follow(redirect) => return self.follow(place, id, keep, redirect),
                 Onward::Refuse(text) => {
-                    self.release(at, keep);
+                    self.release(place, keep);
                     return self.fail(id, ErrorKind::Redirect, || text);
                 }
             }
@@ -57,7 +56,7 @@ impl Worker {
             request,
             user.scenario as usize,
             &mut user.extracted,
-            &mut conn.exchange,
+            kept,
             status,
             self.examples_told[ErrorKind::ExpectStatus as usize],
         );
@@ -65,7 +64,7 @@ impl Worker {
             Ok(verdict) => verdict,
             Err((kind, text)) => {
                 // It cannot be read: as good as none.
-                self.release(at, keep);
+                self.release(place, keep);
                 return self.fail(id, kind, || text);
             }
         };
@@ -88,7 +87,7 @@ impl Worker {
         if let Some((kind, text)) = verdict.failed {
             self.tell(series, kind, text);
         }
-        self.release(at, keep);
+        self.release(place, keep);
         if !self.waiting.is_empty() {
             // Who waits longer goes first.
             self.serve_waiting();
@@ -106,28 +105,17 @@ impl Worker {
             .example(&mut self.examples_told, kind, || format!("{name}: {text}"));
     }
 
-    fn follow(&mut self, at: u32, keep: bool, redirect: Redirect) {
-        let Some(id) = self.conn(at).map(|conn| conn.user) else {
-            return;
-        };
+    fn follow(&mut self, place: Place, id: u32, keep: bool, redirect: Redirect) {
         let user = &mut self.users[id as usize];
         user.hops += 1;
         user.redirect = Some(Box::new(redirect));
-        if keep {
-            if let Some(conn) = self.conn(at) {
-                conn.used = true;
-            }
-            self.send_request(at);
-        } else {
-            self.close(at);
-            self.open_for(id);
-        }
+        self.send_again(place, id, keep);
     }
 }
 
 /// Where an answer sends us: followed within the origin, up to the plan's number of hops. A step that expects the
 /// redirect's own status keeps it.
-fn onward(plan: &Compiled, user: &User, exchange: &Exchange, status: u16) -> Onward {
+fn onward(plan: &Compiled, user: &User, kept: &Kept, status: u16) -> Onward {
     let Some(request) = user.request(plan) else {
         return Onward::Stay;
     };
@@ -137,7 +125,7 @@ fn onward(plan: &Compiled, user: &User, exchange: &Exchange, status: u16) -> Onw
     {
         return Onward::Stay;
     }
-    let Some(location) = exchange.answer(status).header("location") else {
+    let Some(location) = kept.answer(status).header("location") else {
         return Onward::Stay;
     };
     let location = String::from_utf8_lossy(location);
@@ -176,7 +164,7 @@ fn judge(
     request: &Request,
     scenario: usize,
     extracted: &mut Option<Box<[Option<Box<str>>]>>,
-    exchange: &mut Exchange,
+    kept: &mut Kept,
     status: u16,
     told: bool,
 ) -> Result<Verdict, (ErrorKind, String)> {
@@ -197,8 +185,7 @@ fn judge(
         });
     }
     if request.wants.body {
-        exchange
-            .decode(request.wants.body_bytes_max)
+        kept.decode(request.wants.body_bytes_max)
             .map_err(|error| match error {
                 DecodeError::TooLarge => {
                     let limit = request.wants.body_bytes_max;
@@ -213,7 +200,7 @@ fn judge(
                 ),
             })?;
     }
-    let answer = exchange.answer(status);
+    let answer = kept.answer(status);
     let json = if request.reads_json {
         serde_json::from_slice(answer.body).ok()
     } else {

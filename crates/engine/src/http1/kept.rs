@@ -1,0 +1,59 @@
+//! What is kept of one answer: only what somebody will look at.
+use super::{Answer, Coding, DecodeError, Wants, Wrong, decode};
+
+/// A buffer that grew beyond this is given back after its answer.
+const KEPT_BYTES: usize = 16 * 1024;
+
+/// The head and body of an answer, in buffers that are used again for the next. A head has the form of HTTP/1.1,
+/// whichever version brought it.
+#[derive(Debug, Default)]
+pub struct Kept {
+    pub head: Vec<u8>,
+    pub coding: Coding,
+    body: Vec<u8>,
+}
+
+impl Kept {
+    /// Get ready for the next answer.
+    pub fn reset(&mut self) {
+        self.coding = Coding::Identity;
+        for buffer in [&mut self.head, &mut self.body] {
+            reuse(buffer);
+        }
+    }
+
+    /// Take the next piece of the body, if the body is wanted.
+    pub fn keep_body(&mut self, piece: &[u8], wants: Wants) -> Result<(), Wrong> {
+        if wants.body {
+            if piece.len() > wants.body_bytes_max.saturating_sub(self.body.len()) {
+                return Err(Wrong::TooLarge);
+            }
+            self.body.extend_from_slice(piece);
+        }
+        Ok(())
+    }
+
+    /// Undo the body's content coding.
+    pub fn decode(&mut self, bytes_max: usize) -> Result<(), DecodeError> {
+        if self.coding != Coding::Identity && !self.body.is_empty() {
+            self.body = decode(self.coding, &self.body, bytes_max)?;
+        }
+        Ok(())
+    }
+
+    pub fn answer(&self, status: u16) -> Answer<'_> {
+        Answer {
+            status,
+            head: &self.head,
+            body: &self.body,
+        }
+    }
+}
+
+/// Empty a buffer that is used again; one that grew large is given back.
+pub fn reuse(buffer: &mut Vec<u8>) {
+    if buffer.capacity() > KEPT_BYTES {
+        *buffer = vec![];
+    }
+    buffer.clear();
+}
