@@ -55,6 +55,9 @@ pub struct Target {
     pub host: String,
     pub port: u16,
     pub addresses: Vec<std::net::IpAddr>,
+    /// How long looking the name up took; None for an address, which needs no looking up.
+    #[serde(default)]
+    pub lookup_ns: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -21,6 +21,8 @@ pub struct Compiled {
     pub feeders: Feeders,
     pub origin: Origin,
     pub addresses: Vec<SocketAddr>,
+    /// How long looking the target's name up took, where it is a name.
+    pub lookup_ns: Option<u64>,
     pub connections_max: usize,
     pub timeout_ns: u64,
     pub connect_timeout_ns: u64,
@@ -68,6 +70,15 @@ impl Compiled {
             .iter()
             .position(|chance| drawn < *chance)
             .unwrap_or(self.scenarios.len() - 1)
+    }
+
+    /// The series of the first request there is: what concerns the target as a whole is told there.
+    pub fn first_series(&self) -> Option<usize> {
+        let mut steps = self.scenarios.iter().flat_map(|scenario| &scenario.steps);
+        steps.find_map(|step| match step {
+            CompiledStep::Request(request) => Some(request.series),
+            CompiledStep::Think { .. } => None,
+        })
     }
 
     /// When the stages end, in ns from the start.
@@ -136,6 +147,7 @@ pub fn compile(plan: &Plan, cores: usize) -> Result<Compiled, Problems> {
             .iter()
             .map(|ip| SocketAddr::new(*ip, origin.port))
             .collect(),
+        lookup_ns: plan.target.lookup_ns,
         origin,
         connections_max: plan.http.connections_max.unwrap_or(usize::MAX),
         timeout_ns: plan.http.timeout_ns.unwrap_or(u64::MAX),
