@@ -84,6 +84,7 @@ pub struct Worker {
     end_ns: u64,
     starts_left: u64,
     starts_made: u64,
+    levels_set: u64,
     // Who is there.
     users: Slab<User>,
     ready: VecDeque<u32>,
@@ -158,6 +159,7 @@ impl Worker {
             end_ns,
             starts_left: plan.count.map_or(u64::MAX, |count| share.of(count)),
             starts_made: 0,
+            levels_set: 0,
             users: Slab::new(),
             ready: VecDeque::new(),
             parked: vec![],
