@@ -22,7 +22,7 @@ def test_the_flags_are_those_of_the_help_and_each_has_a_line() -> None:
     shown = set(re.findall(r"^│ (?:\* +)?(--[a-z-]+)", scaleworthy("load", "--help").out, re.MULTILINE))
     assert shown == {
         "--target", "--rate", "--users", "--for", "--count", "--stages", "--arrivals", "--connections-max", "--seed", "--i-own",
-        "--objective", "--out", "--json",
+        "--environment", "--objective", "--out", "--json",
     }  # fmt: skip
 
 

@@ -33,6 +33,10 @@ def test_stages_start_at_the_level_that_is_given() -> None:
     assert levels(native(rate="20/s", stages="1m:100")) == [(MINUTE, 20.0, 100.0)]
 
 
+def test_a_stage_of_no_length_changes_the_level_at_once() -> None:
+    assert levels(native(rate="5/s", stages="1m:5/s,0s:20/s,1m:20/s")) == [(MINUTE, 5.0, 5.0), (MINUTE, 20.0, 20.0)]
+
+
 def test_stages_are_rates_where_they_say_so_or_a_rate_is_given() -> None:
     assert native(stages="1m:100/s")["kind"] == "open"
     assert native(stages="1m:600/m")["stages"][0]["to"] == 10.0
@@ -67,7 +71,7 @@ def test_a_counted_open_run_lasts_long_enough_for_its_count() -> None:
         ({"stages": "1m:1,1m:1/s"}, "all be rates"),
         ({"stages": "1m"}, "stage 1 must be duration:level"),
         ({"stages": "1m:1,,1m:1"}, "stage 2 must be duration:level"),
-        ({"stages": "0s:5"}, "must last above 0"),
+        ({"stages": "0s:5"}, "one must last"),
         ({"rate": "5/s", "for": "8d"}, "at most 7d"),
     ],
 )

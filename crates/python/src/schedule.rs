@@ -7,8 +7,7 @@ use scaleworthy_engine as engine;
 const PREVIEW_MAX: usize = 10_000_000;
 
 #[pyfunction]
-#[expect(clippy::too_many_arguments, reason = "keyword arguments, in Python")]
-#[pyo3(signature = (*, stages, arrivals, seed, thread = 0, threads = 1, limit = 100_000, gamma_shape = 1.0))]
+#[pyo3(signature = (*, stages, arrivals, seed, thread = 0, threads = 1, limit = 100_000))]
 pub fn schedule_preview(
     py: Python<'_>,
     stages: Vec<(u64, f64, f64)>,
@@ -17,17 +16,13 @@ pub fn schedule_preview(
     thread: u64,
     threads: u64,
     limit: usize,
-    gamma_shape: f64,
 ) -> PyResult<Vec<u64>> {
-    let spacing = match arrivals {
-        "constant" => engine::Spacing::Even,
-        "poisson" => engine::Spacing::POISSON,
-        "gamma" if gamma_shape > 0.0 && gamma_shape <= 1e6 => {
-            engine::Spacing::Random { shape: gamma_shape }
-        }
+    let kind = match arrivals {
+        "constant" => engine::LoadKind::Constant,
+        "poisson" => engine::LoadKind::Poisson,
         other => {
             return Err(PyValueError::new_err(format!(
-                "arrivals must be 'constant', 'poisson' or 'gamma' with a gamma_shape above 0, got {other:?}"
+                "arrivals must be 'constant' or 'poisson', got {other:?}"
             )));
         }
     };
@@ -50,7 +45,7 @@ pub fn schedule_preview(
             to,
         })
         .collect();
-    Ok(py.detach(|| engine::preview(&stages, spacing, seed, thread, threads, limit)))
+    Ok(py.detach(|| engine::preview(&stages, kind, seed, thread, threads, limit)))
 }
 
 #[pyfunction]

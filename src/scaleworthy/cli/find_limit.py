@@ -19,6 +19,7 @@ def find_limit(
     /,
     *,
     target_url: Annotated[str | None, Parameter(name="--target", group=SHAPE, metavar="URL")] = None,
+    environment: Annotated[str | None, Parameter(group=SHAPE, metavar="NAME")] = None,
     connections_max: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
     seed: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
     i_own: Annotated[
@@ -52,8 +53,9 @@ def find_limit(
     limit, 130 it was stopped (Ctrl-C): what was found until then is shown.
 
     Args:
-        target: A URL, or a plan file.
+        target: A URL, a plan file, or an Artillery script.
         target_url: Load this URL instead of the plan file's target. [default: the file's]
+        environment: Of an Artillery script: lay this part of its config.environments over its config. [default: none]
         connections_max: Connections open at once; a start that waits for one is timed from its plan. [default: 1000]
         seed: Repeat the same random choices. [default: drawn, and printed]
         i_own: Required for a target that is not on loopback: its host, to say that you may load it. May be repeated.
@@ -77,7 +79,12 @@ def find_limit(
 
     check_file(json_to, "--json")
     plan = plan_from(
-        target, target=target_url, connections_max=connections_max, objectives=objective, seed=seed
+        target,
+        target=target_url,
+        environment=environment,
+        connections_max=connections_max,
+        objectives=objective,
+        seed=seed,
     ).seeded()
     settings = replace(
         SearchSettings.quick() if quick else SearchSettings(),

@@ -15,6 +15,7 @@ def load(
     /,
     *,
     target_url: Annotated[str | None, Parameter(name="--target", group=SHAPE, metavar="URL")] = None,
+    environment: Annotated[str | None, Parameter(group=SHAPE, metavar="NAME")] = None,
     rate: Annotated[str | None, Parameter(group=SHAPE, metavar="N/TIME")] = None,
     users: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
     duration: Annotated[str | None, Parameter(name="--for", group=SHAPE, metavar="TIME")] = None,
@@ -34,14 +35,16 @@ def load(
 ) -> int:
     """Send requests on a schedule; report response time from the planned start.
 
-    TARGET is a URL, such as http://127.0.0.1:8000/, or a plan file (docs/reference/plan.md). Without a shape a URL
-    is loaded by 10 users for 30 s.
+    TARGET is a URL, such as http://127.0.0.1:8000/, a plan file (docs/reference/plan.md), or an Artillery script, which
+    runs as it is (docs/guide/from-artillery.md). Without a shape a URL is loaded by 10 users for 30 s.
 
     Examples:
 
         scaleworthy load http://127.0.0.1:8000/ --rate 500/s
 
         scaleworthy load plan.yaml --users 50 --for 2m --out run.sw
+
+        scaleworthy load artillery.yml --environment staging --for 1m
 
         scaleworthy load http://127.0.0.1:8000/ --rate 500/s --json - | jq .response_ms.p99
 
@@ -51,11 +54,13 @@ def load(
     (do not quote the run).
 
     Args:
-        target: A URL, or a plan file.
+        target: A URL, a plan file, or an Artillery script.
         target_url: Load this URL instead of the plan file's target. [default: the file's]
+        environment: Of an Artillery script: lay this part of its config.environments over its config. [default: none]
         rate: Arrivals per time (open), such as 500/s or 30/m: they do not wait for answers.
         users: Concurrent users (closed): each starts again when its answers are there.
-        duration: How long new requests may start, such as 30s or 5m. [default: 30s]
+        duration: How long new requests may start, such as 30s or 5m; a file's stages are shortened or stretched to it.
+            [default: 30s]
         count: End after this many starts instead. [default: no count]
         stages: Levels over time, such as 2m:100,5m:100,1m:0: each is reached linearly from the one before, the first
             from --rate or --users, or from 0; 2m:100/s is a rate. [default: none]
@@ -77,6 +82,7 @@ def load(
     plan = plan_from(
         target,
         target=target_url,
+        environment=environment,
         load=_shape(rate=rate, users=users, duration=duration, count=count, stages=stages, arrivals=arrivals),
         connections_max=connections_max,
         objectives=objective,

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scaleworthy.cli.results import say
 from scaleworthy.errors import InvalidInput, UsageError
+from scaleworthy.units import parse_duration_ns
 
 if TYPE_CHECKING:
     from scaleworthy.load import Plan
@@ -29,13 +31,16 @@ def plan_from(
     connections_max: int | None = None,
     objectives: Sequence[str] = (),
     seed: int | None = None,
+    environment: str | None = None,
 ) -> Plan:
     """Return the plan of *source*, the command line's parts put in place of its own; objectives replace the file's.
+
+    What a front end has to say about the file (such as an Artillery script's keys that do nothing here) goes to standard error.
 
     Raises:
         UsageError: The source cannot be read, or a part is not what it should be; options are named as they are typed.
     """
-    from scaleworthy.load import load_plan, plan_for_url
+    from scaleworthy.load import Wishes, plan_for_url, read_plan
 
     try:
         if is_url(source):
@@ -43,6 +48,8 @@ def plan_from(
                 raise UsageError(
                     "--target is for a plan file; the URL is the target already", hint="leave one of them out"
                 )
+            if environment is not None:
+                raise UsageError("--environment is for an Artillery script, not for a URL", hint="leave it out")
             plan = plan_for_url(source)
         elif _ADDRESS.fullmatch(source) and not Path(source).exists():
             raise UsageError(
@@ -50,10 +57,14 @@ def plan_from(
                 hint=f"write http://{source}",
             )
         else:
-            plan = load_plan(source, target=target)
+            wishes = Wishes(target=target, environment=environment, has_load=bool(load))
+            imported = read_plan(source, wishes)
+            for note in imported.notes:
+                say(f"note: {note}")
+            plan = imported.plan
         parts: dict[str, Any] = {}
         if load:
-            parts["load"] = {**_level_of(plan), **load} if load.keys() <= {"for", "count"} else dict(load)
+            parts["load"] = _load_of(plan, load)
         if objectives:
             parts["objectives"] = list(objectives)
         if seed is not None:
@@ -71,6 +82,15 @@ def plan_from(
             [_as_options(problem) for problem in error.problems],
             hint="--help lists the options, docs/reference/objectives.md what an objective may say",
         ) from None
+
+
+def _load_of(plan: Plan, load: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the load that the command line asks for; what it leaves open is the plan's own."""
+    if not load.keys() <= {"for", "count"}:
+        return dict(load)
+    if load.keys() == {"for"} and plan.load.stages is not None and isinstance(load["for"], str):
+        return plan.load.within(parse_duration_ns(load["for"]))
+    return {**_level_of(plan), **load}
 
 
 def _level_of(plan: Plan) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A Plan from a YAML file; every problem is listed at once, each with its line and its path."""
+"""A Plan from a plan file (docs/reference/plan.md); every problem is listed at once, each with its line and its path."""
 
 from __future__ import annotations
 
@@ -7,25 +7,24 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from scaleworthy.errors import InvalidInput
+from scaleworthy.load.import_.imported import Document, Imported, Wishes
 from scaleworthy.load.plan import Plan
 from scaleworthy.load.problems import located, path_text
-from scaleworthy.load.yaml_lines import line_of, read_yaml
+from scaleworthy.load.yaml_lines import line_of
 
 
-def load_plan(path: Path | str, *, target: str | None = None) -> Plan:
-    """Return the plan in the YAML file *path*; *target* is used in place of its own.
+def plan_of(document: Document, wishes: Wishes) -> Imported:
+    """Return the plan that a plan file's mapping describes.
 
     Raises:
-        UsageError: The file cannot be read.
         InvalidInput: Every problem, each as `plan.yaml:12: scenarios[0].steps[1].expect.status: must be …, got …`.
     """
-    path = Path(path)
-    data, lines = read_yaml(path, what="plan", wanted="target and scenarios", hint=_hint(path))
-    if target is not None:
-        data = {**data, "target": target}
+    path = document.path
+    data = document.data if wishes.target is None else {**document.data, "target": wishes.target}
     try:
-        return Plan.model_validate(data, context={"folder": path.parent})
+        return Imported(Plan.model_validate(data, context={"folder": path.parent}), data)
     except ValidationError as error:
+        lines = {loc: line for loc, (line, _) in document.places.items()}
         problems = sorted((line_of(loc, lines), path_text(loc), text) for loc, text in located(error, Plan))
         raise InvalidInput(
             str(path),
@@ -34,7 +33,8 @@ def load_plan(path: Path | str, *, target: str | None = None) -> Plan:
         ) from None
 
 
-def _hint(path: Path) -> str | None:
+def near_files(path: Path) -> str:
+    """Return what to do when there is no file *path*: the plan files beside it."""
     near = sorted(other.name for other in path.parent.glob("*.y*ml"))[:5] if path.parent.is_dir() else []
     return (
         f"in {path.parent} there is {', '.join(near)}"

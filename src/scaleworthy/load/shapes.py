@@ -1,7 +1,8 @@
 """How much load, when: arrivals per second (open) or concurrent users (closed), constant or in stages.
 
 A stage `2m:100` changes the level linearly from the one before it to 100 within two minutes. The first stage starts at
-`rate` or `users` where one is given, else at 0: `2m:100,5m:100,1m:0` climbs, holds and comes down again, as in k6.
+`rate` or `users` where one is given, else at 0: `2m:100,5m:100,1m:0` climbs, holds and comes down again, as in k6. A
+stage of no length, `0s:100`, changes the level at once.
 Levels are starts per second where `rate` is given or each level says so (`2m:100/s`), else users.
 """
 
@@ -41,13 +42,13 @@ def parse_stages(text: str) -> list[Stage]:
             duration_ns, value = parse_duration_ns(duration), parse_rate_per_s(level)
         except UsageError as error:
             raise UsageError(f"{wanted}: {error.message}") from error
-        if not 0 < duration_ns <= DURATION_MAX_NS or value > RATE_MAX_PER_S:
-            raise UsageError(
-                f"stage {number} must last above 0 and at most 7d, and ask for at most 10000000, got {part.strip()!r}"
-            )
+        if duration_ns > DURATION_MAX_NS or value > RATE_MAX_PER_S:
+            raise UsageError(f"stage {number} must last at most 7d, and ask for at most 10000000, got {part.strip()!r}")
         stages.append((duration_ns, value, "/" in level))
     if len(stages) > STAGES_MAX:
         raise UsageError(f"at most {STAGES_MAX} stages, got {len(stages)}")
+    if not any(duration_ns for duration_ns, _, _ in stages):
+        raise UsageError(f"a stage of no length (0s:100) only changes the level; one must last, got {text!r}")
     if len({rate for _, _, rate in stages}) > 1:
         raise UsageError(f"stages must all be rates (100/s) or all be users (100), got {text!r}")
     return stages
@@ -123,6 +124,14 @@ class Load(PlanPart):
         """Whether levels are starts per second rather than users."""
         return self.rate_per_s is not None or (self.users is None and bool(self.stages) and self.stages[0][2])  # type: ignore[index]
 
+    def within(self, duration_ns: int) -> dict[str, Any]:
+        """Return a staged load in the plan file's form, its stages shortened or stretched to *duration_ns* in all."""
+        assert self.stages is not None, "only stages can be shortened"
+        whole_ns = sum(ns for ns, _, _ in self.stages)
+        stages = [(ns and max(1, ns * duration_ns // whole_ns), level, rate) for ns, level, rate in self.stages]
+        form = self.model_dump(by_alias=True, exclude_none=True, exclude={"stages"}, mode="json")
+        return form | {"stages": _write_stages(stages)}
+
     def describe(self) -> str:
         """Return the shape in words."""
         level = f"{self.rate_per_s:g}/s" if self.rate_per_s else f"{self.users} users" if self.users else "0"
@@ -138,7 +147,8 @@ class Load(PlanPart):
         stages = []
         if self.stages is not None:
             for duration_ns, level, _ in self.stages:
-                stages.append({"duration_ns": duration_ns, "from": start, "to": level})
+                if duration_ns:
+                    stages.append({"duration_ns": duration_ns, "from": start, "to": level})
                 start = level
         else:
             stages.append({"duration_ns": self._duration_ns(), "from": start, "to": start})

@@ -1,0 +1,76 @@
+"""Which front end reads a file: it is recognised by what it holds, not by its name.
+
+A further format is one entry of `FORMATS`: whether a document is one, and what plan it becomes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scaleworthy.errors import UsageError
+from scaleworthy.load.front_yaml import near_files, plan_of
+from scaleworthy.load.import_.artillery import artillery_plan, is_artillery
+from scaleworthy.load.import_.imported import Document, Imported, Wishes
+from scaleworthy.load.plan import Plan
+from scaleworthy.load.yaml_lines import parse_yaml, read_text
+
+_SCRIPTS = {".js", ".cjs", ".mjs", ".ts", ".mts", ".cts"}
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A kind of file.
+
+    Attributes:
+        name: In messages, after "an" or "a".
+        recognises: Whether the mapping that a file holds is of this kind.
+        imported: The plan of such a file.
+    """
+
+    name: str
+    recognises: Callable[[Mapping[str, Any]], bool]
+    imported: Callable[[Document, Wishes], Imported]
+
+
+FORMATS = (Format("Artillery script", is_artillery, artillery_plan),)
+"""In the order in which they are tried; what none of them recognises is a plan file."""
+
+
+def read_plan(path: Path | str, wishes: Wishes | None = None) -> Imported:
+    """Return the plan of a file in any of the formats, with what must be said about it.
+
+    Raises:
+        UsageError: The file cannot be read, or a wish does not fit it.
+        InvalidInput: Every problem, each with its line.
+    """
+    path, wishes = Path(path), wishes or Wishes()
+    if path.suffix.lower() in _SCRIPTS:
+        raise UsageError(
+            f"{path.name} is JavaScript, which is not run",
+            hint="give the test as YAML or JSON, or write it as a Python scenario",
+        )
+    text = read_text(path, what="plan", hint=near_files(path))
+    data, places = parse_yaml(text, path, what="plan", wanted="target and scenarios")
+    document = Document(path, data, places)
+    for kind in FORMATS:
+        if kind.recognises(data):
+            return kind.imported(document, wishes)
+    if wishes.environment is not None:
+        raise UsageError(
+            f"--environment is for an Artillery script with config.environments; {path.name} is a plan file",
+            hint="leave it out",
+        )
+    return plan_of(document, wishes)
+
+
+def load_plan(path: Path | str, *, target: str | None = None) -> Plan:
+    """Return the plan in the file *path*, whichever of the formats it has; *target* is used in place of its own.
+
+    Raises:
+        UsageError: The file cannot be read.
+        InvalidInput: Every problem, each as `plan.yaml:12: scenarios[0].steps[1].expect.status: must be …, got …`.
+    """
+    return read_plan(path, Wishes(target=target)).plan
