@@ -201,11 +201,12 @@ class NullServer:
 def schedule_preview(
     *,
     stages: Sequence[tuple[int, float, float]],
-    arrivals: Literal["constant", "poisson"],
+    arrivals: Literal["constant", "poisson", "gamma"],
     seed: int,
     thread: int = 0,
     threads: int = 1,
     limit: int = 100_000,
+    gamma_shape: float = 1.0,
 ) -> list[int]:
     """Return when one thread of a run plans its starts, in ns from the start; a stage is (duration_ns, from, to)."""
 

@@ -15,12 +15,20 @@ STAGES = st.lists(st.tuples(st.integers(1, 3 * S), LEVELS, LEVELS), min_size=1, 
 
 
 @settings(max_examples=150, deadline=None)
-@given(stages=STAGES, arrivals=st.sampled_from(["constant", "poisson"]), seed=st.integers(0, 2**64 - 1), data=st.data())
+@given(
+    stages=STAGES,
+    arrivals=st.sampled_from(["constant", "poisson", "gamma"]),
+    seed=st.integers(0, 2**64 - 1),
+    data=st.data(),
+)
 def test_rust_plans_what_the_reference_plans(stages, arrivals, seed, data):
     threads = data.draw(st.integers(1, 4))
     thread = data.draw(st.integers(0, threads - 1))
-    got = schedule_preview(stages=stages, arrivals=arrivals, seed=seed, thread=thread, threads=threads)
-    wanted = list(planned(stages, arrivals, seed, thread, threads))
+    shape = data.draw(st.sampled_from([0.3, 2.0, 5.0])) if arrivals == "gamma" else 1.0
+    got = schedule_preview(
+        stages=stages, arrivals=arrivals, seed=seed, thread=thread, threads=threads, gamma_shape=shape
+    )
+    wanted = list(planned(stages, arrivals, seed, thread, threads, shape))
     end_ns = sum(stage[0] for stage in stages)
 
     # A start on the very edge of the end may fall to either side: areas are sums of floats.
@@ -58,6 +66,7 @@ def test_users_come_where_the_rounded_level_passes_them():
         ({"stages": [(0, 1.0, 1.0)]}, "above 0"),
         ({"stages": [(S, -1.0, 1.0)]}, "levels"),
         ({"limit": 10**9}, "at most"),
+        ({"arrivals": "gamma", "gamma_shape": 0.0}, "above 0"),
     ],
 )
 def test_a_preview_of_what_cannot_be_is_refused(changes, wanted):

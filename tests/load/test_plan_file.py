@@ -43,7 +43,13 @@ def problems_of(folder: Path, text: str) -> tuple[str, ...]:
 def test_a_plan_file_becomes_the_engines_plan(tmp_path: Path) -> None:
     native = load_plan(written(tmp_path, GOOD)).to_native(addresses=["127.0.0.1"])
 
-    assert native["target"] == {"scheme": "http", "host": "127.0.0.1", "port": 8000, "addresses": ["127.0.0.1"]}
+    assert native["target"] == {
+        "scheme": "http",
+        "host": "127.0.0.1",
+        "port": 8000,
+        "addresses": ["127.0.0.1"],
+        "lookup_ns": None,
+    }
     assert native["http"]["timeout_ns"] == 10 * 10**9
     assert native["feeders"] == [{"columns": ["key"], "rows": [["a"], ["b"]], "order": "random"}]
     assert native["load"]["stages"] == [{"duration_ns": 30 * 10**9, "from": 50.0, "to": 50.0}]

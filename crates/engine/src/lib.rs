@@ -27,4 +27,4 @@ pub use null_server::{NullOptions, NullServer, Service};
 pub use plan::Problems;
 pub use record::{ErrorKind, Sample, Series, Tick, Unit};
 pub use runner::{Run, RunError};
-pub use schedule::{Arrivals, LoadKind, Stage, UserLevels, preview};
+pub use schedule::{Arrivals, LoadKind, Spacing, Stage, UserLevels, preview};

@@ -55,6 +55,9 @@ pub struct Target {
     pub host: String,
     pub port: u16,
     pub addresses: Vec<std::net::IpAddr>,
+    /// How long looking the name up took; None for an address, which needs no looking up.
+    #[serde(default)]
+    pub lookup_ns: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -172,9 +175,36 @@ pub struct Load {
     pub kind: Kind,
     #[serde(default)]
     pub arrivals: Option<ArrivalsKind>,
+    /// With Gamma arrivals: the shape of the gaps' distribution.
+    #[serde(default = "poisson_shape")]
+    pub gamma_shape: f64,
+    /// With recorded arrivals: when each one is planned, in order, and which scenario it runs (empty: by weight).
+    #[serde(default)]
+    pub times_ns: Vec<u64>,
+    #[serde(default)]
+    pub scenarios: Vec<u32>,
+    /// How often each arriving user goes through a scenario before it leaves.
+    #[serde(default)]
+    pub iterations: Iterations,
     pub stages: Vec<StageSpec>,
     #[serde(default)]
     pub count: Option<u64>,
+}
+
+fn poisson_shape() -> f64 {
+    1.0
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Iterations {
+    pub min: u32,
+    pub max: u32,
+}
+
+impl Default for Iterations {
+    fn default() -> Self {
+        Self { min: 1, max: 1 }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -189,6 +219,8 @@ pub enum Kind {
 pub enum ArrivalsKind {
     Constant,
     Poisson,
+    Gamma,
+    Recorded,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]

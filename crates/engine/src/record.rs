@@ -73,8 +73,8 @@ impl ErrorKind {
     }
 }
 
-/// The parts of a service time, in the order in which they happen (names are resolved before a run starts).
-pub const PHASES: [&str; 5] = ["connect", "tls", "send", "wait", "receive"];
+/// The parts of a request, in the order in which they happen. Names are looked up beside the requests: no request waits.
+pub const PHASES: [&str; 6] = ["dns", "connect", "tls", "send", "wait", "receive"];
 
 /// One step's second.
 #[derive(Default)]
@@ -98,11 +98,12 @@ pub struct StepSecond {
 
 /// Places in `StepSecond::phases`.
 pub mod phase {
-    pub const CONNECT: usize = 0;
-    pub const TLS: usize = 1;
-    pub const SEND: usize = 2;
-    pub const WAIT: usize = 3;
-    pub const RECEIVE: usize = 4;
+    pub const DNS: usize = 0;
+    pub const CONNECT: usize = 1;
+    pub const TLS: usize = 2;
+    pub const SEND: usize = 3;
+    pub const WAIT: usize = 4;
+    pub const RECEIVE: usize = 5;
 }
 
 impl StepSecond {

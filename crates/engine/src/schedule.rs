@@ -1,12 +1,14 @@
 //! When does each request start, and how many users are there?
 //!
 //! Model: the level of a stage runs straight from `from` to `to`. Open: arrival *k* is planned where the area under
-//! the rate reaches *k* (constant), or where it reaches a sum of exponential gaps (Poisson, by time rescaling).
-//! Closed: user *i* is there while the level, rounded half up, is above *i*.
-//! Threads share nothing: thread *t* of *T* takes constant arrivals *t*, *t + T*, ..., and a Poisson stream of its own
-//! at 1/T of the rate (the sum of Poisson streams is Poisson).
+//! the rate reaches *k* (constant), or where it reaches the sum of *k* random gaps of mean 1 (Poisson, Gamma: by time
+//! rescaling), or when the recording says. Closed: user *i* is there while the level, rounded half up, is above *i*.
+//! Threads share nothing: thread *t* of *T* takes arrivals *t*, *t + T*, ... of the one sequence.
 //! Units: nanoseconds from the start of the schedule; starts per second; users.
-use crate::rng::Rng;
+mod spacing;
+
+use spacing::Positions;
+pub use spacing::Spacing;
 
 /// A piece of the load shape: the level goes straight from `from` to `to`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,12 +22,10 @@ pub struct Stage {
 }
 
 /// How starts are laid out, or that users repeat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum LoadKind {
-    /// Evenly spaced starts.
-    Constant,
-    /// Starts at exponential gaps.
-    Poisson,
+    /// Starts that do not wait for answers.
+    Open(Spacing),
     /// A number of users, each starting again when it is done.
     Closed,
 }
@@ -73,20 +73,20 @@ pub struct Arrivals {
     at: usize,
     stage_start_ns: u64,
     stage_start_area: f64,
-    /// Constant: the index of the next arrival. Poisson: unused.
+    /// The number of the next arrival, over all threads.
     index: u64,
     stride: u64,
-    /// Poisson: the area reached so far and the thread's stream.
-    poisson: Option<(f64, Rng)>,
+    spacing: Spacing,
+    random: Option<Positions>,
 }
 
 impl Arrivals {
     /// The starts that thread `thread` of `threads` makes.
-    pub fn new(stages: Vec<Stage>, kind: LoadKind, seed: u64, thread: u64, threads: u64) -> Self {
-        let poisson = (kind == LoadKind::Poisson).then(|| {
-            let mut rng = Rng::of(seed, thread);
-            (rng.exponential() * threads as f64, rng)
-        });
+    pub fn new(stages: Vec<Stage>, spacing: Spacing, seed: u64, thread: u64, threads: u64) -> Self {
+        let random = match spacing {
+            Spacing::Random { shape } => Some(Positions::new(shape, seed, thread, threads)),
+            Spacing::Even | Spacing::Recorded(_) => None,
+        };
         Self {
             stages,
             at: 0,
@@ -94,21 +94,22 @@ impl Arrivals {
             stage_start_area: 0.0,
             index: thread,
             stride: threads,
-            poisson,
+            spacing,
+            random,
         }
     }
 
     fn wanted_area(&self) -> f64 {
-        match &self.poisson {
-            Some((area, _)) => *area,
+        match &self.random {
+            Some(positions) => positions.at(),
             None => self.index as f64,
         }
     }
 
     fn step(&mut self) {
-        match &mut self.poisson {
-            Some((area, rng)) => *area += rng.exponential() * self.stride as f64,
-            None => self.index += self.stride,
+        self.index += self.stride;
+        if let Some(positions) = &mut self.random {
+            positions.step();
         }
     }
 }
@@ -118,6 +119,11 @@ impl Iterator for Arrivals {
 
     /// Nanoseconds from the start of the schedule at which the next request is planned.
     fn next(&mut self) -> Option<u64> {
+        if let Spacing::Recorded(times) = &self.spacing {
+            let at = times.get(self.index as usize).copied();
+            self.step();
+            return at;
+        }
         let wanted = self.wanted_area();
         while let Some(stage) = self.stages.get(self.at).copied() {
             let endless = stage.duration_ns == u64::MAX;
@@ -216,13 +222,13 @@ fn crossing(stage: &Stage, users: u64) -> Option<u64> {
 /// The first `limit` starts of one thread, for looking at a plan and for comparing with the reference.
 pub fn preview(
     stages: &[Stage],
-    kind: LoadKind,
+    spacing: Spacing,
     seed: u64,
     thread: u64,
     threads: u64,
     limit: usize,
 ) -> Vec<u64> {
-    Arrivals::new(stages.to_vec(), kind, seed, thread, threads)
+    Arrivals::new(stages.to_vec(), spacing, seed, thread, threads)
         .take(limit)
         .collect()
 }

@@ -13,7 +13,7 @@ use std::sync::mpsc::SyncSender;
 use slab::Slab;
 
 use crate::plan::compile::Compiled;
-use crate::record::{ErrorKind, Second};
+use crate::record::{ErrorKind, Second, phase};
 use crate::sys::{self, Epoll, EventFlags, Events, Timer};
 use crate::timers::{Due, Timers};
 use crate::tls::TlsSetup;
@@ -84,6 +84,7 @@ pub struct Worker {
     end_ns: u64,
     starts_left: u64,
     starts_made: u64,
+    levels_set: u64,
     // Who is there.
     users: Slab<User>,
     ready: VecDeque<u32>,
@@ -158,6 +159,7 @@ impl Worker {
             end_ns,
             starts_left: plan.count.map_or(u64::MAX, |count| share.of(count)),
             starts_made: 0,
+            levels_set: 0,
             users: Slab::new(),
             ready: VecDeque::new(),
             parked: vec![],
@@ -194,9 +196,20 @@ impl Worker {
     /// # Errors
     /// What the operating system refuses to the loop itself; the last second is handed over all the same.
     pub fn run(mut self) -> io::Result<()> {
+        self.tell_lookup();
         let result = self.until_over();
         self.hand_over_last();
         result
+    }
+
+    /// The name was looked up before the start: once for all threads, so the first one tells it.
+    fn tell_lookup(&mut self) {
+        if self.share.thread == 0
+            && let Some(took_ns) = self.plan.lookup_ns
+            && let Some(series) = self.plan.first_series()
+        {
+            self.second.steps[series].phases[phase::DNS].record(took_ns);
+        }
     }
 
     fn until_over(&mut self) -> io::Result<()> {

@@ -7,7 +7,8 @@ use scaleworthy_engine as engine;
 const PREVIEW_MAX: usize = 10_000_000;
 
 #[pyfunction]
-#[pyo3(signature = (*, stages, arrivals, seed, thread = 0, threads = 1, limit = 100_000))]
+#[expect(clippy::too_many_arguments, reason = "keyword arguments, in Python")]
+#[pyo3(signature = (*, stages, arrivals, seed, thread = 0, threads = 1, limit = 100_000, gamma_shape = 1.0))]
 pub fn schedule_preview(
     py: Python<'_>,
     stages: Vec<(u64, f64, f64)>,
@@ -16,13 +17,17 @@ pub fn schedule_preview(
     thread: u64,
     threads: u64,
     limit: usize,
+    gamma_shape: f64,
 ) -> PyResult<Vec<u64>> {
-    let kind = match arrivals {
-        "constant" => engine::LoadKind::Constant,
-        "poisson" => engine::LoadKind::Poisson,
+    let spacing = match arrivals {
+        "constant" => engine::Spacing::Even,
+        "poisson" => engine::Spacing::POISSON,
+        "gamma" if gamma_shape > 0.0 && gamma_shape <= 1e6 => {
+            engine::Spacing::Random { shape: gamma_shape }
+        }
         other => {
             return Err(PyValueError::new_err(format!(
-                "arrivals must be 'constant' or 'poisson', got {other:?}"
+                "arrivals must be 'constant', 'poisson' or 'gamma' with a gamma_shape above 0, got {other:?}"
             )));
         }
     };
@@ -45,7 +50,7 @@ pub fn schedule_preview(
             to,
         })
         .collect();
-    Ok(py.detach(|| engine::preview(&stages, kind, seed, thread, threads, limit)))
+    Ok(py.detach(|| engine::preview(&stages, spacing, seed, thread, threads, limit)))
 }
 
 #[pyfunction]

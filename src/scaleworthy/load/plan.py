@@ -158,17 +158,26 @@ class Plan(PlanPart):
         hidden: dict[str, Any] = masked(data)
         return hidden
 
-    def to_native(self, *, addresses: Sequence[str], live: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def to_native(
+        self, *, addresses: Sequence[str], lookup_ns: int | None = None, live: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         """Return the engine's form (ARCHITECTURE.md, The plan that crosses the border).
 
         Args:
             addresses: What the target's host resolved to; the engine connects to these alone.
+            lookup_ns: How long that took; None where the host is an address.
             live: The load of a run that is steered: the engine's `load`, kept at its last level until it is stopped.
         """
         assert self.seed is not None, "a plan is seeded before it runs"
         target = self.target
         return {
-            "target": {"scheme": target.scheme, "host": target.host, "port": target.port, "addresses": list(addresses)},
+            "target": {
+                "scheme": target.scheme,
+                "host": target.host,
+                "port": target.port,
+                "addresses": list(addresses),
+                "lookup_ns": lookup_ns,
+            },
             "tls": {"insecure": self.http.insecure, "ca_pem": self.http.ca_pem},
             "http": {
                 "connections_max": self.http.connections_max,

@@ -18,10 +18,11 @@ from typing import Any
 from scaleworthy._native import Run
 from scaleworthy.errors import ScaleworthyError, UsageError
 from scaleworthy.load.host import host_facts, version_facts
+from scaleworthy.load.lookup import look_up
 from scaleworthy.load.plan import Plan
 from scaleworthy.load.second import Keys, Second, summed
 from scaleworthy.load.summary import Summary, summarize
-from scaleworthy.load.target import Resolve, check_reachable, permitted_addresses, system_resolve
+from scaleworthy.load.target import Resolve, check_reachable, system_resolve
 from scaleworthy.series import Store
 
 TICK_TIMEOUT_S = 0.25
@@ -139,10 +140,11 @@ def prepare(
     resolve: Resolve = system_resolve,
 ) -> Run:
     """Return the engine's run of *plan*, its target resolved, permitted and seen to listen; nothing is sent yet."""
-    addresses = permitted_addresses(plan.target, owned=owned, resolve=resolve)
-    check_reachable(plan.target, addresses, plan.http)
+    found = look_up(plan.target, owned=owned, resolve=resolve)
+    check_reachable(plan.target, found.addresses, plan.http)
     try:
-        return Run(plan_json=json.dumps(plan.to_native(addresses=addresses, live=live)))
+        native = plan.to_native(addresses=found.addresses, lookup_ns=found.took_ns, live=live)
+        return Run(plan_json=json.dumps(native))
     except ScaleworthyError:
         raise
     except ValueError as error:

@@ -28,9 +28,9 @@ _ROLE = ("role", None)
 _QUERY = ("queryid", None)
 _TABLE = ("table", None)
 _OPERATION = ("operation", ("read", "write", "extend"))
-_PHASES = ("connect", "tls", "send", "wait", "receive")
+_PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
 _ERRORS = (
-    "connect", "tls", "timeout", "closed", "reset", "protocol", "body-too-large", "redirect", "template",
+    "connect", "dns", "tls", "timeout", "closed", "reset", "protocol", "body-too-large", "redirect", "template",
     "expect-status", "expect-body", "expect-header", "extract", "cut",
 )  # fmt: skip
 _SOURCES = ("host", "processes", "postgres", "valkey")

@@ -1,5 +1,7 @@
 //! What a plan may not say although its types allow it. Reports every problem; changes nothing.
-use super::{Expect, Extract, Feeder, Kind, Plan, Request, Scenario, Step};
+use super::{
+    ArrivalsKind, Expect, Extract, Feeder, Iterations, Kind, Plan, Request, Scenario, Step,
+};
 
 pub fn check(plan: &Plan, problems: &mut Vec<String>) {
     let mut wrong = |path: &str, text: String| problems.push(format!("{path}: {text}"));
@@ -234,6 +236,39 @@ fn check_load(plan: &Plan, wrong: &mut impl FnMut(&str, String)) {
         wrong(
             "load.arrivals",
             "only an open load has arrivals; leave it null".into(),
+        );
+    }
+    if !(load.gamma_shape > 0.0 && load.gamma_shape <= 1e6) {
+        wrong(
+            "load.gamma_shape",
+            format!("must be above 0 and at most 1e6, got {}", load.gamma_shape),
+        );
+    }
+    if (load.arrivals == Some(ArrivalsKind::Recorded)) == load.times_ns.is_empty() {
+        wrong(
+            "load.times_ns",
+            "recorded arrivals have times, others have none".into(),
+        );
+    }
+    if !load.times_ns.is_sorted() {
+        wrong("load.times_ns", "must be in order".into());
+    }
+    let known = |scenario: &u32| (*scenario as usize) < plan.scenarios.len();
+    if !load.scenarios.is_empty()
+        && (load.scenarios.len() != load.times_ns.len() || !load.scenarios.iter().all(known))
+    {
+        wrong(
+            "load.scenarios",
+            "must name a scenario's number for each time".into(),
+        );
+    }
+    let repeats = load.iterations != Iterations::default();
+    if load.iterations.min == 0 || load.iterations.min > load.iterations.max {
+        wrong("load.iterations", "must be at least 1, min to max".into());
+    } else if repeats && load.kind == Kind::Closed {
+        wrong(
+            "load.iterations",
+            "users of a closed load repeat anyway; leave it out".into(),
         );
     }
     if load.count == Some(0) {

@@ -4,12 +4,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::request::Request;
-use super::{ArrivalsKind, Kind, Plan, Problems, Step};
+use super::{ArrivalsKind, Iterations, Kind, Plan, Problems, Step};
 use crate::feeder::Feeders;
 use crate::record::StepNames;
 use crate::rng::Rng;
-use crate::schedule::{LoadKind, Stage};
+use crate::schedule::{LoadKind, Spacing, Stage};
 use crate::template::Names;
+
+/// Tells the draws of how often a user comes back apart from all others.
+const VISITS: u64 = 0x7669_7369_7473;
 
 /// Nothing changes any more once it is compiled; the threads only read it.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub struct Compiled {
     pub feeders: Feeders,
     pub origin: Origin,
     pub addresses: Vec<SocketAddr>,
+    /// How long looking the target's name up took, where it is a name.
+    pub lookup_ns: Option<u64>,
     pub connections_max: usize,
     pub timeout_ns: u64,
     pub connect_timeout_ns: u64,
@@ -29,6 +34,10 @@ pub struct Compiled {
     pub keep_alive: bool,
     pub stages: Vec<Stage>,
     pub kind: LoadKind,
+    /// How often an arriving user of an open load goes through a scenario.
+    pub iterations: Iterations,
+    /// Recorded arrivals that say which scenario each one runs; empty where the weights decide.
+    recorded_scenarios: Vec<u32>,
     pub count: Option<u64>,
     pub live: bool,
     pub grace_ns: u64,
@@ -63,11 +72,40 @@ impl Compiled {
         if self.scenarios.len() == 1 {
             return 0;
         }
+        if let Some(recorded) = self.recorded_scenarios.get(number as usize) {
+            return *recorded as usize;
+        }
         let drawn = Rng::of(self.seed, number).unit();
         self.chances
             .iter()
             .position(|chance| drawn < *chance)
             .unwrap_or(self.scenarios.len() - 1)
+    }
+
+    /// The series of the first request there is: what concerns the target as a whole is told there.
+    pub fn first_series(&self) -> Option<usize> {
+        let mut steps = self.scenarios.iter().flat_map(|scenario| &scenario.steps);
+        steps.find_map(|step| match step {
+            CompiledStep::Request(request) => Some(request.series),
+            CompiledStep::Think { .. } => None,
+        })
+    }
+
+    /// The number of the first iteration that start `start` makes. Numbers are told apart by arrival and visit, so that
+    /// rows and choices do not depend on which of several users comes back first.
+    pub fn first_iteration(&self, start: u64) -> u64 {
+        start * u64::from(self.iterations.max)
+    }
+
+    /// The iteration that an arrived user makes after `number`; None when it leaves.
+    pub fn iteration_after(&self, number: u64) -> Option<u64> {
+        let Iterations { min, max } = self.iterations;
+        if max == 1 {
+            return None;
+        }
+        let (start, done) = (number / u64::from(max), number % u64::from(max) + 1);
+        let wanted = Rng::of(self.seed ^ VISITS, start).between(u64::from(min), u64::from(max));
+        (done < wanted).then_some(number + 1)
     }
 
     /// When the stages end, in ns from the start.
@@ -136,6 +174,7 @@ pub fn compile(plan: &Plan, cores: usize) -> Result<Compiled, Problems> {
             .iter()
             .map(|ip| SocketAddr::new(*ip, origin.port))
             .collect(),
+        lookup_ns: plan.target.lookup_ns,
         origin,
         connections_max: plan.http.connections_max.unwrap_or(usize::MAX),
         timeout_ns: plan.http.timeout_ns.unwrap_or(u64::MAX),
@@ -144,11 +183,9 @@ pub fn compile(plan: &Plan, cores: usize) -> Result<Compiled, Problems> {
         body_bytes_max: plan.http.body_bytes_max,
         keep_alive: plan.http.keep_alive,
         stages: plan.load.stages.iter().map(stage).collect(),
-        kind: match (plan.load.kind, plan.load.arrivals) {
-            (Kind::Closed, _) => LoadKind::Closed,
-            (Kind::Open, Some(ArrivalsKind::Constant)) => LoadKind::Constant,
-            (Kind::Open, _) => LoadKind::Poisson,
-        },
+        kind: load_kind(&plan.load),
+        iterations: plan.load.iterations,
+        recorded_scenarios: plan.load.scenarios.clone(),
         count: plan.load.count,
         live: plan.live,
         grace_ns: plan.grace_ns,
@@ -163,6 +200,20 @@ pub fn compile(plan: &Plan, cores: usize) -> Result<Compiled, Problems> {
     Ok(compiled)
 }
 
+fn load_kind(load: &super::Load) -> LoadKind {
+    match load.kind {
+        Kind::Closed => LoadKind::Closed,
+        Kind::Open => LoadKind::Open(match load.arrivals.unwrap_or(ArrivalsKind::Poisson) {
+            ArrivalsKind::Constant => Spacing::Even,
+            ArrivalsKind::Poisson => Spacing::POISSON,
+            ArrivalsKind::Gamma => Spacing::Random {
+                shape: load.gamma_shape,
+            },
+            ArrivalsKind::Recorded => Spacing::Recorded(load.times_ns.clone().into()),
+        }),
+    }
+}
+
 /// One thread, unless the load is high and cores are plenty.
 ///
 /// One thread sends far more than most services answer (some 100,000 requests a second per core). On a machine that is
@@ -172,7 +223,7 @@ pub fn compile(plan: &Plan, cores: usize) -> Result<Compiled, Problems> {
 fn default_threads(compiled: &Compiled, cores: usize) -> usize {
     let low = match compiled.kind {
         LoadKind::Closed => compiled.top_level() <= 500.0,
-        LoadKind::Constant | LoadKind::Poisson => compiled.top_level() <= 5_000.0,
+        LoadKind::Open(_) => compiled.top_level() <= 5_000.0,
     };
     if low && !compiled.live {
         1

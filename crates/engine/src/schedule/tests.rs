@@ -11,7 +11,7 @@ fn flat(rate: f64, seconds: u64) -> Vec<Stage> {
 }
 
 fn constant(stages: &[Stage], thread: u64, threads: u64) -> Vec<u64> {
-    preview(stages, LoadKind::Constant, 1, thread, threads, usize::MAX)
+    preview(stages, Spacing::Even, 1, thread, threads, usize::MAX)
 }
 
 /// A rate for a time gives their product, also where the product in floats is not whole.
@@ -126,11 +126,11 @@ fn an_endless_stage_goes_on_and_at_rate_zero_stays_silent() {
         }]
     };
     assert_eq!(
-        preview(&endless(10.0), LoadKind::Constant, 1, 0, 1, 3),
+        preview(&endless(10.0), Spacing::Even, 1, 0, 1, 3),
         [0, S / 10, S / 5]
     );
-    assert!(preview(&endless(0.0), LoadKind::Constant, 1, 0, 1, 3).is_empty());
-    assert!(preview(&endless(0.0), LoadKind::Poisson, 1, 0, 1, 3).is_empty());
+    assert!(preview(&endless(0.0), Spacing::Even, 1, 0, 1, 3).is_empty());
+    assert!(preview(&endless(0.0), Spacing::POISSON, 1, 0, 1, 3).is_empty());
 }
 
 /// Gaps of a Poisson process at 100/s: mean 10 ms, standard deviation 10 ms; also when two threads make it.
@@ -141,7 +141,7 @@ fn poisson_gaps_have_the_mean_and_the_spread_of_the_rate() {
             .flat_map(|t| {
                 preview(
                     &flat(100.0, 1000),
-                    LoadKind::Poisson,
+                    Spacing::POISSON,
                     5,
                     t,
                     threads,
@@ -167,9 +167,53 @@ fn poisson_gaps_have_the_mean_and_the_spread_of_the_rate() {
     }
 }
 
+/// Gamma gaps of shape k have the coefficient of variation 1/√k.
+#[test]
+fn gamma_gaps_vary_as_their_shape_says() {
+    for shape in [0.25, 4.0] {
+        let at = preview(
+            &flat(100.0, 1000),
+            Spacing::Random { shape },
+            5,
+            0,
+            1,
+            usize::MAX,
+        );
+        let gaps: Vec<f64> = at
+            .windows(2)
+            .map(|pair| (pair[1] - pair[0]) as f64 / 1e6)
+            .collect();
+        let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
+        let variance = gaps.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
+        assert!((mean - 10.0).abs() < 0.3, "{mean}");
+        assert!(
+            (variance.sqrt() / mean * shape.sqrt() - 1.0).abs() < 0.03,
+            "{variance}"
+        );
+    }
+}
+
+#[test]
+fn every_number_of_threads_plans_the_same_times() {
+    let recorded = Spacing::Recorded([3, 5, 8, 13, 21].into());
+    for spacing in [
+        Spacing::Even,
+        Spacing::POISSON,
+        Spacing::Random { shape: 0.5 },
+        recorded,
+    ] {
+        let alone = preview(&flat(100.0, 10), spacing.clone(), 5, 0, 1, usize::MAX);
+        let mut together: Vec<u64> = (0..3)
+            .flat_map(|t| preview(&flat(100.0, 10), spacing.clone(), 5, t, 3, usize::MAX))
+            .collect();
+        together.sort_unstable();
+        assert_eq!(together, alone);
+    }
+}
+
 #[test]
 fn the_same_seed_plans_the_same_and_another_seed_does_not() {
-    let plan = |seed| preview(&flat(50.0, 2), LoadKind::Poisson, seed, 0, 1, usize::MAX);
+    let plan = |seed| preview(&flat(50.0, 2), Spacing::POISSON, seed, 0, 1, usize::MAX);
     assert_eq!(plan(3), plan(3));
     assert_ne!(plan(3), plan(4));
 }

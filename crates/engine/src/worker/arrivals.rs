@@ -1,7 +1,7 @@
 //! When something starts: planned starts of an open load, the number of users of a closed one.
 use super::{Phase, STARTS_IN_A_ROW, Share, Worker};
 use crate::plan::compile::Compiled;
-use crate::schedule::{Arrivals, LoadKind, Stage, UserLevels};
+use crate::schedule::{Arrivals, LoadKind, Spacing, Stage, UserLevels};
 
 /// What drives the starts. Times are monotonic.
 pub enum Load {
@@ -30,10 +30,11 @@ impl Load {
                 to: last,
             });
         }
-        Self::of(plan.kind, stages, plan.seed, share, base_ns)
+        Self::of(plan.kind.clone(), stages, plan.seed, share, base_ns)
     }
 
-    /// The same level from `base_ns` to `end_ns`. `fresh` makes the random gaps differ from those before.
+    /// The same level from `base_ns` to `end_ns`. `fresh` makes the random gaps differ from those before; it is the same
+    /// on every thread, because their starts are parts of one sequence.
     pub fn level(
         plan: &Compiled,
         share: Share,
@@ -52,18 +53,17 @@ impl Load {
             from: level,
             to: level,
         }];
-        Self::of(
-            plan.kind,
-            stages,
-            plan.seed.wrapping_add(fresh),
-            share,
-            base_ns,
-        )
+        let kind = match &plan.kind {
+            // A level that is set leaves the recorded times.
+            LoadKind::Open(Spacing::Recorded(_)) => LoadKind::Open(Spacing::POISSON),
+            kind => kind.clone(),
+        };
+        Self::of(kind, stages, plan.seed.wrapping_add(fresh), share, base_ns)
     }
 
     fn of(kind: LoadKind, stages: Vec<Stage>, seed: u64, share: Share, base_ns: u64) -> Self {
         let levels = UserLevels::new(stages.clone());
-        if kind == LoadKind::Closed {
+        let LoadKind::Open(spacing) = kind else {
             // Until the first look at the levels, nobody is one too many.
             return Self::Closed {
                 levels,
@@ -71,8 +71,8 @@ impl Load {
                 wanted: u64::MAX,
                 change_ns: base_ns,
             };
-        }
-        let mut arrivals = Arrivals::new(stages, kind, seed, share.thread, share.threads);
+        };
+        let mut arrivals = Arrivals::new(stages, spacing, seed, share.thread, share.threads);
         let next_ns = arrivals
             .next()
             .map_or(u64::MAX, |at| base_ns.saturating_add(at));

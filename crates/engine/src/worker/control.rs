@@ -66,6 +66,7 @@ impl Worker {
                 (Command::Stop, Phase::Running) => self.end_starts(now),
                 (Command::Level { level, at_ns }, Phase::Running) => {
                     let at_ns = at_ns.max(now).max(self.origin_ns);
+                    self.levels_set += 1;
                     self.count_pause(at_ns);
                     let end_ns = if self.plan.live {
                         u64::MAX
@@ -78,7 +79,7 @@ impl Worker {
                         level,
                         at_ns,
                         end_ns,
-                        self.starts_made,
+                        self.levels_set,
                     );
                 }
                 (Command::Pause, Phase::Running) => {

@@ -112,7 +112,7 @@ impl Worker {
         if self.starts_left != u64::MAX {
             self.starts_left -= 1;
         }
-        number
+        self.plan.first_iteration(number)
     }
 
     /// A user arrives, as planned.
@@ -193,12 +193,16 @@ impl Worker {
     }
 
     fn next_iteration(&mut self, user: u32, at_ns: u64) {
-        let open = matches!(self.load, Load::Open { .. });
-        if open || self.starts_left == 0 || self.too_many_users() {
+        let number = match self.load {
+            Load::Open { .. } => self.plan.iteration_after(self.users[user as usize].number),
+            Load::Closed { .. } => {
+                (self.starts_left > 0 && !self.too_many_users()).then(|| self.next_number())
+            }
+        };
+        let Some(number) = number else {
             self.users.remove(user as usize);
             return;
-        }
-        let number = self.next_number();
+        };
         let scenario = self.plan.scenario_of(number);
         self.users[user as usize] = User::new(number, scenario, at_ns);
         // A pause first would be a loop through `advance`, of one turn: every scenario has a request.
