@@ -21,6 +21,7 @@ mod sys;
 mod template;
 mod timers;
 mod tls;
+mod websocket;
 mod worker;
 
 pub use null_server::{NullOptions, NullServer, Service};

@@ -11,6 +11,7 @@ mod check;
 pub mod compile;
 pub mod redirect;
 pub mod request;
+pub mod socket;
 
 /// Everything that is wrong with a plan, one line per problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,6 +110,11 @@ pub struct Scenario {
 pub enum Step {
     Request(Box<Request>),
     Think(Think),
+    Websocket(Box<socket::WebSocket>),
+    /// Inside a websocket only.
+    Message(Box<socket::Message>),
+    /// Inside a websocket only.
+    Ping(socket::Ping),
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]

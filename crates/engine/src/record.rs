@@ -3,8 +3,10 @@ use std::sync::Arc;
 
 use scaleworthy_measure::Histogram;
 
+mod socket;
 mod tick;
 
+pub use socket::SocketSecond;
 pub use tick::{Sample, Series, Tick, Unit, merge};
 
 /// Why a request failed: the closed list of docs/reference/series.md.
@@ -29,11 +31,12 @@ pub enum ErrorKind {
     ExpectHeader,
     Extract,
     Cut,
+    WsClose,
 }
 
 impl ErrorKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Connect,
         Self::Dns,
         Self::Tls,
@@ -49,6 +52,7 @@ impl ErrorKind {
         Self::ExpectHeader,
         Self::Extract,
         Self::Cut,
+        Self::WsClose,
     ];
 
     /// The label's value.
@@ -69,6 +73,7 @@ impl ErrorKind {
             Self::ExpectHeader => "expect-header",
             Self::Extract => "extract",
             Self::Cut => "cut",
+            Self::WsClose => "ws-close",
         }
     }
 }
@@ -94,6 +99,8 @@ pub struct StepSecond {
     pub bytes_received: u64,
     pub bytes_sent: u64,
     pub in_flight: u64,
+    /// Of a WebSocket's steps alone.
+    pub socket: Option<Box<SocketSecond>>,
 }
 
 /// Places in `StepSecond::phases`.
@@ -107,6 +114,10 @@ pub mod phase {
 }
 
 impl StepSecond {
+    pub fn socket(&mut self) -> &mut SocketSecond {
+        self.socket.get_or_insert_default()
+    }
+
     pub fn status(&mut self, status: u16) {
         match self.statuses.iter_mut().find(|(known, _)| *known == status) {
             Some((_, count)) => *count += 1,
@@ -189,6 +200,9 @@ impl StepSecond {
         self.bytes_received += other.bytes_received;
         self.bytes_sent += other.bytes_sent;
         self.in_flight += other.in_flight;
+        if let Some(theirs) = &other.socket {
+            self.socket().add(theirs);
+        }
     }
 }
 

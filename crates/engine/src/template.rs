@@ -89,6 +89,13 @@ impl Template {
         Ok(template)
     }
 
+    /// Bytes that stand for themselves.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        let mut template = Self::default();
+        template.push_text(bytes);
+        template
+    }
+
     fn push_literal(&mut self, text: &str, place: Place) {
         let mut out = vec![];
         let escape = if place == Place::Path {

@@ -3,9 +3,10 @@
 //! Nothing is shared with other threads. Per request: one receive, one send, three clock readings, some histogram
 //! records; no allocation, lock or log line. What the files hold: `arrivals` (when something starts), `users` (what a
 //! user does next), `connections` (opening, pooling, closing), `exchange` (sending and receiving), `judge` (what an
-//! answer was worth), `control` (level, pause, stop).
+//! answer was worth), `socket` (WebSockets), `control` (level, pause, stop).
 use std::collections::VecDeque;
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
@@ -23,6 +24,7 @@ mod connections;
 mod control;
 mod exchange;
 mod judge;
+mod socket;
 mod users;
 
 use arrivals::Load;
@@ -53,6 +55,17 @@ impl Share {
     }
 }
 
+/// The plan under a count that only one thread changes.
+struct PlanHere(Arc<Compiled>);
+
+impl std::ops::Deref for PlanHere {
+    type Target = Compiled;
+
+    fn deref(&self) -> &Compiled {
+        &self.0
+    }
+}
+
 /// Where the run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -66,6 +79,8 @@ enum Phase {
 
 pub struct Worker {
     plan: Arc<Compiled>,
+    /// The same under a count of this thread's own, for those who hold it while they change the rest.
+    plan_here: Rc<PlanHere>,
     share: Share,
     tls: Option<TlsSetup>,
     // What comes in, and when something is due.
@@ -109,6 +124,7 @@ pub struct Worker {
     received: Vec<u8>,
     plain: Vec<u8>,
     sending: Vec<u8>,
+    frame: Vec<u8>,
     cipher: Vec<u8>,
 }
 
@@ -184,8 +200,10 @@ impl Worker {
             received: vec![0; RECEIVE_BYTES],
             plain: vec![],
             sending: vec![],
+            frame: vec![],
             cipher: vec![],
             tls: tls.as_ref().map(TlsSetup::for_thread),
+            plan_here: Rc::new(PlanHere(plan.clone())),
             plan,
             share,
         })
@@ -268,8 +286,10 @@ impl Worker {
             Phase::Ending { cut_ns } => cut_ns,
             Phase::Over => 0,
         };
+        let ready_ns = if self.ready.is_empty() { u64::MAX } else { 0 };
         self.due_ns = self
             .boundary_ns
+            .min(ready_ns)
             .min(end_ns)
             .min(self.timers.next_ns())
             .min(self.next_arrival_ns());
@@ -282,6 +302,12 @@ impl Worker {
         } else {
             self.end_ns
         }
+    }
+
+    /// Let the user go on as soon as what is being done is done.
+    fn soon(&mut self, user: u32) {
+        self.ready.push_back(user);
+        self.due_ns = 0;
     }
 
     /// Have something served at `at_ns`.

@@ -6,6 +6,8 @@ use super::{Body, Head, parse_head};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Wants {
     pub to_head_request: bool,
+    /// A 101 is welcome: the request asked for another protocol.
+    pub upgrade: bool,
     pub head: bool,
     pub body: bool,
     pub body_bytes_max: usize,
@@ -19,6 +21,10 @@ pub enum State {
     Done {
         status: u16,
         keep_alive: bool,
+    },
+    /// A 101: this many bytes at the end of what was fed belong to the other protocol.
+    Switched {
+        rest: usize,
     },
 }
 
@@ -80,6 +86,11 @@ impl Exchange {
                 return Ok(State::More);
             };
             let (own, rest) = bytes.split_at(head.length);
+            if head.status == 101 && wants.upgrade {
+                self.kept.head.extend_from_slice(own);
+                self.reading = Some(head);
+                return Ok(State::Switched { rest: rest.len() });
+            }
             if head.status == 101 {
                 return Err(Wrong::Protocol(
                     "a switch to another protocol that nobody asked for",

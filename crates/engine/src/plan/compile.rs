@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::request::Request;
+use super::socket::{self, SocketStep, SocketWork, Talk, Upgrade};
 use super::{ArrivalsKind, Iterations, Kind, Plan, Problems, Step};
 use crate::feeder::Feeders;
 use crate::record::StepNames;
@@ -63,7 +64,12 @@ pub struct Scenario {
 #[derive(Debug)]
 pub enum CompiledStep {
     Request(Box<Request>),
-    Think { min_ns: u64, max_ns: u64 },
+    Think {
+        min_ns: u64,
+        max_ns: u64,
+    },
+    /// On the socket that an earlier step opened.
+    Socket(Box<SocketStep>),
 }
 
 impl Compiled {
@@ -87,7 +93,7 @@ impl Compiled {
         let mut steps = self.scenarios.iter().flat_map(|scenario| &scenario.steps);
         steps.find_map(|step| match step {
             CompiledStep::Request(request) => Some(request.series),
-            CompiledStep::Think { .. } => None,
+            CompiledStep::Think { .. } | CompiledStep::Socket(_) => None,
         })
     }
 
@@ -242,50 +248,162 @@ fn compile_scenario(
     problems: &mut Vec<String>,
 ) -> Scenario {
     let mut extracted: Vec<String> = vec![];
-    for step in &scenario.steps {
-        if let Step::Request(request) = step {
-            for extract in &request.extract {
-                if !extracted.contains(&extract.variable) {
-                    extracted.push(extract.variable.clone());
-                }
-            }
-        }
-    }
+    find_extracted(&scenario.steps, &mut extracted);
     let known = Names {
         extracted: &extracted,
         feeders,
         variables: &plan.variables,
     };
-    let mut steps = vec![];
-    for (at, step) in scenario.steps.iter().enumerate() {
-        match step {
-            Step::Think(think) => steps.push(CompiledStep::Think {
-                min_ns: think.min_ns,
-                max_ns: think.max_ns,
-            }),
-            Step::Request(request) => {
-                let series = names
-                    .iter()
-                    .position(|name| **name == *request.name)
-                    .unwrap_or_else(|| {
-                        names.push(request.name.as_str().into());
-                        names.len() - 1
-                    });
-                match Request::compile(request, series, plan, origin, &known) {
-                    Ok(request) => steps.push(CompiledStep::Request(Box::new(request))),
-                    Err(wrong) => {
-                        problems.extend(
-                            wrong
-                                .into_iter()
-                                .map(|text| format!("{path}.steps[{at}].request.{text}")),
-                        );
+    let mut made = Steps {
+        plan,
+        origin,
+        known: &known,
+        names,
+        problems,
+        steps: vec![],
+    };
+    made.add_all(path, &scenario.steps, None);
+    Scenario {
+        steps: made.steps,
+        slots: extracted.len(),
+    }
+}
+
+/// The variables that steps fill, in order.
+fn find_extracted(steps: &[Step], found: &mut Vec<String>) {
+    for step in steps {
+        let extracts = match step {
+            Step::Request(request) => &request.extract,
+            Step::Message(message) => &message.extract,
+            Step::Websocket(socket) => &socket.request.extract,
+            Step::Think(_) | Step::Ping(_) => continue,
+        };
+        for extract in extracts {
+            if !found.contains(&extract.variable) {
+                found.push(extract.variable.clone());
+            }
+        }
+        if let Step::Websocket(socket) = step {
+            find_extracted(&socket.steps, found);
+        }
+    }
+}
+
+/// A scenario's steps as they are made; those within a socket stand between its opening and its closing.
+struct Steps<'a> {
+    plan: &'a Plan,
+    origin: &'a Origin,
+    known: &'a Names<'a>,
+    names: &'a mut Vec<Arc<str>>,
+    problems: &'a mut Vec<String>,
+    steps: Vec<CompiledStep>,
+}
+
+/// The socket that steps are inside of.
+#[derive(Clone, Copy)]
+struct Inside {
+    opened_by: u32,
+    reconnect: bool,
+}
+
+impl Steps<'_> {
+    /// Steps of one name are counted together.
+    fn series(&mut self, name: &str) -> usize {
+        let known = self.names.iter().position(|known| **known == *name);
+        known.unwrap_or_else(|| {
+            self.names.push(name.into());
+            self.names.len() - 1
+        })
+    }
+
+    fn wrong(&mut self, path: &str, texts: Vec<String>) {
+        let lines = texts.into_iter().map(|text| format!("{path}.{text}"));
+        self.problems.extend(lines);
+    }
+
+    fn add_all(&mut self, path: &str, steps: &[Step], inside: Option<Inside>) {
+        for (at, step) in steps.iter().enumerate() {
+            let path = format!("{path}.steps[{at}]");
+            match (step, inside) {
+                (Step::Think(think), _) => self.steps.push(CompiledStep::Think {
+                    min_ns: think.min_ns,
+                    max_ns: think.max_ns,
+                }),
+                (Step::Request(request), _) => {
+                    let series = self.series(&request.name);
+                    match Request::compile(request, series, self.plan, self.origin, self.known) {
+                        Ok(request) => self.steps.push(CompiledStep::Request(Box::new(request))),
+                        Err(wrong) => self.wrong(&format!("{path}.request"), wrong),
                     }
                 }
+                (Step::Websocket(socket), _) => self.add_socket(&path, socket),
+                (Step::Message(message), Some(inside)) => {
+                    let own = message.receive.as_ref().and_then(|wait| wait.timeout_ns);
+                    match Talk::compile(message, self.known) {
+                        Ok(talk) => {
+                            let what = SocketWork::Message(talk);
+                            self.add_work(&message.name, own, inside, what);
+                        }
+                        Err(wrong) => self.wrong(&format!("{path}.message"), wrong),
+                    }
+                }
+                (Step::Ping(ping), Some(inside)) => {
+                    self.add_work(&ping.name, ping.timeout_ns, inside, SocketWork::Ping);
+                }
+                // The check has refused it.
+                (Step::Message(_) | Step::Ping(_), None) => {}
             }
         }
     }
-    Scenario {
-        steps,
-        slots: extracted.len(),
+
+    fn add_work(&mut self, name: &str, own_ns: Option<u64>, inside: Inside, what: SocketWork) {
+        let step = SocketStep {
+            series: self.series(name),
+            opened_by: inside.opened_by,
+            reconnect: inside.reconnect,
+            timeout_ns: socket::timeout_ns(own_ns, self.plan),
+            what,
+        };
+        self.steps.push(CompiledStep::Socket(Box::new(step)));
+    }
+
+    fn add_socket(&mut self, path: &str, spec: &socket::WebSocket) {
+        let series = self.series(&spec.request.name);
+        let upgrade = Upgrade {
+            subprotocols: spec.subprotocols.clone(),
+            keeps_unread: socket::keeps_unread(&spec.steps),
+            past: 0,
+        };
+        let request =
+            Request::compile_upgrade(spec, upgrade, series, self.plan, self.origin, self.known);
+        let mut request = match request {
+            Ok(request) => request,
+            Err(wrong) => return self.wrong(&format!("{path}.websocket.request"), wrong),
+        };
+        let at = self.steps.len();
+        let inside = Inside {
+            opened_by: at as u32,
+            reconnect: spec.reconnect,
+        };
+        // Its place is taken now; where it ends is known later.
+        self.steps.push(CompiledStep::Think {
+            min_ns: 0,
+            max_ns: 0,
+        });
+        self.add_all(&format!("{path}.websocket"), &spec.steps, Some(inside));
+        let close = SocketWork::Close {
+            code: spec.close.code,
+            reason: spec.close.reason.clone(),
+        };
+        self.add_work(
+            &spec.request.name,
+            self.plan.http.connect_timeout_ns,
+            inside,
+            close,
+        );
+        if let Some(upgrade) = &mut request.upgrade {
+            upgrade.past = self.steps.len() as u32;
+        }
+        self.steps[at] = CompiledStep::Request(Box::new(request));
     }
 }

@@ -1,11 +1,12 @@
 //! One request of a scenario: its bytes, or the templates they come from, and what its answer is held to.
 use super::compile::Origin;
-use super::{Plan, redirect::Redirect};
+use super::{Plan, redirect::Redirect, socket::Upgrade};
 use crate::expect::Expectation;
 use crate::extract::{Extraction, From};
 use crate::http1::Wants;
 use crate::rng::Rng;
 use crate::template::{Names, Place, Template, Values};
+use crate::websocket::Key;
 
 #[derive(Debug)]
 pub struct Request {
@@ -28,9 +29,38 @@ pub struct Request {
     pub extract: Vec<Extraction>,
     pub wants: Wants,
     pub reads_json: bool,
+    /// Asks for a WebSocket.
+    pub upgrade: Option<Box<Upgrade>>,
 }
 
 impl Request {
+    /// Parse the request that opens a WebSocket; it expects a 101 where the plan names no status.
+    ///
+    /// # Errors
+    /// What cannot be understood, as `field: reason`.
+    pub fn compile_upgrade(
+        spec: &super::socket::WebSocket,
+        upgrade: Upgrade,
+        series: usize,
+        plan: &Plan,
+        origin: &Origin,
+        names: &Names<'_>,
+    ) -> Result<Self, Vec<String>> {
+        let mut asking = spec.request.clone();
+        asking.headers.extend(super::socket::upgrade_headers(spec));
+        let names_status = |expect: &super::Expect| matches!(expect, super::Expect::Status(_));
+        if !asking.expect.iter().any(names_status) {
+            asking.expect.insert(0, super::Expect::Status(vec![101]));
+        }
+        let mut request = Self::compile(&asking, series, plan, origin, names)?;
+        request.upgrade = Some(Box::new(upgrade));
+        request.wants.upgrade = true;
+        request.wants.head = true;
+        // The key differs each time.
+        request.fixed = None;
+        Ok(request)
+    }
+
     /// Parse everything in the request.
     ///
     /// # Errors
@@ -105,6 +135,7 @@ impl Request {
             fixed: None,
             wants: Wants {
                 to_head_request: spec.method == "HEAD",
+                upgrade: false,
                 head: needs_head(&expect, &extract),
                 body: needs_body(&expect, &extract),
                 body_bytes_max: plan.http.body_bytes_max,
@@ -113,6 +144,7 @@ impl Request {
                 || extract.iter().any(Extraction::reads_json),
             expect,
             extract,
+            upgrade: None,
         };
         if request.is_fixed() {
             let mut bytes = vec![];
@@ -148,6 +180,7 @@ impl Request {
         out: &mut Vec<u8>,
     ) -> Result<(), &str> {
         use std::io::Write;
+        let key = self.upgrade.as_ref().map(|_| Key::draw(&mut rng.clone()));
         let becomes_get = redirect.is_some_and(|redirect| redirect.becomes_get);
         let method = if becomes_get && self.method != "HEAD" {
             "GET"
@@ -167,6 +200,10 @@ impl Request {
             &self.fields
         };
         fields.render(values, rng, out)?;
+        if let Some(key) = key {
+            // Writing to a Vec does not fail.
+            let _ = write!(out, "sec-websocket-key: {}\r\n", key.text());
+        }
         match &self.body {
             Some(body) if !becomes_get => {
                 // The length stands before the body and is known after it.
@@ -248,7 +285,8 @@ fn merged_headers(spec: &super::Request, plan: &Plan, origin: &Origin) -> Vec<(S
     {
         headers.insert(0, ("host".into(), origin.authority()));
     }
-    if !plan.http.keep_alive {
+    let says = |(name, _): &(String, String)| name.eq_ignore_ascii_case("connection");
+    if !plan.http.keep_alive && !headers.iter().any(says) {
         headers.push(("connection".into(), "close".into()));
     }
     headers

@@ -81,18 +81,22 @@ impl Tick {
 }
 
 fn step_series(step: StepSecond, name: &Arc<str>, series: &mut Vec<Series>) {
-    let mut add = |series_name, label: Option<(&'static str, Arc<str>)>, unit, value| {
-        let mut labels = vec![("step", name.clone())];
-        labels.extend(label);
-        labels.sort_unstable_by_key(|(key, _)| *key);
-        series.push(Series {
-            name: series_name,
-            labels,
-            unit,
-            value,
-        });
-    };
+    let mut add =
+        |series_name: &'static str, label: Option<(&'static str, Arc<str>)>, unit, value| {
+            let mut labels = vec![("step", name.clone())];
+            labels.extend(label);
+            labels.sort_unstable_by_key(|(key, _)| *key);
+            series.push(Series {
+                name: series_name,
+                labels,
+                unit,
+                value,
+            });
+        };
     let counter = |count: u64| Sample::Counter(count as f64);
+    if let Some(socket) = step.socket {
+        socket.series(&mut add);
+    }
     for (series_name, histogram) in [
         ("load.response_time", step.response),
         ("load.service_time", step.service),

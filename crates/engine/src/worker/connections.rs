@@ -2,6 +2,7 @@
 use std::os::fd::OwnedFd;
 
 use super::Worker;
+use super::socket::Socket;
 use crate::http1::{Exchange, Kept};
 use crate::record::{ErrorKind, phase};
 use crate::sys::{self, EventFlags};
@@ -23,6 +24,8 @@ pub enum State {
     Handshaking,
     Idle,
     Busy,
+    /// A user's WebSocket.
+    Socket,
 }
 
 pub struct Conn {
@@ -41,6 +44,7 @@ pub struct Conn {
     /// When what it does has taken too long; `u64::MAX` for never.
     pub deadline_ns: u64,
     pub exchange: Exchange,
+    pub socket: Option<Box<Socket>>,
     /// What the socket would not take yet.
     pub rest: Vec<u8>,
 }
@@ -157,6 +161,7 @@ impl Worker {
                     clocks: Clocks::default(),
                     deadline_ns: u64::MAX,
                     exchange: Exchange::default(),
+                    socket: None,
                     rest: vec![],
                 });
                 self.set_deadline(at, now.saturating_add(self.plan.connect_timeout_ns));
@@ -294,6 +299,8 @@ impl Worker {
             if deadline_ns != u64::MAX {
                 self.set_deadline(at, deadline_ns);
             }
+        } else if state == State::Socket {
+            self.socket_timeout(at);
         } else if state == State::Busy {
             let limit_ms = self.plan.timeout_ns as f64 / 1e6;
             self.break_off(at, ErrorKind::Timeout, || {

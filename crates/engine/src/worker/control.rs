@@ -2,9 +2,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::arrivals::Load;
+use super::socket::Held;
 use super::{Phase, Worker};
 use crate::sys::Wake;
 use crate::timers::Due;
+use crate::websocket;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Command {
@@ -130,6 +132,15 @@ impl Worker {
         self.ready.clear();
         self.parked.clear();
         // Users without a request: those in a pause, parked or waiting.
+        let holding: Vec<u32> = self
+            .users
+            .iter()
+            .filter(|(_, user)| !user.busy && matches!(user.socket, Held::Open(_)))
+            .map(|(id, _)| id as u32)
+            .collect();
+        for user in holding {
+            self.leave(user, websocket::GOING_AWAY);
+        }
         self.users.retain(|_, user| user.busy);
         self.due_ns = 0;
     }
@@ -148,7 +159,8 @@ impl Worker {
     }
 
     pub(super) fn pause_user(&mut self, user: u32, until_ns: u64) {
-        if until_ns < self.end_ns {
+        let holds_socket = matches!(self.users[user as usize].socket, Held::Open(_));
+        if until_ns < self.end_ns || holds_socket {
             self.set_timer(until_ns, Due::User(user));
         } else {
             // Nothing will be started after the pause.

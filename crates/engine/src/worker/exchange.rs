@@ -6,6 +6,7 @@ use super::connections::{Conn, Place, State};
 use crate::http1::{State as Reading, Wrong};
 use crate::record::ErrorKind;
 use crate::sys::{self, EventFlags};
+use crate::websocket;
 
 impl Worker {
     pub(super) fn on_socket(&mut self, token: u64, flags: EventFlags) {
@@ -114,13 +115,17 @@ impl Worker {
         let rest = std::mem::take(&mut conn.rest);
         let put = conn.put_raw(&rest);
         conn.clocks.sent_end_ns = sys::now_ns();
-        if matches!(put, Ok(true)) {
+        let (all, holds_socket) = (matches!(put, Ok(true)), conn.state == State::Socket);
+        if all {
             self.watch_writable(at, false);
         }
         self.after_put(at, put.map(|_| true));
+        if all && holds_socket {
+            self.socket_has_room(at);
+        }
     }
 
-    fn after_put(&mut self, at: u32, put: io::Result<bool>) {
+    pub(super) fn after_put(&mut self, at: u32, put: io::Result<bool>) {
         match put {
             Ok(true) => {}
             Ok(false) => self.watch_writable(at, true),
@@ -192,6 +197,9 @@ impl Worker {
         let Some(conn) = &mut self.slots[at as usize].conn else {
             return;
         };
+        if conn.state == State::Socket {
+            return self.arrived_on_socket(at, bytes);
+        }
         if conn.state != State::Busy {
             // Bytes that nobody asked for.
             return self.close(at);
@@ -209,6 +217,7 @@ impl Worker {
                 let keep = keep_alive && self.plan.keep_alive && conn.rest.is_empty();
                 self.answered(Place { at }, status, keep);
             }
+            Ok(Reading::Switched { rest }) => self.switched(at, &bytes[bytes.len() - rest..]),
             Err(Wrong::Protocol(reason)) => {
                 self.break_off(at, ErrorKind::Protocol, || format!("got {reason}"))
             }
@@ -226,6 +235,9 @@ impl Worker {
         let Some(conn) = self.conn(at) else { return };
         match conn.state {
             State::Idle => self.close(at),
+            State::Socket => self.break_off(at, ErrorKind::Closed, || {
+                "closed without a close frame".into()
+            }),
             State::Busy => match conn.exchange.end() {
                 Some(status) => self.answered(Place { at }, status, false),
                 None => self.break_off(at, ErrorKind::Closed, || {
@@ -245,6 +257,9 @@ impl Worker {
     pub(super) fn break_off(&mut self, at: u32, kind: ErrorKind, text: impl FnOnce() -> String) {
         let Some(conn) = self.conn(at) else { return };
         let (id, state) = (conn.user, conn.state);
+        if state == State::Socket {
+            return self.drop_socket(at, websocket::ABNORMAL, kind, text);
+        }
         let stale = conn.used
             && !conn.exchange.begun()
             && matches!(kind, ErrorKind::Closed | ErrorKind::Reset);
@@ -265,22 +280,32 @@ impl Worker {
 
     /// The request ends without an answer.
     pub(super) fn fail(&mut self, id: u32, kind: ErrorKind, text: impl FnOnce() -> String) {
+        self.count_failure(id, kind, text);
+        self.end_iteration_after_failure(id);
+    }
+
+    /// The user's request has failed; what the user does about it is another matter.
+    pub(super) fn count_failure(
+        &mut self,
+        id: u32,
+        kind: ErrorKind,
+        text: impl FnOnce() -> String,
+    ) {
         let user = &mut self.users[id as usize];
-        if let Some(request) = user.request(&self.plan) {
-            let step = &mut self.second.steps[request.series];
+        if let Some(series) = user.series(&self.plan) {
+            let step = &mut self.second.steps[series];
             step.failed += 1;
             step.errors[kind as usize] += 1;
             if user.sent_ns != 0 {
                 step.in_flight -= 1;
                 self.in_flight -= 1;
             }
-            let name = &self.plan.names[request.series];
+            let name = &self.plan.names[series];
             self.second.example(&mut self.examples_told, kind, || {
                 format!("{name}: {}", text())
             });
         }
         user.request_over();
-        self.end_iteration_after_failure(id);
     }
 
     /// What is still in flight is cut; the run is over.
@@ -294,7 +319,7 @@ impl Worker {
 
 impl Conn {
     /// Send `plain`, or as much as the socket takes: false when some is left for later.
-    fn put(&mut self, plain: &[u8], cipher: &mut Vec<u8>) -> io::Result<bool> {
+    pub(super) fn put(&mut self, plain: &[u8], cipher: &mut Vec<u8>) -> io::Result<bool> {
         let Some(tls) = &mut self.tls else {
             return self.put_raw(plain);
         };

@@ -69,6 +69,8 @@ impl Worker {
             }
         };
         let series = request.series;
+        let opens = request.upgrade.is_some();
+        let opened = opens && status == 101;
         let step = &mut self.second.steps[series];
         step.answered += 1;
         step.status(status);
@@ -80,14 +82,20 @@ impl Worker {
         step.in_flight -= 1;
         self.in_flight -= 1;
         user.request_over();
-        user.step += 1;
-        if verdict.missing {
+        if opens {
+            self.after_opening(id, opened);
+        }
+        self.users[id as usize].step += 1;
+        // Without its socket, what follows has nothing to be done on.
+        if verdict.missing || (opens && !opened && verdict.failed.is_some()) {
             self.skip_to_end(id);
         }
         if let Some((kind, text)) = verdict.failed {
             self.tell(series, kind, text);
         }
-        self.release(place, keep);
+        if !opened {
+            self.release(place, keep);
+        }
         if !self.waiting.is_empty() {
             // Who waits longer goes first.
             self.serve_waiting();
@@ -96,7 +104,7 @@ impl Worker {
     }
 
     /// An answer that came, and is not what it should be.
-    fn tell(&mut self, series: usize, kind: ErrorKind, text: String) {
+    pub(super) fn tell(&mut self, series: usize, kind: ErrorKind, text: String) {
         let step = &mut self.second.steps[series];
         step.failed += 1;
         step.errors[kind as usize] += 1;

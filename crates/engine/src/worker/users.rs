@@ -1,11 +1,13 @@
 //! What a user does next: a request, a pause, another iteration, or nothing more.
 use super::arrivals::Load;
+use super::socket::Held;
 use super::{Phase, Worker};
 use crate::plan::compile::{Compiled, CompiledStep};
 use crate::plan::redirect::Redirect;
 use crate::plan::request::Request;
 use crate::rng::{Rng, mix};
 use crate::template::Values;
+use crate::websocket;
 
 /// A closed user whose request failed without an answer pauses, so that a target that is down is not hammered.
 const PAUSE_AFTER_FAILURE_NS: u64 = 100_000_000;
@@ -31,6 +33,9 @@ pub struct User {
     /// Has a request that was started and is not done.
     pub busy: bool,
     pub redirect: Option<Box<Redirect>>,
+    pub socket: Held,
+    /// The step to go on with once a lost socket is open again; 0 for none.
+    pub resume: u32,
     pub extracted: Option<Box<[Option<Box<str>>]>>,
 }
 
@@ -58,6 +63,8 @@ impl User {
             resent: false,
             busy: false,
             redirect: None,
+            socket: Held::Never,
+            resume: 0,
             extracted: None,
         }
     }
@@ -79,6 +86,18 @@ impl User {
             .get(self.step as usize)?
         {
             CompiledStep::Request(request) => Some(request),
+            CompiledStep::Think { .. } | CompiledStep::Socket(_) => None,
+        }
+    }
+
+    /// Where the step that the user is at is counted.
+    pub fn series(&self, plan: &Compiled) -> Option<usize> {
+        match plan.scenarios[self.scenario as usize]
+            .steps
+            .get(self.step as usize)?
+        {
+            CompiledStep::Request(request) => Some(request.series),
+            CompiledStep::Socket(step) => Some(step.series),
             CompiledStep::Think { .. } => None,
         }
     }
@@ -101,7 +120,7 @@ impl User {
 fn first_series(plan: &Compiled, scenario: usize) -> Option<usize> {
     match plan.scenarios[scenario].steps.first()? {
         CompiledStep::Request(request) => Some(request.series),
-        CompiledStep::Think { .. } => None,
+        CompiledStep::Think { .. } | CompiledStep::Socket(_) => None,
     }
 }
 
@@ -147,16 +166,18 @@ impl Worker {
     }
 
     pub(super) fn run_ready(&mut self, now: u64) {
-        while let Some(user) = self.ready.pop_front() {
-            self.advance(user, now);
+        // Those who become ready meanwhile are for the next round: nobody keeps answers waiting.
+        for _ in 0..self.ready.len() {
+            if let Some(user) = self.ready.pop_front() {
+                self.advance(user, now);
+            }
         }
     }
 
     /// Let the user do what comes next, which became due at `at_ns`.
     pub(super) fn advance(&mut self, user: u32, at_ns: u64) {
         if self.phase != Phase::Running {
-            self.users.remove(user as usize);
-            return;
+            return self.leave(user, websocket::GOING_AWAY);
         }
         if self.paused_ns.is_some() {
             return self.parked.push(user);
@@ -176,6 +197,7 @@ impl Worker {
                 at.step += 1;
                 self.pause_user(user, at_ns.saturating_add(pause_ns));
             }
+            Some(CompiledStep::Socket(_)) => self.begin_socket_step(user, at_ns),
             None => self.next_iteration(user, at_ns),
         }
     }
@@ -192,7 +214,17 @@ impl Worker {
         }
     }
 
+    /// The user is done, once its socket is closed.
+    pub(super) fn leave(&mut self, user: u32, code: u16) {
+        if !self.closes_first(user, code) {
+            self.users.remove(user as usize);
+        }
+    }
+
     fn next_iteration(&mut self, user: u32, at_ns: u64) {
+        if self.closes_first(user, websocket::NORMAL) {
+            return;
+        }
         let number = match self.load {
             Load::Open { .. } => self.plan.iteration_after(self.users[user as usize].number),
             Load::Closed { .. } => {
@@ -212,8 +244,8 @@ impl Worker {
     /// The request failed without an answer: what follows in the scenario builds on it, so the iteration ends.
     pub(super) fn end_iteration_after_failure(&mut self, user: u32) {
         if self.phase != Phase::Running || matches!(self.load, Load::Open { .. }) {
-            self.users.remove(user as usize);
-            return;
+            self.users[user as usize].step = AFTER_LAST;
+            return self.leave(user, websocket::NORMAL);
         }
         self.users[user as usize].step = AFTER_LAST;
         let now = self.clock();

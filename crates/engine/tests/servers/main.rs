@@ -1,4 +1,5 @@
 //! The engine against real servers on loopback, each of which does one thing well or badly.
 mod answers;
 mod scenarios;
+mod sockets;
 mod support;

@@ -176,6 +176,7 @@ pub struct Added {
     pub counters: BTreeMap<String, u64>,
     pub errors: BTreeMap<String, u64>,
     pub statuses: BTreeMap<String, u64>,
+    pub closes: BTreeMap<String, u64>,
     pub examples: BTreeMap<&'static str, String>,
 }
 
@@ -222,6 +223,7 @@ pub fn carry_out(plan: &Value) -> Added {
                 ("load.statuses", Some(status)) => {
                     *added.statuses.entry(status).or_default() += count
                 }
+                ("load.ws.closes", Some(code)) => *added.closes.entry(code).or_default() += count,
                 _ => *added.counters.entry(series.name.into()).or_default() += count,
             }
         }
