@@ -100,11 +100,14 @@ class Run:
         Raises:
             ValueError: Everything that is wrong with the plan, one line per problem.
         """
-    def start(self) -> None:
-        """Start the threads; the first request is planned 5 ms later.
+    def start(self, *, origin_ns: int | None = None, origin_unix_ns: int | None = None) -> None:
+        """Start the threads; the schedule begins 5 ms later, or at *origin_ns* of `now_ns`, which is *origin_unix_ns* in Unix time.
+
+        Processes that are given the same two times act as one.
 
         Raises:
             RuntimeError: Started before, or the operating system refused.
+            ValueError: One of the two times without the other, or more than 600 s from now.
         """
     def next_tick(self, *, timeout_s: float) -> Tick | None:
         """Return the next second of the run, merged over its threads; None when it is not there in time, or all are out.
@@ -120,20 +123,20 @@ class Run:
         """Whether the last tick was handed out."""
     @property
     def threads(self) -> int: ...
-    def set_level(self, *, per_s_or_users: float) -> None:
-        """From half a millisecond from now: so many starts per second (open) or users (closed), instead of the stages.
+    def set_level(self, *, per_s_or_users: float, at_ns: int | None = None) -> None:
+        """From *at_ns* of `now_ns` on, or half a millisecond from now: so many starts per second (open) or users (closed), instead of the stages.
 
         A plan with `live` keeps the level until the next one or `stop`; any other until its stages would have ended.
         Users that are too many leave when their iteration ends.
 
         Raises:
-            ValueError: Not within 0 to 1e9.
+            ValueError: Not within 0 to 1e9, or a time more than 600 s from now.
             RuntimeError: Not started.
         """
-    def pause(self) -> None:
-        """Plan no more requests until `resume`; those in flight, or waiting for a connection, go on."""
-    def resume(self) -> None:
-        """Go on where `pause` stopped; the schedule and its end move by the length of the pause."""
+    def pause(self, *, at_ns: int | None = None) -> None:
+        """Plan no more requests, from *at_ns* or at once, until `resume`; those in flight, or waiting for a connection, go on."""
+    def resume(self, *, at_ns: int | None = None) -> None:
+        """Go on, from *at_ns* or at once, where `pause` stopped; the schedule and its end move by the length of the pause."""
     def stop(self) -> None:
         """Start nothing more; what is in flight has the plan's grace time to end."""
     def abort(self) -> None:
@@ -212,3 +215,17 @@ def schedule_preview(
 
 def users_at(*, stages: Sequence[tuple[int, float, float]], at_ns: int) -> int:
     """Return how many users a closed load has at a moment; a stage is (duration_ns, from, to)."""
+
+def now_ns() -> int:
+    """Return the engine's clock: nanoseconds of the system's monotonic clock, the same in every process of a machine."""
+
+def pack_block(*, series: Sequence[int], values: list[Histogram | float]) -> bytes:
+    """Return one second's slices, one value per series number, as the bytes that a recording keeps and processes exchange.
+
+    Raises:
+        ValueError: A value that is not finite, or not as many values as series.
+        TypeError: A value that is neither a histogram nor a number.
+    """
+
+def unpack_block(block: bytes, /) -> list[tuple[int, Histogram | float]]:
+    """Return what `pack_block` packed; ValueError for anything else."""

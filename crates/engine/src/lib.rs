@@ -29,3 +29,5 @@ pub use plan::Problems;
 pub use record::{ErrorKind, Sample, Series, Tick, Unit};
 pub use runner::{Run, RunError};
 pub use schedule::{Arrivals, LoadKind, Spacing, Stage, UserLevels, preview};
+/// Nanoseconds of the engine's clock: the system's monotonic one, the same in every process of a machine.
+pub use sys::now_ns;

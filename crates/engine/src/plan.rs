@@ -48,6 +48,17 @@ pub struct Plan {
     pub(crate) threads: Option<usize>,
     pub(crate) seed: u64,
     pub(crate) live: bool,
+    #[serde(default)]
+    pub(crate) share: ShareSpec,
+}
+
+/// Which of the run's threads this process has: `first..first + threads` of `of`, all of them without `of`.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+pub struct ShareSpec {
+    #[serde(default)]
+    pub first: u64,
+    #[serde(default)]
+    pub of: Option<u64>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

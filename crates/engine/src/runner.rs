@@ -22,8 +22,10 @@ use collector::{Collector, Source};
 const SECONDS_AHEAD: usize = 120;
 /// From `start` to the first planned request: time for the threads to be there.
 const HEAD_START_NS: u64 = 5_000_000;
-/// From `set_level` to the new level: time for every thread to wake, so that no start is planned in the past.
-const LEVEL_AHEAD_NS: u64 = 500_000;
+/// From a request to change the load to the change: time for every thread to wake, so that no start is planned in the past.
+const CHANGE_AHEAD_NS: u64 = 500_000;
+/// A start or a change may be asked for at a time that is at most so far from now.
+const TIME_AWAY_MAX_NS: u64 = 600_000_000_000;
 
 /// Why a run did not do what was asked.
 #[derive(Debug)]
@@ -34,6 +36,13 @@ pub enum RunError {
     System(io::Error),
     /// A level that is no number of starts or users.
     Level(f64),
+    /// A time of the engine's clock that is not near now.
+    Time {
+        /// What was asked for.
+        at_ns: u64,
+        /// What the clock said.
+        now_ns: u64,
+    },
 }
 
 impl fmt::Display for RunError {
@@ -45,6 +54,10 @@ impl fmt::Display for RunError {
                 "the operating system refused the load engine's threads: {error}"
             ),
             Self::Level(level) => write!(f, "a level must be 0 to 1e9, got {level}"),
+            Self::Time { at_ns, now_ns } => write!(
+                f,
+                "a time must be within 600 s of the engine's clock ({now_ns} ns now), got {at_ns} ns"
+            ),
         }
     }
 }
@@ -94,11 +107,25 @@ impl Run {
         self.plan.threads
     }
 
-    /// Start the threads.
+    /// Start the threads; the schedule begins at once.
     ///
     /// # Errors
     /// Started before, or refused by the operating system (then nothing runs).
     pub fn start(&self) -> Result<(), RunError> {
+        let now_ns = sys::now_ns();
+        self.start_at(
+            now_ns + HEAD_START_NS,
+            now_ns as i64 + sys::unix_offset_ns() + HEAD_START_NS as i64,
+        )
+    }
+
+    /// Start the threads; the schedule begins at `origin_ns` of the monotonic clock, which is `origin_unix_ns` in Unix
+    /// time. Processes that are given the same two act as one: their seconds begin and end together.
+    ///
+    /// # Errors
+    /// Started before, refused by the operating system (then nothing runs), or a time that is not near now.
+    pub fn start_at(&self, origin_ns: u64, origin_unix_ns: i64) -> Result<(), RunError> {
+        near_now(origin_ns)?;
         let mut collector = self
             .collector
             .lock()
@@ -108,11 +135,10 @@ impl Run {
                 "the run was started before; make a new Run",
             ));
         }
-        let origin_ns = sys::now_ns() + HEAD_START_NS;
         let mut controls = vec![];
         let mut refused = None;
         for thread in 0..self.plan.threads {
-            match self.spawn(thread as u64, origin_ns) {
+            match self.spawn(thread as u64, origin_ns, origin_unix_ns) {
                 Ok((control, source)) => {
                     controls.push(control);
                     collector.sources.push(source);
@@ -136,7 +162,12 @@ impl Run {
         }
     }
 
-    fn spawn(&self, thread: u64, origin_ns: u64) -> io::Result<(Control, Source)> {
+    fn spawn(
+        &self,
+        thread: u64,
+        origin_ns: u64,
+        origin_unix_ns: i64,
+    ) -> io::Result<(Control, Source)> {
         let (outbox, seconds) = sync_channel(SECONDS_AHEAD);
         let control = Control {
             inbox: Inbox::new()?,
@@ -145,11 +176,12 @@ impl Run {
         let start = Start {
             plan: self.plan.clone(),
             share: Share {
-                thread,
-                threads: self.plan.threads as u64,
+                thread: self.plan.first_thread + thread,
+                threads: self.plan.threads_of_all,
             },
             tls: self.tls.clone(),
             origin_ns,
+            origin_unix_ns,
             inbox: control.inbox.clone(),
             in_flight: control.in_flight.clone(),
             outbox,
@@ -204,34 +236,37 @@ impl Run {
         Ok(Some(Tick::new(second, &self.plan.names)))
     }
 
-    /// From now on (half a millisecond, so that no start is planned in the past): starts per second, or users.
+    /// From `at_ns` on (else half a millisecond from now, so that no start is planned in the past): starts per second,
+    /// or users.
     ///
     /// # Errors
-    /// Not started, or a level that cannot be.
-    pub fn set_level(&self, level: f64) -> Result<(), RunError> {
+    /// Not started, a level that cannot be, or a time that is not near now.
+    pub fn set_level(&self, level: f64, at_ns: Option<u64>) -> Result<(), RunError> {
         if !(0.0..=1e9).contains(&level) {
             return Err(RunError::Level(level));
         }
-        self.ask(Command::Level {
-            level,
-            at_ns: sys::now_ns() + LEVEL_AHEAD_NS,
-        })
+        let at_ns = change_time(at_ns)?;
+        self.ask(Command::Level { level, at_ns })
     }
 
-    /// Plan no further requests until `resume`; those in flight or waiting go on.
+    /// Plan no further requests from `at_ns` (else half a millisecond from now) until `resume`; those in flight or
+    /// waiting go on.
     ///
     /// # Errors
-    /// Not started.
-    pub fn pause(&self) -> Result<(), RunError> {
-        self.ask(Command::Pause)
+    /// Not started, or a time that is not near now.
+    pub fn pause(&self, at_ns: Option<u64>) -> Result<(), RunError> {
+        let at_ns = change_time(at_ns)?;
+        self.ask(Command::Pause { at_ns })
     }
 
-    /// Go on where `pause` stopped; the schedule moves by the length of the pause.
+    /// Go on at `at_ns` (else half a millisecond from now) where `pause` stopped; the schedule moves by the length of
+    /// the pause.
     ///
     /// # Errors
-    /// Not started.
-    pub fn resume(&self) -> Result<(), RunError> {
-        self.ask(Command::Resume)
+    /// Not started, or a time that is not near now.
+    pub fn resume(&self, at_ns: Option<u64>) -> Result<(), RunError> {
+        let at_ns = change_time(at_ns)?;
+        self.ask(Command::Resume { at_ns })
     }
 
     /// Start nothing more; what is in flight gets the plan's grace time.
@@ -286,4 +321,21 @@ impl Drop for Run {
             .unwrap_or_else(PoisonError::into_inner)
             .end();
     }
+}
+
+/// When a change takes place.
+fn change_time(at_ns: Option<u64>) -> Result<u64, RunError> {
+    match at_ns {
+        None => Ok(sys::now_ns() + CHANGE_AHEAD_NS),
+        Some(at_ns) => near_now(at_ns),
+    }
+}
+
+/// Refuse a time of another clock.
+fn near_now(at_ns: u64) -> Result<u64, RunError> {
+    let now_ns = sys::now_ns();
+    if at_ns.abs_diff(now_ns) > TIME_AWAY_MAX_NS {
+        return Err(RunError::Time { at_ns, now_ns });
+    }
+    Ok(at_ns)
 }

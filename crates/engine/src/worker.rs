@@ -41,7 +41,7 @@ const RECEIVE_BYTES: usize = 64 * 1024;
 const TOKEN_TIMER: u64 = u64::MAX;
 const TOKEN_INBOX: u64 = u64::MAX - 1;
 
-/// Which of how many threads.
+/// Which of how many threads, over all processes of the run.
 #[derive(Debug, Clone, Copy)]
 pub struct Share {
     pub thread: u64,
@@ -88,6 +88,8 @@ pub struct Worker {
     timer: Timer,
     timers: Timers,
     inbox: Inbox,
+    /// Commands for a time to come, in the order in which they were given.
+    later: VecDeque<Command>,
     due_ns: u64,
     /// The last reading of the clock.
     now_ns: u64,
@@ -134,6 +136,8 @@ pub struct Start {
     pub share: Share,
     pub tls: Option<TlsSetup>,
     pub origin_ns: u64,
+    /// The same moment in Unix time.
+    pub origin_unix_ns: i64,
     pub inbox: Inbox,
     pub in_flight: Arc<AtomicU64>,
     pub outbox: SyncSender<Second>,
@@ -146,6 +150,7 @@ impl Worker {
             share,
             tls,
             origin_ns,
+            origin_unix_ns,
             inbox,
             in_flight,
             outbox,
@@ -154,8 +159,7 @@ impl Worker {
         let timer = Timer::new()?;
         epoll.add(&timer, TOKEN_TIMER, EventFlags::IN)?;
         epoll.add(inbox.wake(), TOKEN_INBOX, EventFlags::IN)?;
-        let unix_ns = origin_ns as i64 + sys::unix_offset_ns();
-        let second = unix_ns.div_euclid(1_000_000_000);
+        let second = origin_unix_ns.div_euclid(1_000_000_000);
         let end_ns = if plan.live {
             u64::MAX
         } else {
@@ -167,6 +171,7 @@ impl Worker {
             timer,
             timers: Timers::default(),
             inbox,
+            later: VecDeque::new(),
             due_ns: 0,
             now_ns: 0,
             phase: Phase::Running,
@@ -191,7 +196,8 @@ impl Worker {
             },
             next_address: share.thread as usize,
             second: Second::new(second, plan.names.len()),
-            boundary_ns: origin_ns + (1_000_000_000 - unix_ns.rem_euclid(1_000_000_000)) as u64,
+            boundary_ns: origin_ns
+                + (1_000_000_000 - origin_unix_ns.rem_euclid(1_000_000_000)) as u64,
             cpu_ns: sys::thread_cpu_ns(),
             in_flight: 0,
             in_flight_seen: in_flight,
@@ -264,6 +270,7 @@ impl Worker {
 
     /// Do all that is due, and find out what is due next.
     fn serve_due(&mut self, now: u64) {
+        self.obey_due(now);
         if now >= self.end_of_starts_ns() && self.phase == Phase::Running {
             self.end_starts(now);
         }
@@ -292,6 +299,7 @@ impl Worker {
             .min(ready_ns)
             .min(end_ns)
             .min(self.timers.next_ns())
+            .min(self.next_command_ns())
             .min(self.next_arrival_ns());
     }
 

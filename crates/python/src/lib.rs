@@ -1,6 +1,7 @@
 //! The one door between Python and Rust: one file per Python class, no logic here.
 use pyo3::prelude::*;
 
+mod block;
 mod histogram;
 mod null_server;
 mod run;
@@ -12,11 +13,13 @@ mod _native {
     use super::*;
 
     #[pymodule_export]
+    use super::block::{pack_block, unpack_block};
+    #[pymodule_export]
     use super::histogram::Histogram;
     #[pymodule_export]
     use super::null_server::NullServer;
     #[pymodule_export]
-    use super::run::{Run, Tick};
+    use super::run::{Run, Tick, now_ns};
     #[pymodule_export]
     use super::schedule::{schedule_preview, users_at};
     #[pymodule_export]

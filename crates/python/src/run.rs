@@ -16,7 +16,9 @@ const TIMEOUT_S_MAX: f64 = 1e6;
 
 fn to_py(error: engine::RunError) -> PyErr {
     match error {
-        engine::RunError::Level(_) => PyValueError::new_err(error.to_string()),
+        engine::RunError::Level(_) | engine::RunError::Time { .. } => {
+            PyValueError::new_err(error.to_string())
+        }
         engine::RunError::Order(_) | engine::RunError::System(_) => {
             PyRuntimeError::new_err(error.to_string())
         }
@@ -38,8 +40,23 @@ impl Run {
         Ok(Self { inner })
     }
 
-    fn start(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.inner.start()).map_err(to_py)
+    #[pyo3(signature = (*, origin_ns = None, origin_unix_ns = None))]
+    fn start(
+        &self,
+        py: Python<'_>,
+        origin_ns: Option<u64>,
+        origin_unix_ns: Option<i64>,
+    ) -> PyResult<()> {
+        let started = py.detach(|| match (origin_ns, origin_unix_ns) {
+            (None, None) => Some(self.inner.start()),
+            (Some(origin_ns), Some(unix_ns)) => Some(self.inner.start_at(origin_ns, unix_ns)),
+            _ => None,
+        });
+        let refused =
+            "origin_ns and origin_unix_ns are the same moment on two clocks: give both or none";
+        started
+            .ok_or_else(|| PyValueError::new_err(refused))?
+            .map_err(to_py)
     }
 
     #[pyo3(signature = (*, timeout_s))]
@@ -75,17 +92,19 @@ impl Run {
         self.inner.threads()
     }
 
-    #[pyo3(signature = (*, per_s_or_users))]
-    fn set_level(&self, per_s_or_users: f64) -> PyResult<()> {
-        self.inner.set_level(per_s_or_users).map_err(to_py)
+    #[pyo3(signature = (*, per_s_or_users, at_ns = None))]
+    fn set_level(&self, per_s_or_users: f64, at_ns: Option<u64>) -> PyResult<()> {
+        self.inner.set_level(per_s_or_users, at_ns).map_err(to_py)
     }
 
-    fn pause(&self) -> PyResult<()> {
-        self.inner.pause().map_err(to_py)
+    #[pyo3(signature = (*, at_ns = None))]
+    fn pause(&self, at_ns: Option<u64>) -> PyResult<()> {
+        self.inner.pause(at_ns).map_err(to_py)
     }
 
-    fn resume(&self) -> PyResult<()> {
-        self.inner.resume().map_err(to_py)
+    #[pyo3(signature = (*, at_ns = None))]
+    fn resume(&self, at_ns: Option<u64>) -> PyResult<()> {
+        self.inner.resume(at_ns).map_err(to_py)
     }
 
     fn stop(&self) -> PyResult<()> {
@@ -156,4 +175,9 @@ fn slice(py: Python<'_>, series: engine::Series) -> PyResult<Bound<'_, PyTuple>>
         value,
     )
         .into_pyobject(py)
+}
+
+#[pyfunction]
+pub fn now_ns() -> u64 {
+    engine::now_ns()
 }

@@ -142,7 +142,7 @@ impl SliceTable {
     }
 }
 
-fn encode(series: &[u32], values: &Bound<'_, PyList>) -> PyResult<Vec<u8>> {
+pub fn encode(series: &[u32], values: &Bound<'_, PyList>) -> PyResult<Vec<u8>> {
     if series.len() != values.len() {
         let text = format!(
             "as many values as series are needed: {} and {}",

@@ -49,6 +49,7 @@ pub fn check(plan: &Plan, problems: &mut Vec<String>) {
             format!("must be 1 to 256, got {}", plan.threads.unwrap_or(0)),
         );
     }
+    check_share(plan, &mut wrong);
     headers("headers", &plan.headers, &mut wrong);
     for (at, feeder) in plan.feeders.iter().enumerate() {
         check_feeder(&format!("feeders[{at}]"), feeder, &mut wrong);
@@ -68,6 +69,35 @@ pub fn check(plan: &Plan, problems: &mut Vec<String>) {
         );
     }
     check_load(plan, &mut wrong);
+}
+
+/// Processes share a run out by the numbers of their threads, so every one of them must know how many there are in all.
+fn check_share(plan: &Plan, wrong: &mut impl FnMut(&str, String)) {
+    let first = plan.share.first;
+    match (plan.share.of, plan.threads) {
+        (None, _) if first > 0 => wrong(
+            "share.first",
+            format!("must be 0 where share.of is null, got {first}"),
+        ),
+        (None, _) => {}
+        (Some(_), None) => wrong("threads", "must be given where share.of is".into()),
+        (Some(of), Some(threads)) if first.saturating_add(threads as u64) > of => wrong(
+            "share.of",
+            format!("must be at least share.first + threads = {first} + {threads}, got {of}"),
+        ),
+        (Some(of), Some(_)) => {
+            if let Some(limit) = plan.http.connections_max
+                && of > limit as u64
+            {
+                wrong(
+                    "share.of",
+                    format!(
+                        "must be at most http.connections_max = {limit} (a thread without a connection could start nothing), got {of}"
+                    ),
+                );
+            }
+        }
+    }
 }
 
 fn check_feeder(path: &str, feeder: &Feeder, wrong: &mut impl FnMut(&str, String)) {

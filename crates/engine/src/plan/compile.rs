@@ -44,6 +44,9 @@ pub struct Compiled {
     pub grace_ns: u64,
     pub seed: u64,
     pub threads: usize,
+    /// The number of this process's first thread, and how many threads the whole run has.
+    pub first_thread: u64,
+    pub threads_of_all: u64,
 }
 
 /// Where requests go; redirects must stay here.
@@ -197,12 +200,15 @@ pub fn compile(plan: &Plan, cores: usize) -> Result<Compiled, Problems> {
         grace_ns: plan.grace_ns,
         seed: plan.seed,
         threads: 1,
+        first_thread: plan.share.first,
+        threads_of_all: 1,
     };
     compiled.threads = plan
         .threads
         .unwrap_or_else(|| default_threads(&compiled, cores));
     // A thread without a connection could start nothing.
     compiled.threads = compiled.threads.min(compiled.connections_max);
+    compiled.threads_of_all = plan.share.of.unwrap_or(compiled.threads as u64);
     Ok(compiled)
 }
 

@@ -152,13 +152,11 @@ impl Worker {
         }
     }
 
-    /// Starts that were due before the end are planned, however late we are: a generator that falls behind at the end
-    /// of a run must not lose what it owes.
-    pub(super) fn catch_up(&mut self, now: u64) {
-        while matches!(self.load, Load::Open { .. })
-            && self.next_arrival_ns() < now.min(self.end_ns)
-        {
-            self.start_arrivals(now);
+    /// Starts that were due before `before_ns` are planned, however late we are: a generator that falls behind at the
+    /// end of a run, or before its load changes, must not lose what it owes.
+    pub(super) fn catch_up(&mut self, before_ns: u64) {
+        while matches!(self.load, Load::Open { .. }) && self.next_arrival_ns() < before_ns {
+            self.start_arrivals(before_ns - 1);
         }
     }
 

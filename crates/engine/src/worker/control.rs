@@ -11,16 +11,25 @@ use crate::websocket;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Command {
     /// From `at_ns` on: starts per second, or users.
-    Level {
-        level: f64,
-        at_ns: u64,
-    },
-    Pause,
-    Resume,
+    Level { level: f64, at_ns: u64 },
+    /// From `at_ns` on nothing is planned.
+    Pause { at_ns: u64 },
+    /// From `at_ns` on the schedule goes on.
+    Resume { at_ns: u64 },
     /// No more starts; what is in flight gets the grace time.
     Stop,
     /// No more starts; what is in flight is cut.
     Abort,
+}
+
+impl Command {
+    /// When it is to be carried out; 0 for at once.
+    fn at_ns(&self) -> u64 {
+        match self {
+            Self::Level { at_ns, .. } | Self::Pause { at_ns } | Self::Resume { at_ns } => *at_ns,
+            Self::Stop | Self::Abort => 0,
+        }
+    }
 }
 
 /// The commands that wait for a thread. Locked only when there is one.
@@ -66,33 +75,55 @@ impl Worker {
                     self.cut();
                 }
                 (Command::Stop, Phase::Running) => self.end_starts(now),
-                (Command::Level { level, at_ns }, Phase::Running) => {
-                    let at_ns = at_ns.max(now).max(self.origin_ns);
-                    self.levels_set += 1;
-                    self.count_pause(at_ns);
-                    let end_ns = if self.plan.live {
-                        u64::MAX
-                    } else {
-                        self.end_ns
-                    };
-                    self.load = Load::level(
-                        &self.plan,
-                        self.share,
-                        level,
-                        at_ns,
-                        end_ns,
-                        self.levels_set,
-                    );
-                }
-                (Command::Pause, Phase::Running) => {
-                    self.paused_ns = self.paused_ns.or(Some(now.max(self.origin_ns)));
-                }
-                (Command::Resume, Phase::Running) => self.resume(now),
+                (timed, Phase::Running) => self.later.push_back(timed),
                 _ => {}
             }
             // Whatever it was, look at everything that may be due.
             self.due_ns = 0;
         }
+    }
+
+    /// When the next command for a time to come is due; `u64::MAX` for never.
+    pub(super) fn next_command_ns(&self) -> u64 {
+        self.later.front().map_or(u64::MAX, Command::at_ns)
+    }
+
+    /// Carry out the commands whose time has come. They count from that time, not from now: however late a thread looks,
+    /// all threads of all processes do the same.
+    pub(super) fn obey_due(&mut self, now: u64) {
+        while self.next_command_ns() <= now
+            && let Some(command) = self.later.pop_front()
+        {
+            let at_ns = command.at_ns().max(self.origin_ns);
+            if self.phase != Phase::Running {
+                continue;
+            }
+            self.catch_up(at_ns.min(self.end_ns));
+            match command {
+                Command::Level { level, .. } => self.change_level(level, at_ns),
+                Command::Pause { .. } => self.paused_ns = self.paused_ns.or(Some(at_ns)),
+                Command::Resume { .. } => self.resume(at_ns),
+                Command::Stop | Command::Abort => {}
+            }
+        }
+    }
+
+    fn change_level(&mut self, level: f64, at_ns: u64) {
+        self.levels_set += 1;
+        self.count_pause(at_ns);
+        let end_ns = if self.plan.live {
+            u64::MAX
+        } else {
+            self.end_ns
+        };
+        self.load = Load::level(
+            &self.plan,
+            self.share,
+            level,
+            at_ns,
+            end_ns,
+            self.levels_set,
+        );
     }
 
     /// Go on as if the pause had not been.
@@ -119,7 +150,7 @@ impl Worker {
         if self.phase != Phase::Running {
             return;
         }
-        self.catch_up(now);
+        self.catch_up(now.min(self.end_ns));
         self.phase = Phase::Ending {
             cut_ns: now.saturating_add(self.plan.grace_ns),
         };
