@@ -124,7 +124,9 @@ class Run:
     @property
     def threads(self) -> int: ...
     def set_level(self, *, per_s_or_users: float, at_ns: int | None = None) -> None:
-        """From *at_ns* of `now_ns` on, or half a millisecond from now: so many starts per second (open) or users (closed), instead of the stages.
+        """From *at_ns* of `now_ns` on: so many starts per second (open) or users (closed), instead of the stages.
+
+        Without *at_ns*, half a millisecond from now.
 
         A plan with `live` keeps the level until the next one or `stop`; any other until its stages would have ended.
         Users that are too many leave when their iteration ends.

@@ -54,6 +54,12 @@ class TargetError(ScaleworthyError):
     """The service under test cannot be reached, or does not answer as the plan needs."""
 
 
+class GeneratorError(ScaleworthyError):
+    """The load generator itself failed, or was the limit."""
+
+    exit_status = 3
+
+
 class ServerError(ScaleworthyError):
     """An embedded server could not be started or stopped."""
 

@@ -23,6 +23,7 @@ def load(
     stages: Annotated[str | None, Parameter(group=SHAPE, metavar="TIME:LEVEL,...")] = None,
     arrivals: Annotated[Literal["poisson", "constant"] | None, Parameter(group=SHAPE)] = None,
     connections_max: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
+    workers: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
     seed: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
     i_own: Annotated[
         tuple[str, ...], Parameter(name="--i-own", group=SHAPE, negative="", metavar="HOST", show_default=False)
@@ -66,6 +67,7 @@ def load(
             from --rate or --users, or from 0; 2m:100/s is a rate. [default: none]
         arrivals: With a rate: at random as independent users arrive, or evenly spaced. [default: poisson]
         connections_max: Connections open at once; a start that waits for one is timed from its plan. [default: 1000]
+        workers: Processes that share the load. [default: one, or as many as the connections need]
         seed: Repeat the same random choices. [default: drawn, and printed]
         i_own: Required for a target that is not on loopback: its host, to say that you may load it. May be repeated.
         objective: Must hold, such as 'p95 < 500ms' or 'failed < 1%'; exit 1 when broken. May be repeated.
@@ -85,6 +87,7 @@ def load(
         environment=environment,
         load=_shape(rate=rate, users=users, duration=duration, count=count, stages=stages, arrivals=arrivals),
         connections_max=connections_max,
+        workers=workers,
         objectives=objective,
         seed=seed,
     ).seeded()

@@ -29,6 +29,7 @@ def plan_from(
     target: str | None = None,
     load: Mapping[str, Any] | None = None,
     connections_max: int | None = None,
+    workers: int | None = None,
     objectives: Sequence[str] = (),
     seed: int | None = None,
     environment: str | None = None,
@@ -69,6 +70,8 @@ def plan_from(
             parts["objectives"] = list(objectives)
         if seed is not None:
             parts["seed"] = seed
+        if workers is not None:
+            parts["workers"] = workers
         if connections_max is not None:
             parts["http"] = plan.http.model_dump(by_alias=True, exclude_defaults=True) | {
                 "connections_max": connections_max
@@ -114,6 +117,7 @@ _OPTIONS = {
     "load": "load",
     "http.connections_max": "--connections-max",
     "seed": "--seed",
+    "workers": "--workers",
 }
 
 

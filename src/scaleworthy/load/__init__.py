@@ -1,15 +1,46 @@
-"""Load: make a plan, run it, sum it up, find the limit."""
+"""Load: make a plan, run it, sum it up, find the limit.
 
-from scaleworthy.load.front import load_plan, read_plan
-from scaleworthy.load.front_url import plan_for_url
-from scaleworthy.load.import_.imported import Imported, Wishes
-from scaleworthy.load.limit.live import find_limit
-from scaleworthy.load.limit.settings import SearchSettings
-from scaleworthy.load.plan import Plan, make_plan
-from scaleworthy.load.result import Limit, Probe, Quantiles
-from scaleworthy.load.run import LoadRun, run_load, start
-from scaleworthy.load.summary import Summary, summarize
-from scaleworthy.load.summary_text import summary_text
+A name is imported when it is first asked for: a worker process needs none of what reads plans and sums runs up, and is a fifth of
+the size without it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scaleworthy.load.front import load_plan, read_plan
+    from scaleworthy.load.front_url import plan_for_url
+    from scaleworthy.load.import_.imported import Imported, Wishes
+    from scaleworthy.load.limit.live import find_limit
+    from scaleworthy.load.limit.settings import SearchSettings
+    from scaleworthy.load.plan import Plan, make_plan
+    from scaleworthy.load.result import Limit, Probe, Quantiles
+    from scaleworthy.load.run import LoadRun, run_load, start
+    from scaleworthy.load.summary import Summary, summarize
+    from scaleworthy.load.summary_text import summary_text
+
+_WHERE = {
+    "Imported": "import_.imported",
+    "Limit": "result",
+    "LoadRun": "run",
+    "Plan": "plan",
+    "Probe": "result",
+    "Quantiles": "result",
+    "SearchSettings": "limit.settings",
+    "Summary": "summary",
+    "Wishes": "import_.imported",
+    "find_limit": "limit.live",
+    "load_plan": "front",
+    "make_plan": "plan",
+    "plan_for_url": "front_url",
+    "read_plan": "front",
+    "run_load": "run",
+    "start": "run",
+    "summarize": "summary",
+    "summary_text": "summary_text",
+}
 
 __all__ = [
     "Imported",
@@ -31,3 +62,13 @@ __all__ = [
     "summarize",
     "summary_text",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module that has *name*, and keep what it is."""
+    where = _WHERE.get(name)
+    if where is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{where}"), name)
+    globals()[name] = value
+    return value

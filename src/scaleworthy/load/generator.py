@@ -11,8 +11,11 @@ the median second.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from scaleworthy.series import Histogram, Store
 
@@ -31,6 +34,10 @@ class Generator(BaseModel):
         cpu_us_per_request: CPU time of the engine's threads by requests started.
         lag_p99_ms: p99 of its own lag; null where there was no second to judge it by.
         limited: It was the limit: do not quote the run.
+        workers: Processes that it ran in.
+        workers_lost: How many of them ended before the run did; their share of the load is missing.
+        memory_max_bytes: The most memory of each process, summed; null where it was not recorded.
+        notes: What a reader must know of how the numbers came about.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,6 +45,22 @@ class Generator(BaseModel):
     cpu_us_per_request: float | None
     lag_p99_ms: float | None
     limited: bool
+    workers: int = 1
+    workers_lost: int = 0
+    memory_max_bytes: int | None = None
+    notes: list[str] = Field(default_factory=list)
+
+    def with_processes(self, workers: Sequence[Mapping[str, Any]], notes: Sequence[str]) -> Generator:
+        """Return the verdict with what is known of the processes; a run that lost one did not send what was asked of it."""
+        lost = sum(worker["lost"] is not None for worker in workers)
+        update = {
+            "limited": self.limited or lost > 0,
+            "workers": max(len(workers), 1),
+            "workers_lost": lost,
+            "memory_max_bytes": sum(worker["memory_max_bytes"] for worker in workers) or None,
+            "notes": list(notes),
+        }
+        return self.model_copy(update=update)
 
 
 def judge_generator(store: Store, window: Window, *, connections_max: int | None, threads: int) -> Generator:

@@ -49,7 +49,8 @@ class Plan(PlanPart):
         objectives: What must hold, as expressions over series.
         seed: Repeats the same random choices; drawn, and recorded, where it is None.
         grace_ns: How long unfinished requests may take after the run's end before they are cut.
-        threads: Engine threads; one a core where it is None.
+        threads: Engine threads, over all worker processes; as many as the load asks for where it is None.
+        workers: Processes that carry the plan out; where it is None, as few as can open its connections.
     """
 
     target: TargetUrl
@@ -63,6 +64,7 @@ class Plan(PlanPart):
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     grace_ns: Duration = Field(5 * SECOND_NS, alias="grace")
     threads: Annotated[int, Field(ge=1, le=256)] | None = None
+    workers: Annotated[int, Field(ge=1, le=64)] | None = None
 
     @model_validator(mode="after")
     def _every_template_has_a_value(self) -> Self:

@@ -47,6 +47,8 @@ def _nothing_answered(summary: Summary, store: Store) -> str | None:
 def _generator(summary: Summary, _: Store) -> str | None:
     if not summary.generator.limited:
         return None
+    if summary.generator.workers_lost:
+        return f"do not quote this run: {'; '.join(summary.generator.notes)}."
     lag = summary.generator.lag_p99_ms
     late = f"its own lag p99 was {_ms(lag)}" if lag is not None else "its threads used all of their cores"
     return f"the generator was the limit ({late}): do not quote this run; ask for less, or give it more cores."

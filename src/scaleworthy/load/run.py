@@ -13,16 +13,20 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import asdict
 from typing import Any
 
 from scaleworthy._native import Run
 from scaleworthy.errors import ScaleworthyError, UsageError
+from scaleworthy.load.engine import Engine, InProcess
+from scaleworthy.load.fleet.coordinator import Fleet
 from scaleworthy.load.host import host_facts, version_facts
 from scaleworthy.load.lookup import look_up
 from scaleworthy.load.plan import Plan
 from scaleworthy.load.second import Keys, Second, summed
 from scaleworthy.load.summary import Summary, summarize
 from scaleworthy.load.target import Resolve, check_reachable, system_resolve
+from scaleworthy.load.workers import Limits, workers_for
 from scaleworthy.series import Store
 
 TICK_TIMEOUT_S = 0.25
@@ -32,11 +36,11 @@ TICK_TIMEOUT_S = 0.25
 class LoadRun:
     """A run that goes on: iterate over its seconds, steer it, or wait for its end."""
 
-    def __init__(self, plan: Plan, native: Run, store: Store, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, plan: Plan, engine: Engine, store: Store, *, clock: Callable[[], float] = time.time) -> None:
         self.plan = plan
         self.store = store
         self.interrupted: str | None = None
-        self._native = native
+        self._engine = engine
         self._clock = clock
         self._keys = Keys()
         self._ended = False
@@ -45,7 +49,7 @@ class LoadRun:
     def __iter__(self) -> Iterator[Second]:
         """Yield each second once it is in the store, until the run has ended."""
         while True:
-            tick = self._native.next_tick(timeout_s=TICK_TIMEOUT_S)
+            tick = self._engine.next_tick(timeout_s=TICK_TIMEOUT_S)
             if tick is not None:
                 slices = self._keys.slices(tick.slices)
                 self.store.append(tick.second, slices)
@@ -53,7 +57,7 @@ class LoadRun:
                 yield summed(tick.second, slices)
                 if tick.last:
                     break
-            elif self._native.finished:
+            elif self._engine.finished:
                 break
         self._end()
 
@@ -66,33 +70,33 @@ class LoadRun:
 
     def set_rate(self, per_s_or_users: float) -> None:
         """Change the level at once: scenario starts per second, or users, whichever the plan counts."""
-        self._native.set_level(per_s_or_users=float(per_s_or_users))
+        self._engine.set_level(per_s_or_users=float(per_s_or_users))
         self.store.add_event(self._clock(), "level", f"level {per_s_or_users:g}", {"level": per_s_or_users})
 
     def pause(self) -> None:
         """Start nothing new until `resume`; what is under way ends."""
-        self._native.pause()
+        self._engine.pause()
         self.store.add_event(self._clock(), "pause", "paused")
 
     def resume(self) -> None:
         """Start again after `pause`."""
-        self._native.resume()
+        self._engine.resume()
         self.store.add_event(self._clock(), "resume", "resumed")
 
     def stop(self) -> None:
         """Start nothing new; requests under way may end within the plan's grace."""
         self.interrupted = self.interrupted or "stopped"
-        self._native.stop()
+        self._engine.stop()
 
     def abort(self) -> None:
         """End at once: requests under way are cut, and counted as cut."""
         self.interrupted = "aborted"
-        self._native.abort()
+        self._engine.abort()
 
     @property
     def in_flight(self) -> int:
         """Requests sent and not done, now."""
-        return int(self._native.in_flight())
+        return int(self._engine.in_flight())
 
     def _end(self) -> None:
         if self._ended:
@@ -100,7 +104,10 @@ class LoadRun:
         self._ended = True
         self.store.put_fact("load", "ended_at", self._clock())
         self.store.put_fact("load", "window", self._window)
-        self.store.put_fact("load", "error_examples", dict(self._native.error_examples()))
+        self.store.put_fact("load", "error_examples", dict(self._engine.error_examples()))
+        record_processes(self._engine, self.store)
+        if any(worker.lost for worker in self._engine.report()):
+            self.interrupted = self.interrupted or "ended, for a worker process was lost,"
         if self.interrupted is not None:
             self.store.put_fact("load", "interrupted", self.interrupted)
             self.store.add_event(self._clock(), "stop", self.interrupted)
@@ -126,10 +133,10 @@ def start(
         TargetError: It cannot be resolved or reached.
     """
     plan = plan.seeded()
-    native = prepare(plan, owned=owned, resolve=resolve)
-    record_facts(plan, store, at_s=clock(), threads=native.threads)
-    native.start()
-    return LoadRun(plan, native, store, clock=clock)
+    engine = prepare(plan, owned=owned, resolve=resolve)
+    record_facts(plan, store, at_s=clock(), threads=engine.threads)
+    engine.start()
+    return LoadRun(plan, engine, store, clock=clock)
 
 
 def prepare(
@@ -138,13 +145,18 @@ def prepare(
     owned: Collection[str] = (),
     live: dict[str, Any] | None = None,
     resolve: Resolve = system_resolve,
-) -> Run:
-    """Return the engine's run of *plan*, its target resolved, permitted and seen to listen; nothing is sent yet."""
+) -> Engine:
+    """Return the engine of *plan*, its target resolved, permitted and seen to listen; nothing is sent yet.
+
+    That is the engine in this process, or a fleet of worker processes that are ready: `workers.workers_for` says which.
+    """
     found = look_up(plan.target, owned=owned, resolve=resolve)
     check_reachable(plan.target, found.addresses, plan.http)
+    workers = workers_for(plan, addresses=len(found.addresses), limits=Limits.of_this_machine())
+    native = plan.to_native(addresses=found.addresses, lookup_ns=found.took_ns, live=live)
     try:
-        native = plan.to_native(addresses=found.addresses, lookup_ns=found.took_ns, live=live)
-        return Run(plan_json=json.dumps(native))
+        run = Run(plan_json=json.dumps(native))
+        return InProcess(run) if workers == 1 else Fleet(native, workers=workers, threads=plan.threads)
     except ScaleworthyError:
         raise
     except ValueError as error:
@@ -166,12 +178,20 @@ def record_facts(plan: Plan, store: Store, *, at_s: float, threads: int) -> None
         "ended_at": None,
         "window": None,
         "interrupted": None,
+        "workers": [],
+        "notes": [],
         "error_examples": {},
     }
     for name, value in facts.items():
         store.put_fact("load", name, value)
     store.put_fact("run", "host", host_facts())
     store.put_fact("run", "versions", version_facts())
+
+
+def record_processes(engine: Engine, store: Store) -> None:
+    """Put into *store* what each process of the generator cost, and what must be known of how the numbers came about."""
+    store.put_fact("load", "workers", [asdict(worker) for worker in engine.report()])
+    store.put_fact("load", "notes", engine.notes())
 
 
 def run_load(

@@ -111,10 +111,10 @@ def summarize(store: Store) -> Summary:
     }
     generator = judge_generator(
         store, window, connections_max=facts.get("connections_max"), threads=facts.get("threads") or 1
-    )
+    ).with_processes(facts.get("workers") or (), facts.get("notes") or ())
     return Summary(
         **counts,
-        verdict=_verdict(outcomes, answered=counts["answered"], limited=generator.limited),
+        verdict=_verdict(outcomes, answered=counts["answered"], generator=generator),
         speed=facts.get("speed") or "declarative",
         seconds=round(seconds, 3),
         steps=steps,
@@ -189,12 +189,14 @@ def _value(outcome: Outcome) -> float | None:
     return round(outcome.value / 1e6, 6) if outcome.unit == "ns" else round(outcome.value, 9)
 
 
-def _verdict(outcomes: list[Outcome], *, answered: int, limited: bool) -> Literal["pass", "fail", "generator-limited"]:
+def _verdict(
+    outcomes: list[Outcome], *, answered: int, generator: Generator
+) -> Literal["pass", "fail", "generator-limited"]:
     if not answered:
         return "fail"
     judged = bool(outcomes) and all(outcome.held for outcome in outcomes)
     # Response time runs from the plan, so a late generator only lengthens it: what held all the same would hold without.
-    if limited and not judged:
+    if generator.limited and not (judged and not generator.workers_lost):
         return "generator-limited"
     # An objective with too few samples to judge has not been shown to hold.
     return "pass" if all(outcome.held for outcome in outcomes) else "fail"

@@ -24,6 +24,7 @@ class Known:
 
 
 _STEP = ("step", None)
+_WORKER = ("worker", None)
 _ROLE = ("role", None)
 _QUERY = ("queryid", None)
 _TABLE = ("table", None)
@@ -56,6 +57,8 @@ _LOAD = (
     Known("load.connections", "gauge", "connections"),
     Known("load.target", "gauge", ""),
     Known("generator.cpu_seconds", "counter", "s"),
+    Known("generator.process_cpu_seconds", "counter", "s", (_WORKER,)),
+    Known("generator.memory", "gauge", "bytes", (_WORKER,)),
 )
 _HOST = (
     Known("host.cpu", "gauge", "ratio"),

@@ -10,7 +10,8 @@ from functools import lru_cache
 from typing import Any
 
 from scaleworthy._native import NullServer, Run
-from scaleworthy.errors import TargetError, UsageError
+from scaleworthy.errors import GeneratorError, TargetError, UsageError
+from scaleworthy.load.engine import Engine, InProcess
 from scaleworthy.load.front_url import plan_for_url
 from scaleworthy.load.generator import judge_generator
 from scaleworthy.load.limit.driver import Driver, SearchStopped
@@ -18,7 +19,7 @@ from scaleworthy.load.limit.search import Search
 from scaleworthy.load.limit.settings import SearchSettings
 from scaleworthy.load.plan import Plan
 from scaleworthy.load.result import Limit, Probe, Unit
-from scaleworthy.load.run import TICK_TIMEOUT_S, prepare, record_facts
+from scaleworthy.load.run import TICK_TIMEOUT_S, prepare, record_facts, record_processes
 from scaleworthy.load.second import Keys
 from scaleworthy.series import Histogram, MemoryStore, Slice, Store
 
@@ -32,7 +33,7 @@ _DELIVERED = 0.95
 class EngineDriver:
     """Steers the engine's live run (see `driver.Driver`)."""
 
-    def __init__(self, run: Run, stop: threading.Event | None = None) -> None:
+    def __init__(self, run: Engine, stop: threading.Event | None = None) -> None:
         self._run = run
         self._stop = stop
         self._refused_s = 0
@@ -54,6 +55,10 @@ class EngineDriver:
                 self._see_that_it_is_there(slices)
                 return tick.second, slices
             if self._run.finished:
+                if any(worker.lost for worker in self._run.report()):
+                    raise GeneratorError(
+                        "; ".join(self._run.notes()), hint="search again; does the machine run out of memory?"
+                    )
                 raise TargetError("the live run ended before the search did", hint="was it stopped from elsewhere?")
         raise TargetError(
             f"the engine has reported nothing for {STALLED_S:g} s", hint="is the machine suspended or out of CPU?"
@@ -143,6 +148,7 @@ def find_limit(
         run.abort()
         store.put_fact("load", "ended_at", time.time())
         store.put_fact("load", "error_examples", dict(run.error_examples()))
+        record_processes(run, store)
 
 
 @lru_cache(maxsize=4)
@@ -155,7 +161,8 @@ def generator_capacity(threads: int | None = None) -> float:
     server = NullServer()
     try:
         plan = plan_for_url(f"http://127.0.0.1:{server.port}/", seed=1).model_copy(update={"threads": threads})
-        run = Run(plan_json=json.dumps(plan.to_native(addresses=["127.0.0.1"], live=live_load("rate"))))
+        native = plan.to_native(addresses=["127.0.0.1"], live=live_load("rate"))
+        run = InProcess(Run(plan_json=json.dumps(native)))
         run.start()
         try:
             return _fastest(EngineDriver(run), threads=run.threads)

@@ -1,0 +1,1 @@
+"""Several worker processes, steered as one and merged exactly."""

@@ -1,0 +1,273 @@
+"""The coordinator of several worker processes: an `Engine` whose seconds are theirs, merged.
+
+Start: every worker is started and given its share of the plan; when all are ready, all get the same moment to begin at, on the
+clock that the processes of a machine share. Each second is given out as soon as every worker has told it. A worker that is some
+seconds late is not waited for; what it tells later is counted later, and a note says so. A worker that ends, or says nothing for
+half a minute, is lost: the others finish what is under way, what was measured is kept, and the run says whose share is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import sys
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from scaleworthy._native import now_ns
+from scaleworthy.errors import ScaleworthyError
+from scaleworthy.load.engine import EngineTick, WorkerReport
+from scaleworthy.load.fleet.member import Member
+from scaleworthy.load.fleet.merge import merged
+from scaleworthy.load.fleet.wire import Message, WorkerSecond
+
+READY_WITHIN_S = 60.0
+LATE_AFTER_S = 5.0
+LOST_AFTER_S = 30.0
+END_WITHIN_S = 5.0
+AHEAD_NS = 20_000_000
+"""From a command to what it commands: time for every worker to hear of it."""
+
+
+class Fleet:
+    """Worker processes that carry one plan out together; see `Engine` for what may be asked of it."""
+
+    def __init__(
+        self,
+        plan: Mapping[str, Any],
+        *,
+        workers: int,
+        threads: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start the processes and wait until all are ready; nothing is sent to the target yet.
+
+        Args:
+            plan: The native plan (ARCHITECTURE.md, The plan that crosses the border).
+            workers: Processes.
+            threads: Engine threads over all of them; one each where it is None.
+
+        Raises:
+            ScaleworthyError: A worker cannot be started, or is not ready within a minute.
+        """
+        self.threads = threads if threads is not None else workers
+        self._clock = clock
+        self._members: list[Member] = []
+        self._selector = selectors.DefaultSelector()
+        self._given: int | None = None
+        self._late_parts: list[WorkerSecond] = []
+        self._notes: list[str] = []
+        self._lost: dict[int, str] = {}
+        self.finished = False
+        # Nothing is left running when the run is forgotten, or the interpreter ends.
+        self._end = weakref.finalize(self, _end_all, self._members, self._selector)
+        try:
+            self._launch(plan, workers)
+            self._wait_until_ready()
+        except BaseException:
+            self._end()
+            raise
+
+    def _launch(self, plan: Mapping[str, Any], workers: int) -> None:
+        for number in range(workers):
+            threads = self.threads // workers + (number < self.threads % workers)
+            try:
+                member = Member(number, threads, now_s=self._clock())
+            except OSError as error:
+                raise ScaleworthyError(
+                    f"worker process {number + 1} of {workers} cannot be started: {error.strerror or error}",
+                    hint="ask for fewer with --workers",
+                ) from error
+            self._members.append(member)
+            self._selector.register(member.fd, selectors.EVENT_READ, member)
+        first = 0
+        for member in self._members:
+            share = {"first": first, "of": self.threads}
+            plan_json = json.dumps({**plan, "threads": member.threads, "share": share})
+            member.order({"number": member.number, "parent": os.getpid(), "path": sys.path, "plan_json": plan_json})
+            first += member.threads
+
+    def _wait_until_ready(self) -> None:
+        until_s = self._clock() + READY_WITHIN_S
+        while waited_for := [member for member in self._members if not member.ready]:
+            left_s = until_s - self._clock()
+            if left_s <= 0:
+                raise ScaleworthyError(
+                    f"{_names(waited_for)} not ready within {READY_WITHIN_S:g} s",
+                    hint="is the machine out of CPU or memory? Ask for fewer with --workers",
+                )
+            self._listen(left_s)
+            for member in self._members:
+                if member.failed is not None:
+                    raise ScaleworthyError(f"{_name(member)} could not begin: it {member.failed}")
+
+    @property
+    def workers(self) -> int:
+        """How many processes there are."""
+        return len(self._members)
+
+    def start(self) -> None:
+        """See `Engine.start`."""
+        origin_ns = now_ns() + AHEAD_NS
+        origin_unix_ns = time.time_ns() + AHEAD_NS
+        self._tell({"start": {"origin_ns": origin_ns, "origin_unix_ns": origin_unix_ns}})
+
+    def next_tick(self, *, timeout_s: float) -> EngineTick | None:
+        """See `Engine.next_tick`."""
+        until_s = self._clock() + timeout_s
+        while not self.finished:
+            self._see_who_is_lost()
+            tick = self._next_complete()
+            if tick is not None:
+                return tick
+            left_s = until_s - self._clock()
+            if left_s <= 0 or self.finished:
+                break
+            self._listen(left_s)
+        return None
+
+    def _listen(self, timeout_s: float) -> None:
+        for key, _ in self._selector.select(timeout_s):
+            member: Member = key.data
+            member.listen(self._clock())
+            if member.gone:
+                self._selector.unregister(member.fd)
+
+    def _next_complete(self) -> EngineTick | None:
+        """Return the earliest second that every worker has told, or that is overdue."""
+        self._set_late_parts_aside()
+        heads = [member.seconds[0].second for member in self._members if member.seconds]
+        behind = [member for member in self._members if not member.seconds and self._is_awaited(member)]
+        if not heads:
+            if self._all_told():
+                self._finish()
+            return None
+        if behind and not self._overdue(behind):
+            return None
+        second = min(heads)
+        parts = [
+            member.seconds.popleft()
+            for member in self._members
+            if member.seconds and member.seconds[0].second == second
+        ]
+        self._given = second
+        late, self._late_parts = self._late_parts, []
+        if self._all_told():
+            self._finish()
+        return EngineTick(second, self.finished, merged(parts, late))
+
+    def _all_told(self) -> bool:
+        return all(not member.seconds and (member.over or member.number in self._lost) for member in self._members)
+
+    def _is_awaited(self, member: Member) -> bool:
+        return not (member.over or member.late or member.number in self._lost)
+
+    def _set_late_parts_aside(self) -> None:
+        """A second that was given out without a worker cannot be given out again."""
+        for member in self._members:
+            while member.seconds and self._given is not None and member.seconds[0].second <= self._given:
+                self._late_parts.append(member.seconds.popleft())
+            member.late = member.late and not member.seconds
+
+    def _overdue(self, behind: Sequence[Member]) -> bool:
+        """Have the others told so much that those *behind* are not waited for?"""
+        now_s = self._clock()
+        if any(now_s - member.heard_at_s < LATE_AFTER_S for member in behind):
+            return False
+        for member in behind:
+            member.late = True
+            self._note(
+                f"{_name(member)} was more than {LATE_AFTER_S:g} s late with its second; what it told later is counted later"
+            )
+        return True
+
+    def _see_who_is_lost(self) -> None:
+        now_s = self._clock()
+        for member in self._members:
+            if member.over or member.number in self._lost:
+                continue
+            if member.failed is None and now_s - member.heard_at_s > LOST_AFTER_S:
+                member.failed = f"said nothing for {LOST_AFTER_S:g} s and was ended"
+                member.kill()
+            if member.failed is not None:
+                self._lose(member, member.failed)
+
+    def _lose(self, member: Member, how: str) -> None:
+        self._lost[member.number] = how
+        share = f"{member.threads} of {self.threads} parts of the load"
+        self._note(f"{_name(member)} {how}: {share} are missing from then on, and the run was ended")
+        self.stop()
+
+    def _note(self, text: str) -> None:
+        if text not in self._notes:
+            self._notes.append(text)
+
+    def _finish(self) -> None:
+        self.finished = True
+        self._end()
+
+    def _tell(self, command: Message) -> None:
+        for member in self._members:
+            member.tell(command)
+
+    def set_level(self, *, per_s_or_users: float) -> None:
+        """See `Engine.set_level`; all workers change at the same moment, 20 ms from now."""
+        if not 0 <= per_s_or_users <= 1e9:
+            raise ValueError(f"a level must be 0 to 1e9, got {per_s_or_users}")
+        self._tell({"level": per_s_or_users, "at_ns": now_ns() + AHEAD_NS})
+
+    def pause(self) -> None:
+        """See `Engine.pause`."""
+        self._tell({"pause": now_ns() + AHEAD_NS})
+
+    def resume(self) -> None:
+        """See `Engine.resume`."""
+        self._tell({"resume": now_ns() + AHEAD_NS})
+
+    def stop(self) -> None:
+        """See `Engine.stop`."""
+        self._tell({"stop": True})
+
+    def abort(self) -> None:
+        """See `Engine.abort`."""
+        self._tell({"abort": True})
+
+    def error_examples(self) -> dict[str, str]:
+        """See `Engine.error_examples`; of two workers' examples of a kind, the first worker's."""
+        examples: dict[str, str] = {}
+        for member in reversed(self._members):
+            examples |= member.examples
+        return examples
+
+    def in_flight(self) -> int:
+        """See `Engine.in_flight`; as of the last second that each worker has told."""
+        return sum(member.in_flight for member in self._members)
+
+    def report(self) -> list[WorkerReport]:
+        """See `Engine.report`."""
+        return [member.tally.report(lost=self._lost.get(member.number)) for member in self._members]
+
+    def notes(self) -> list[str]:
+        """See `Engine.notes`."""
+        return list(self._notes)
+
+
+def _name(member: Member) -> str:
+    return f"worker {member.number} (process {member.pid})"
+
+
+def _names(members: Sequence[Member]) -> str:
+    named = ", ".join(_name(member) for member in members)
+    return f"{named} {'is' if len(members) == 1 else 'are'}"
+
+
+def _end_all(members: Sequence[Member], selector: selectors.BaseSelector) -> None:
+    for member in members:
+        member.tell({"abort": True})
+        member.tell({"exit": True})
+    for member in members:
+        member.end(END_WITHIN_S)
+    selector.close()

@@ -1,0 +1,83 @@
+"""How many processes carry a plan out, and whether this machine lets them open what the plan asks for.
+
+A declarative plan stays in this process: one engine thread sends more than most services answer, and threads share what a process
+costs. It goes to worker processes where its connections are more than one process may open files, or where the plan asks for them
+(`workers`, `--workers`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from scaleworthy.errors import UsageError
+from scaleworthy.load.health import open_files_max
+from scaleworthy.load.plan import Plan
+
+OTHER_FILES = 200
+"""Files that a process needs besides its connections: libraries, pipes, a recording, what observes."""
+_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the system allows: connections of one process, and ports for connections to one address."""
+
+    connections_per_process: int
+    ports_per_address: int
+
+    @classmethod
+    def of_this_machine(cls) -> Limits:
+        """Return this machine's, with this process's limit of open files raised as far as it may be."""
+        return cls(max(open_files_max() - OTHER_FILES, 1), _ports())
+
+
+def connections_needed(plan: Plan) -> int | None:
+    """Return how many connections *plan* may have open at once; None where nothing bounds them."""
+    load = plan.load.to_native()
+    users = None
+    if load["kind"] == "closed":
+        users = int(max(level for stage in load["stages"] for level in (stage["from"], stage["to"])))
+    return min((bound for bound in (plan.http.connections_max, users) if bound is not None), default=None)
+
+
+def workers_for(plan: Plan, *, addresses: int, limits: Limits) -> int:
+    """Return how many processes carry *plan* out.
+
+    Args:
+        addresses: How many addresses the target has.
+
+    Raises:
+        UsageError: The system cannot open what the plan asks for, or there is no connection or thread for each worker.
+    """
+    needed = connections_needed(plan)
+    if needed is not None and needed > limits.ports_per_address * addresses:
+        raise UsageError(
+            f"{needed:,} connections to {addresses} address{'es' if addresses > 1 else ''} of {plan.target.host} cannot be open at"
+            f" once: this machine has {limits.ports_per_address:,} ports for each (net.ipv4.ip_local_port_range)",
+            hint="ask for fewer with http.connections_max, give the target more addresses, or widen the range",
+        )
+    least = 1 if needed is None else -(-needed // limits.connections_per_process)
+    asked = plan.workers
+    if asked is None:
+        return least
+    if asked < least:
+        raise UsageError(
+            f"{needed:,} connections need at least {least} worker processes, got {asked}: one may open"
+            f" {limits.connections_per_process:,} here",
+            hint="leave 'workers' out, or raise the limit of open files (ulimit -Hn)",
+        )
+    for name, most in (("connections_max", plan.http.connections_max), ("threads", plan.threads)):
+        if most is not None and most < asked:
+            raise UsageError(
+                f"{asked} workers share {most} {name}: each needs one", hint=f"ask for {most} workers at most"
+            )
+    return asked
+
+
+def _ports() -> int:
+    try:
+        first, last = _PORTS.read_text().split()
+    except (OSError, ValueError):
+        return 28_232
+    return int(last) - int(first) + 1
