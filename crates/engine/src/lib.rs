@@ -12,6 +12,7 @@ mod extract;
 mod feeder;
 mod http1;
 mod null_server;
+mod origins;
 mod plan;
 mod record;
 mod rng;

@@ -37,6 +37,9 @@ impl std::error::Error for Problems {}
 #[derive(Debug, Clone, Deserialize)]
 pub struct Plan {
     pub(crate) target: Target,
+    /// Further origins that requests and redirects may go to; the target is number 0, these follow.
+    #[serde(default)]
+    pub(crate) origins: Vec<Target>,
     pub(crate) tls: Tls,
     pub(crate) http: Http,
     pub(crate) headers: Vec<(String, String)>,
@@ -139,6 +142,9 @@ pub struct Request {
     pub name: String,
     pub method: String,
     pub path: String,
+    /// Which origin it goes to.
+    #[serde(default)]
+    pub origin: usize,
     #[serde(default)]
     pub headers: Vec<(String, String)>,
     #[serde(default)]
@@ -248,6 +254,11 @@ pub struct StageSpec {
 }
 
 impl Plan {
+    /// Every origin, by its number.
+    pub fn all_origins(&self) -> impl Iterator<Item = &Target> {
+        std::iter::once(&self.target).chain(&self.origins)
+    }
+
     /// Read and check a plan; beside it comes what is wrong with it (a plan with problems is never run).
     ///
     /// # Errors

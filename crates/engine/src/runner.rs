@@ -2,12 +2,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::plan::compile::{Compiled, compile};
+use crate::origins::{Book, Found};
+use crate::plan::compile::{Compiled, Origin, compile};
 use crate::plan::{Plan, Problems};
 use crate::record::Tick;
 use crate::sys;
@@ -74,6 +76,7 @@ struct Control {
 pub struct Run {
     plan: Arc<Compiled>,
     tls: Option<TlsSetup>,
+    book: Arc<Book>,
     controls: OnceLock<Vec<Control>>,
     collector: Mutex<Collector>,
     finished: AtomicBool,
@@ -93,6 +96,7 @@ impl Run {
             return Err(Problems(problems));
         };
         Ok(Self {
+            book: Arc::new(Book::of(&plan)),
             plan: Arc::new(compiled),
             tls,
             controls: OnceLock::new(),
@@ -180,6 +184,7 @@ impl Run {
                 threads: self.plan.threads_of_all,
             },
             tls: self.tls.clone(),
+            book: self.book.clone(),
             origin_ns,
             origin_unix_ns,
             inbox: control.inbox.clone(),
@@ -283,6 +288,53 @@ impl Run {
     /// Not started.
     pub fn abort(&self) -> Result<(), RunError> {
         self.ask(Command::Abort)
+    }
+
+    /// The name of an origin was looked up again: from now on new connections go to these addresses, and those to others
+    /// end once they carry nothing.
+    ///
+    /// # Errors
+    /// Not started, or an origin that the plan does not have.
+    pub fn set_addresses(
+        &self,
+        origin: usize,
+        addresses: &[IpAddr],
+        took_ns: Option<u64>,
+    ) -> Result<(), RunError> {
+        let port = self.origin(origin)?.port;
+        self.change_page(origin, Found::addresses(addresses, port), took_ns)
+    }
+
+    /// The name of an origin leads where no load may go: until another answer comes, requests to it fail as `dns`.
+    ///
+    /// # Errors
+    /// Not started, or an origin that the plan does not have.
+    pub fn refuse_addresses(
+        &self,
+        origin: usize,
+        why: &str,
+        took_ns: Option<u64>,
+    ) -> Result<(), RunError> {
+        self.origin(origin)?;
+        self.change_page(origin, Found::Refused(why.into()), took_ns)
+    }
+
+    fn origin(&self, origin: usize) -> Result<&Origin, RunError> {
+        let known = self.plan.origins.get(origin);
+        known.ok_or(RunError::Order("the plan has no origin of this number"))
+    }
+
+    fn change_page(
+        &self,
+        origin: usize,
+        found: Found,
+        took_ns: Option<u64>,
+    ) -> Result<(), RunError> {
+        self.book.change(origin, found);
+        self.ask(Command::LookedUp {
+            origin: origin as u32,
+            took_ns,
+        })
     }
 
     fn ask(&self, command: Command) -> Result<(), RunError> {

@@ -16,7 +16,15 @@ use crate::plan::{Plan, Problems, Scheme};
 #[derive(Debug, Clone)]
 pub struct TlsSetup {
     config: Arc<ClientConfig>,
-    name: ServerName<'static>,
+}
+
+/// The name that a server's certificate must bear.
+///
+/// # Errors
+/// A host that no certificate can name.
+pub fn server_name(host: &str) -> Result<ServerName<'static>, String> {
+    ServerName::try_from(host.to_string())
+        .map_err(|_| format!("{host:?} cannot be in a certificate"))
 }
 
 impl TlsSetup {
@@ -25,16 +33,17 @@ impl TlsSetup {
     /// # Errors
     /// A certificate authority that cannot be read, or a host that no certificate can name.
     pub fn of(plan: &Plan) -> Result<Option<Self>, Problems> {
-        if plan.target.scheme == Scheme::Http {
+        let mut named = plan
+            .all_origins()
+            .filter(|origin| origin.scheme == Scheme::Https)
+            .peekable();
+        if named.peek().is_none() {
             return Ok(None);
         }
         let problem = |text: String| Problems(vec![text]);
-        let name = ServerName::try_from(plan.target.host.clone()).map_err(|_| {
-            problem(format!(
-                "target.host: {:?} cannot be in a certificate",
-                plan.target.host
-            ))
-        })?;
+        for origin in named {
+            server_name(&origin.host).map_err(|text| problem(format!("host: {text}")))?;
+        }
         let roots = roots(plan.tls.ca_pem.as_deref())
             .map_err(|text| problem(format!("tls.ca_pem: {text}")))?;
         let provider = Arc::new(ring::default_provider());
@@ -52,7 +61,6 @@ impl TlsSetup {
         };
         Ok(Some(Self {
             config: Arc::new(config),
-            name,
         }))
     }
 
@@ -62,15 +70,11 @@ impl TlsSetup {
         config.resumption = rustls::client::Resumption::in_memory_sessions(64);
         Self {
             config: Arc::new(config),
-            name: self.name.clone(),
         }
     }
 
-    pub fn connect(&self) -> Result<Tls, rustls::Error> {
-        Ok(Tls(ClientConnection::new(
-            self.config.clone(),
-            self.name.clone(),
-        )?))
+    pub fn connect(&self, name: ServerName<'static>) -> Result<Tls, rustls::Error> {
+        Ok(Tls(ClientConnection::new(self.config.clone(), name)?))
     }
 }
 

@@ -13,8 +13,9 @@ use std::sync::mpsc::SyncSender;
 
 use slab::Slab;
 
+use crate::origins::Book;
 use crate::plan::compile::Compiled;
-use crate::record::{ErrorKind, Second, phase};
+use crate::record::{ErrorKind, Second};
 use crate::sys::{self, Epoll, EventFlags, Events, Timer};
 use crate::timers::{Due, Timers};
 use crate::tls::TlsSetup;
@@ -24,12 +25,14 @@ mod connections;
 mod control;
 mod exchange;
 mod judge;
+mod sites;
 mod socket;
 mod users;
 
 use arrivals::Load;
 use connections::Slot;
 pub use control::{Command, Inbox};
+use sites::Site;
 use users::{User, Waiting};
 
 /// Starts that may wait for a connection, over all threads. One more is counted as not started at once.
@@ -110,10 +113,13 @@ pub struct Worker {
     waiting_max: usize,
     slots: Vec<Slot>,
     free: Vec<u32>,
-    idle: Vec<u32>,
+    /// One for each origin, by its number.
+    sites: Vec<Site>,
+    /// Connections that carry nothing, over all sites.
+    idle: usize,
     open: usize,
     connections_max: usize,
-    next_address: usize,
+    book: Arc<Book>,
     // What was seen.
     second: Second,
     boundary_ns: u64,
@@ -135,6 +141,7 @@ pub struct Start {
     pub plan: Arc<Compiled>,
     pub share: Share,
     pub tls: Option<TlsSetup>,
+    pub book: Arc<Book>,
     pub origin_ns: u64,
     /// The same moment in Unix time.
     pub origin_unix_ns: i64,
@@ -149,6 +156,7 @@ impl Worker {
             plan,
             share,
             tls,
+            book,
             origin_ns,
             origin_unix_ns,
             inbox,
@@ -188,13 +196,14 @@ impl Worker {
             waiting_max: WAITING_MAX / share.threads as usize,
             slots: vec![],
             free: vec![],
-            idle: vec![],
+            sites: Site::all(&plan, &book, share),
+            idle: 0,
             open: 0,
             connections_max: match plan.connections_max {
                 usize::MAX => usize::MAX,
                 limit => share.of(limit as u64) as usize,
             },
-            next_address: share.thread as usize,
+            book,
             second: Second::new(second, plan.names.len()),
             boundary_ns: origin_ns
                 + (1_000_000_000 - origin_unix_ns.rem_euclid(1_000_000_000)) as u64,
@@ -220,20 +229,10 @@ impl Worker {
     /// # Errors
     /// What the operating system refuses to the loop itself; the last second is handed over all the same.
     pub fn run(mut self) -> io::Result<()> {
-        self.tell_lookup();
+        self.tell_first_lookups();
         let result = self.until_over();
         self.hand_over_last();
         result
-    }
-
-    /// The name was looked up before the start: once for all threads, so the first one tells it.
-    fn tell_lookup(&mut self) {
-        if self.share.thread == 0
-            && let Some(took_ns) = self.plan.lookup_ns
-            && let Some(series) = self.plan.first_series()
-        {
-            self.second.steps[series].phases[phase::DNS].record(took_ns);
-        }
     }
 
     fn until_over(&mut self) -> io::Result<()> {

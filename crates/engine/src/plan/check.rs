@@ -1,27 +1,14 @@
 //! What a plan may not say although its types allow it. Reports every problem; changes nothing.
 use super::{
-    ArrivalsKind, Expect, Extract, Feeder, Iterations, Kind, Plan, Request, Scenario, Step,
+    ArrivalsKind, Expect, Extract, Feeder, Iterations, Kind, Plan, Request, Scenario, Step, Target,
     socket::WebSocket,
 };
 
 pub fn check(plan: &Plan, problems: &mut Vec<String>) {
     let mut wrong = |path: &str, text: String| problems.push(format!("{path}: {text}"));
-    if plan.target.addresses.is_empty() {
-        wrong("target.addresses", "needs at least one address".into());
-    }
-    if plan.target.port == 0 {
-        wrong("target.port", "must be 1 to 65535, got 0".into());
-    }
-    if plan.target.host.is_empty()
-        || plan
-            .target
-            .host
-            .contains(|c: char| c.is_whitespace() || c.is_control())
-    {
-        wrong(
-            "target.host",
-            format!("must be a host name or address, got {:?}", plan.target.host),
-        );
+    check_target("target", &plan.target, &mut wrong);
+    for (at, target) in plan.origins.iter().enumerate() {
+        check_target(&format!("origins[{at}]"), target, &mut wrong);
     }
     if plan.http.connections_max == Some(0) {
         wrong(
@@ -97,6 +84,25 @@ fn check_share(plan: &Plan, wrong: &mut impl FnMut(&str, String)) {
                 );
             }
         }
+    }
+}
+
+fn check_target(path: &str, target: &Target, wrong: &mut impl FnMut(&str, String)) {
+    if target.addresses.is_empty() {
+        wrong(
+            &format!("{path}.addresses"),
+            "needs at least one address".into(),
+        );
+    }
+    if target.port == 0 {
+        wrong(&format!("{path}.port"), "must be 1 to 65535, got 0".into());
+    }
+    let has_gap = |c: char| c.is_whitespace() || c.is_control();
+    if target.host.is_empty() || target.host.contains(has_gap) {
+        wrong(
+            &format!("{path}.host"),
+            format!("must be a host name or address, got {:?}", target.host),
+        );
     }
 }
 

@@ -1,6 +1,5 @@
 //! A plan, made ready for the hot path: request bytes rendered where nothing in them changes, templates, patterns
 //! and paths parsed, names turned into numbers.
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::request::Request;
@@ -23,10 +22,10 @@ pub struct Compiled {
     /// Running sums of the weights, scaled to end at 1.
     chances: Vec<f64>,
     pub feeders: Feeders,
-    pub origin: Origin,
-    pub addresses: Vec<SocketAddr>,
-    /// How long looking the target's name up took, where it is a name.
-    pub lookup_ns: Option<u64>,
+    /// Where requests go, by the origin's number; the target is number 0.
+    pub origins: Vec<Origin>,
+    /// How long looking each origin's name up took, where it is a name.
+    pub lookups_ns: Vec<Option<u64>>,
     pub connections_max: usize,
     pub timeout_ns: u64,
     pub connect_timeout_ns: u64,
@@ -49,7 +48,7 @@ pub struct Compiled {
     pub threads_of_all: u64,
 }
 
-/// Where requests go; redirects must stay here.
+/// Where requests go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     pub tls: bool,
@@ -91,12 +90,12 @@ impl Compiled {
             .unwrap_or(self.scenarios.len() - 1)
     }
 
-    /// The series of the first request there is: what concerns the target as a whole is told there.
-    pub fn first_series(&self) -> Option<usize> {
+    /// The series of the first request to an origin: what concerns the origin as a whole is told there.
+    pub fn first_series_of(&self, origin: usize) -> Option<usize> {
         let mut steps = self.scenarios.iter().flat_map(|scenario| &scenario.steps);
         steps.find_map(|step| match step {
-            CompiledStep::Request(request) => Some(request.series),
-            CompiledStep::Think { .. } | CompiledStep::Socket(_) => None,
+            CompiledStep::Request(request) if request.origin == origin => Some(request.series),
+            _ => None,
         })
     }
 
@@ -140,11 +139,7 @@ impl Compiled {
 pub fn compile(plan: &Plan, cores: usize) -> Result<Compiled, Problems> {
     let mut problems = vec![];
     let feeders = Feeders::new(plan.feeders.clone(), plan.seed);
-    let origin = Origin {
-        tls: plan.target.scheme == super::Scheme::Https,
-        host: plan.target.host.clone(),
-        port: plan.target.port,
-    };
+    let origins: Vec<Origin> = plan.all_origins().map(Origin::of).collect();
     let mut names: Vec<Arc<str>> = vec![];
     let mut scenarios = vec![];
     for (at, scenario) in plan.scenarios.iter().enumerate() {
@@ -153,7 +148,7 @@ pub fn compile(plan: &Plan, cores: usize) -> Result<Compiled, Problems> {
             &path,
             scenario,
             plan,
-            &origin,
+            &origins,
             &feeders,
             &mut names,
             &mut problems,
@@ -177,14 +172,8 @@ pub fn compile(plan: &Plan, cores: usize) -> Result<Compiled, Problems> {
         scenarios,
         chances: chances.collect(),
         feeders,
-        addresses: plan
-            .target
-            .addresses
-            .iter()
-            .map(|ip| SocketAddr::new(*ip, origin.port))
-            .collect(),
-        lookup_ns: plan.target.lookup_ns,
-        origin,
+        lookups_ns: plan.all_origins().map(|one| one.lookup_ns).collect(),
+        origins,
         connections_max: plan.http.connections_max.unwrap_or(usize::MAX),
         timeout_ns: plan.http.timeout_ns.unwrap_or(u64::MAX),
         connect_timeout_ns: plan.http.connect_timeout_ns.unwrap_or(u64::MAX),
@@ -248,7 +237,7 @@ fn compile_scenario(
     path: &str,
     scenario: &super::Scenario,
     plan: &Plan,
-    origin: &Origin,
+    origins: &[Origin],
     feeders: &Feeders,
     names: &mut Vec<Arc<str>>,
     problems: &mut Vec<String>,
@@ -262,7 +251,7 @@ fn compile_scenario(
     };
     let mut made = Steps {
         plan,
-        origin,
+        origins,
         known: &known,
         names,
         problems,
@@ -298,7 +287,7 @@ fn find_extracted(steps: &[Step], found: &mut Vec<String>) {
 /// A scenario's steps as they are made; those within a socket stand between its opening and its closing.
 struct Steps<'a> {
     plan: &'a Plan,
-    origin: &'a Origin,
+    origins: &'a [Origin],
     known: &'a Names<'a>,
     names: &'a mut Vec<Arc<str>>,
     problems: &'a mut Vec<String>,
@@ -337,7 +326,7 @@ impl Steps<'_> {
                 }),
                 (Step::Request(request), _) => {
                     let series = self.series(&request.name);
-                    match Request::compile(request, series, self.plan, self.origin, self.known) {
+                    match Request::compile(request, series, self.plan, self.origins, self.known) {
                         Ok(request) => self.steps.push(CompiledStep::Request(Box::new(request))),
                         Err(wrong) => self.wrong(&format!("{path}.request"), wrong),
                     }
@@ -381,7 +370,7 @@ impl Steps<'_> {
             past: 0,
         };
         let request =
-            Request::compile_upgrade(spec, upgrade, series, self.plan, self.origin, self.known);
+            Request::compile_upgrade(spec, upgrade, series, self.plan, self.origins, self.known);
         let mut request = match request {
             Ok(request) => request,
             Err(wrong) => return self.wrong(&format!("{path}.websocket.request"), wrong),

@@ -1,15 +1,28 @@
-//! Where an answer sends us on to, as long as that is the same origin. Source: RFC 3986, 5.3 and RFC 9110, 15.4.
+//! Where an answer sends us on to, as long as that is an origin of the plan. Source: RFC 3986, 5.3 and RFC 9110, 15.4.
 use super::compile::Origin;
+use super::{Scheme, Target};
 
 /// The request that follows a redirect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redirect {
+    /// Which origin it goes to.
+    pub origin: usize,
+    /// The `host` header, where that origin is not the request's own.
+    pub authority: Option<String>,
     pub path: String,
     /// 303 asks for a GET; 301 and 302 get one after a POST, as every browser does.
     pub becomes_get: bool,
 }
 
 impl Origin {
+    pub fn of(target: &Target) -> Self {
+        Self {
+            tls: target.scheme == Scheme::Https,
+            host: target.host.clone(),
+            port: target.port,
+        }
+    }
+
     /// The `host` header: the port only where it is not the scheme's own.
     pub fn authority(&self) -> String {
         let host = if self.host.contains(':') {
@@ -73,6 +86,26 @@ impl Origin {
             format!("/{path}")
         })
     }
+}
+
+/// The origin and path that `location` names, seen from `base` at origin `from`; None when no origin of the plan is meant.
+pub fn resolve(
+    origins: &[Origin],
+    from: usize,
+    location: &str,
+    base: &str,
+) -> Option<(usize, String)> {
+    if let Some(path) = origins[from].resolve(location, base) {
+        return Some((from, path));
+    }
+    // `//host/path` keeps the scheme it was seen from.
+    let own = if origins[from].tls { "https:" } else { "http:" };
+    let whole = match location.strip_prefix("//") {
+        Some(_) => format!("{own}{location}"),
+        None => location.to_string(),
+    };
+    let mut others = origins.iter().enumerate().filter(|(at, _)| *at != from);
+    others.find_map(|(at, origin)| origin.resolve(&whole, base).map(|path| (at, path)))
 }
 
 fn is_scheme(text: &str) -> bool {

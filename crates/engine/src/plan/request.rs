@@ -12,6 +12,8 @@ use crate::websocket::Key;
 pub struct Request {
     /// Which step's series it is counted in.
     pub series: usize,
+    /// Which origin it goes to.
+    pub origin: usize,
     pub method: String,
     /// May be sent again when a kept-alive connection turns out to be closed (RFC 9110, 9.2.2).
     pub idempotent: bool,
@@ -20,6 +22,8 @@ pub struct Request {
     fields: Template,
     /// The same without what describes a body, for a redirect that turns into a GET.
     fields_of_get: Template,
+    /// Both again without what is meant for the request's own origin alone, for a redirect to another one.
+    fields_elsewhere: Option<Box<[Template; 2]>>,
     body: Option<Template>,
     /// A content-length even without a body, as POST, PUT and PATCH need.
     sized: bool,
@@ -43,7 +47,7 @@ impl Request {
         upgrade: Upgrade,
         series: usize,
         plan: &Plan,
-        origin: &Origin,
+        origins: &[Origin],
         names: &Names<'_>,
     ) -> Result<Self, Vec<String>> {
         let mut asking = spec.request.clone();
@@ -52,7 +56,7 @@ impl Request {
         if !asking.expect.iter().any(names_status) {
             asking.expect.insert(0, super::Expect::Status(vec![101]));
         }
-        let mut request = Self::compile(&asking, series, plan, origin, names)?;
+        let mut request = Self::compile(&asking, series, plan, origins, names)?;
         request.upgrade = Some(Box::new(upgrade));
         request.wants.upgrade = true;
         request.wants.head = true;
@@ -69,11 +73,15 @@ impl Request {
         spec: &super::Request,
         series: usize,
         plan: &Plan,
-        origin: &Origin,
+        origins: &[Origin],
         names: &Names<'_>,
     ) -> Result<Self, Vec<String>> {
         let mut problems = vec![];
         let path = template("path", &spec.path, Place::Path, names, &mut problems);
+        let Some(origin) = origins.get(spec.origin) else {
+            problems.push(format!("origin: there is no origin {}", spec.origin));
+            return Err(problems);
+        };
         let headers = merged_headers(spec, plan, origin);
         for (name, value) in &headers {
             // Each alone for the message; together below.
@@ -124,12 +132,21 @@ impl Request {
         };
         let mut request = Self {
             series,
+            origin: spec.origin,
             method: spec.method.clone(),
             idempotent: ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]
                 .contains(&spec.method.as_str()),
             path,
             fields: lines(&|_| true)?,
-            fields_of_get: lines(&|name| !name.to_ascii_lowercase().starts_with("content-"))?,
+            fields_of_get: lines(&|name| !describes_body(name))?,
+            fields_elsewhere: if origins.len() > 1 {
+                Some(Box::new([
+                    lines(&|name| !is_for_one_origin(name))?,
+                    lines(&|name| !is_for_one_origin(name) && !describes_body(name))?,
+                ]))
+            } else {
+                None
+            },
             body,
             sized: ["POST", "PUT", "PATCH"].contains(&spec.method.as_str()),
             fixed: None,
@@ -194,10 +211,16 @@ impl Request {
             None => self.path.render(values, rng, out)?,
         }
         out.extend_from_slice(b" HTTP/1.1\r\n");
-        let fields = if becomes_get {
-            &self.fields_of_get
-        } else {
-            &self.fields
+        let authority = redirect.and_then(|redirect| redirect.authority.as_deref());
+        let fields = match (&self.fields_elsewhere, authority) {
+            (Some(elsewhere), Some(authority)) => {
+                out.extend_from_slice(b"host: ");
+                out.extend_from_slice(authority.as_bytes());
+                out.extend_from_slice(b"\r\n");
+                &elsewhere[usize::from(becomes_get)]
+            }
+            _ if becomes_get => &self.fields_of_get,
+            _ => &self.fields,
         };
         fields.render(values, rng, out)?;
         if let Some(key) = key {
@@ -234,6 +257,17 @@ impl Request {
             .iter()
             .any(|expect| matches!(expect, Expectation::Status(wanted) if wanted.contains(&status)))
     }
+}
+
+fn describes_body(name: &str) -> bool {
+    name.to_ascii_lowercase().starts_with("content-")
+}
+
+/// What another origin must not be told, or would take for its own name.
+fn is_for_one_origin(name: &str) -> bool {
+    ["host", "authorization", "cookie"]
+        .iter()
+        .any(|own| name.eq_ignore_ascii_case(own))
 }
 
 fn template(

@@ -1,4 +1,6 @@
 //! Connections: opening, the pool of idle ones, their deadlines, closing.
+use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
 use super::Worker;
@@ -34,8 +36,9 @@ pub struct Conn {
     pub state: State,
     /// Who uses it; meaningless while idle.
     pub user: u32,
-    /// Its place in the list of idle ones.
+    /// Its place in the list of its site's idle ones.
     idle_at: u32,
+    pub way: Way,
     /// Has carried an answer before.
     pub used: bool,
     /// When the current stage of opening began.
@@ -47,6 +50,18 @@ pub struct Conn {
     pub socket: Option<Box<Socket>>,
     /// What the socket would not take yet.
     pub rest: Vec<u8>,
+}
+
+/// Where a connection leads.
+#[derive(Debug, Clone, Copy)]
+pub struct Way {
+    /// The number of the origin.
+    pub site: u32,
+    pub address: SocketAddr,
+    /// How many addresses were tried for its first request before.
+    pub tries: u32,
+    /// The name no longer leads to this address: not to be used again.
+    pub retired: bool,
 }
 
 /// Where a request runs.
@@ -74,7 +89,7 @@ impl Place {
 
 impl Worker {
     pub(super) fn has_room(&self) -> bool {
-        !self.idle.is_empty() || self.open < self.connections_max
+        self.idle > 0 || self.open < self.connections_max
     }
 
     pub(super) fn conn(&mut self, at: u32) -> Option<&mut Conn> {
@@ -117,22 +132,41 @@ impl Worker {
     }
 
     pub(super) fn send_somewhere(&mut self, user: u32) {
-        match self.idle.pop() {
+        let origin = self.users[user as usize].origin(&self.plan);
+        match self.sites[origin].idle.pop() {
             Some(at) => {
+                self.idle -= 1;
                 if let Some(conn) = self.conn(at) {
                     conn.state = State::Busy;
                     conn.user = user;
                 }
                 self.send_request(at);
             }
-            None => self.open_for(user),
+            None => {
+                self.make_room();
+                self.open_for(user);
+            }
         }
     }
 
     pub(super) fn open_for(&mut self, user: u32) {
-        let address = self.plan.addresses[self.next_address % self.plan.addresses.len()];
-        self.next_address += 1;
+        self.open_at_next_address(user, 0);
+    }
+
+    /// Open a connection for the user's request, after so many addresses that could not be reached.
+    pub(super) fn open_at_next_address(&mut self, user: u32, tries: u32) {
         let now = self.clock();
+        let site = self.users[user as usize].origin(&self.plan);
+        let address = match self.sites[site].reach.next(now) {
+            Ok(address) => address,
+            Err(why) => return self.fail(user, ErrorKind::Dns, || why.to_string()),
+        };
+        let way = Way {
+            site: site as u32,
+            address,
+            tries,
+            retired: false,
+        };
         let at = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot {
                 conn: None,
@@ -156,6 +190,7 @@ impl Worker {
                     state: State::Connecting,
                     user,
                     idle_at: 0,
+                    way,
                     used: false,
                     begun_ns: now,
                     clocks: Clocks::default(),
@@ -168,8 +203,7 @@ impl Worker {
             }
             Err(error) => {
                 self.free.push(at);
-                let text = format!("cannot connect to {address}: {error}");
-                self.fail(user, ErrorKind::Connect, || text);
+                self.not_reached(user, way, &error);
             }
         }
     }
@@ -181,18 +215,23 @@ impl Worker {
             return;
         };
         if let Err(error) = sys::socket_error(&conn.fd) {
-            return self.break_off(at, ErrorKind::Connect, || {
-                format!("cannot connect: {error}")
-            });
+            let (user, way) = (conn.user, conn.way);
+            self.close(at);
+            return self.not_reached(user, way, &error);
         }
         let took_ns = now - conn.begun_ns;
         conn.begun_ns = now;
+        let site = &self.sites[conn.way.site as usize];
+        let tls = match (&self.tls, &site.tls_name) {
+            (Some(setup), Some(name)) => Some(setup.connect(name.clone())),
+            _ => None,
+        };
         self.record_opening(at, phase::CONNECT, took_ns);
-        let Some(setup) = &self.tls else {
+        let Some(tls) = tls else {
             self.watch_writable(at, false);
             return self.opened(at);
         };
-        match setup.connect() {
+        match tls {
             Ok(tls) => {
                 if let Some(conn) = self.conn(at) {
                     conn.tls = Some(Box::new(tls));
@@ -246,17 +285,19 @@ impl Worker {
     /// The connection has done its work: keep it for the next, or close it.
     pub(super) fn release(&mut self, place: Place, keep: bool) {
         let at = place.at;
-        if !keep {
+        let Some(conn) = &mut self.slots[at as usize].conn else {
+            return;
+        };
+        if !keep || conn.way.retired {
             return self.close(at);
         }
-        let idle_at = self.idle.len() as u32;
-        if let Some(conn) = self.conn(at) {
-            conn.state = State::Idle;
-            conn.used = true;
-            conn.idle_at = idle_at;
-            conn.deadline_ns = u64::MAX;
-            self.idle.push(at);
-        }
+        let site = &mut self.sites[conn.way.site as usize];
+        conn.state = State::Idle;
+        conn.used = true;
+        conn.idle_at = site.idle.len() as u32;
+        conn.deadline_ns = u64::MAX;
+        site.idle.push(at);
+        self.idle += 1;
     }
 
     pub(super) fn close(&mut self, at: u32) {
@@ -266,8 +307,10 @@ impl Worker {
         self.free.push(at);
         self.open -= 1;
         if conn.state == State::Idle {
-            self.idle.swap_remove(conn.idle_at as usize);
-            if let Some(moved) = self.idle.get(conn.idle_at as usize).copied()
+            let idle = &mut self.sites[conn.way.site as usize].idle;
+            idle.swap_remove(conn.idle_at as usize);
+            self.idle -= 1;
+            if let Some(moved) = idle.get(conn.idle_at as usize).copied()
                 && let Some(moved) = self.conn(moved)
             {
                 moved.idle_at = conn.idle_at;
@@ -308,11 +351,16 @@ impl Worker {
             });
         } else {
             let limit_ms = self.plan.connect_timeout_ns as f64 / 1e6;
-            let (kind, what) = match state {
-                State::Handshaking => (ErrorKind::Tls, "TLS handshake"),
-                _ => (ErrorKind::Connect, "connection"),
-            };
-            self.break_off(at, kind, || format!("no {what} within {limit_ms} ms"));
+            if state == State::Connecting {
+                let (user, way) = (conn.user, conn.way);
+                self.close(at);
+                let late = io::Error::other(format!("no connection within {limit_ms} ms"));
+                self.not_reached(user, way, &late);
+            } else {
+                self.break_off(at, ErrorKind::Tls, || {
+                    format!("no TLS handshake within {limit_ms} ms")
+                });
+            }
         }
     }
 }

@@ -16,6 +16,8 @@ pub enum Command {
     Pause { at_ns: u64 },
     /// From `at_ns` on the schedule goes on.
     Resume { at_ns: u64 },
+    /// The book has another page for an origin, and how long the looking up took.
+    LookedUp { origin: u32, took_ns: Option<u64> },
     /// No more starts; what is in flight gets the grace time.
     Stop,
     /// No more starts; what is in flight is cut.
@@ -27,7 +29,7 @@ impl Command {
     fn at_ns(&self) -> u64 {
         match self {
             Self::Level { at_ns, .. } | Self::Pause { at_ns } | Self::Resume { at_ns } => *at_ns,
-            Self::Stop | Self::Abort => 0,
+            Self::LookedUp { .. } | Self::Stop | Self::Abort => 0,
         }
     }
 }
@@ -70,6 +72,7 @@ impl Worker {
         for command in self.inbox.take() {
             let now = self.clock();
             match (command, self.phase) {
+                (Command::LookedUp { origin, took_ns }, _) => self.looked_up(origin, took_ns),
                 (Command::Abort, Phase::Running | Phase::Ending { .. }) => {
                     self.end_starts(now);
                     self.cut();
@@ -103,7 +106,7 @@ impl Worker {
                 Command::Level { level, .. } => self.change_level(level, at_ns),
                 Command::Pause { .. } => self.paused_ns = self.paused_ns.or(Some(at_ns)),
                 Command::Resume { .. } => self.resume(at_ns),
-                Command::Stop | Command::Abort => {}
+                Command::LookedUp { .. } | Command::Stop | Command::Abort => {}
             }
         }
     }

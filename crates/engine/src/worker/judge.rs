@@ -4,7 +4,7 @@ use super::connections::Place;
 use super::users::User;
 use crate::http1::{DecodeError, Kept};
 use crate::plan::compile::Compiled;
-use crate::plan::redirect::Redirect;
+use crate::plan::redirect::{self, Redirect};
 use crate::plan::request::Request;
 use crate::record::{ErrorKind, phase};
 
@@ -116,8 +116,14 @@ impl Worker {
     fn follow(&mut self, place: Place, id: u32, keep: bool, redirect: Redirect) {
         let user = &mut self.users[id as usize];
         user.hops += 1;
+        let elsewhere = redirect.origin != user.origin(&self.plan);
         user.redirect = Some(Box::new(redirect));
-        self.send_again(place, id, keep);
+        if elsewhere {
+            self.release(place, keep);
+            self.send_somewhere(id);
+        } else {
+            self.send_again(place, id, keep);
+        }
     }
 }
 
@@ -147,20 +153,23 @@ fn onward(plan: &Compiled, user: &User, kept: &Kept, status: u16) -> Onward {
         Some(redirect) => redirect.path.clone(),
         None => request.path_text(&user.values(plan), &mut user.rng(plan.seed)),
     };
-    match plan.origin.resolve(&location, &base) {
-        Some(path) => {
+    let from = user.origin(plan);
+    match redirect::resolve(&plan.origins, from, &location, &base) {
+        Some((origin, path)) => {
             let becomes_get = status == 303 || (status < 303 && request.method == "POST");
             let before = user
                 .redirect
                 .as_ref()
                 .is_some_and(|redirect| redirect.becomes_get);
             Onward::Follow(Redirect {
+                origin,
+                authority: (origin != request.origin).then(|| plan.origins[origin].authority()),
                 path,
                 becomes_get: becomes_get || before,
             })
         }
         None => Onward::Refuse(format!(
-            "redirected to {location:?}, which is not this target"
+            "redirected to {location:?}, which is neither this target nor another origin of the plan"
         )),
     }
 }

@@ -102,6 +102,14 @@ impl User {
         }
     }
 
+    /// Where the request goes, or what it was redirected to.
+    pub fn origin(&self, plan: &Compiled) -> usize {
+        match &self.redirect {
+            Some(redirect) => redirect.origin,
+            None => self.request(plan).map_or(0, |request| request.origin),
+        }
+    }
+
     /// Random numbers of this step: the same when it is sent again.
     pub fn rng(&self, seed: u64) -> Rng {
         Rng::of(seed ^ mix(u64::from(self.step) + 1), self.number)

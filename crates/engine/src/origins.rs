@@ -1,0 +1,216 @@
+//! Where requests go: each origin's addresses as its name was last looked up.
+//!
+//! The book is shared by all threads and locked only when a command says that a page of it changed, never for a
+//! request. A thread's own view of an address list, [`Reach`], gives the address of the next connection: round robin,
+//! the families by turns, an address that refused passed over for a while.
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::plan::Plan;
+
+/// An address that could not be reached is not tried for so long, where there is another.
+const PASSED_OVER_NS: u64 = 5_000_000_000;
+
+/// What looking a name up has given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    Addresses(Arc<[SocketAddr]>),
+    /// The answer may not be used, and why: no connection is opened until another answer may.
+    Refused(Arc<str>),
+}
+
+impl Found {
+    /// The addresses in the order of their use: families by turns, beginning with the first (RFC 8305, 4).
+    pub fn addresses(found: &[IpAddr], port: u16) -> Self {
+        let first_is_v4 = found.first().is_some_and(IpAddr::is_ipv4);
+        let (first, other): (Vec<IpAddr>, Vec<IpAddr>) =
+            found.iter().partition(|ip| ip.is_ipv4() == first_is_v4);
+        let mut ordered: Vec<&IpAddr> = vec![];
+        for at in 0..first.len().max(other.len()) {
+            ordered.extend(first.get(at));
+            ordered.extend(other.get(at));
+        }
+        let with_port = ordered.into_iter().map(|ip| SocketAddr::new(*ip, port));
+        Self::Addresses(with_port.collect())
+    }
+}
+
+/// The last answer for every origin of the run, by the origin's number.
+#[derive(Debug)]
+pub struct Book(Mutex<Vec<Found>>);
+
+impl Book {
+    /// What the plan was given to begin with.
+    pub fn of(plan: &Plan) -> Self {
+        let pages = plan
+            .all_origins()
+            .map(|origin| Found::addresses(&origin.addresses, origin.port));
+        Self(Mutex::new(pages.collect()))
+    }
+
+    /// The page of an origin; None for one that nobody has entered.
+    pub fn page(&self, origin: usize) -> Option<Found> {
+        self.pages().get(origin).cloned()
+    }
+
+    /// Write another answer down; false for an origin that nobody has entered.
+    pub fn change(&self, origin: usize, found: Found) -> bool {
+        match self.pages().get_mut(origin) {
+            Some(page) => {
+                *page = found;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn pages(&self) -> std::sync::MutexGuard<'_, Vec<Found>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One thread's way to one origin.
+#[derive(Debug)]
+pub struct Reach {
+    found: Found,
+    next: usize,
+    /// Until when each address is passed over.
+    passed_over_ns: Vec<u64>,
+}
+
+impl Reach {
+    /// Begin with the address at `first`, so that threads do not all begin with the same one.
+    pub fn new(found: Found, first: usize) -> Self {
+        let mut reach = Self {
+            found,
+            next: first,
+            passed_over_ns: vec![],
+        };
+        reach.forget();
+        reach
+    }
+
+    /// How many addresses there are.
+    pub fn len(&self) -> usize {
+        self.passed_over_ns.len()
+    }
+
+    pub fn has(&self, address: &SocketAddr) -> bool {
+        matches!(&self.found, Found::Addresses(all) if all.contains(address))
+    }
+
+    /// Take another answer. What was learned of addresses that stay is kept.
+    pub fn change(&mut self, found: Found) {
+        let before = std::mem::replace(&mut self.found, found);
+        let passed = std::mem::take(&mut self.passed_over_ns);
+        self.forget();
+        if let (Found::Addresses(old), Found::Addresses(new)) = (&before, &self.found) {
+            for (address, until_ns) in old.iter().zip(passed) {
+                if let Some(at) = new.iter().position(|one| one == address) {
+                    self.passed_over_ns[at] = until_ns;
+                }
+            }
+        }
+    }
+
+    fn forget(&mut self) {
+        let count = match &self.found {
+            Found::Addresses(all) => all.len(),
+            Found::Refused(_) => 0,
+        };
+        self.passed_over_ns = vec![0; count];
+    }
+
+    /// Where the next connection goes.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn next(&mut self, now_ns: u64) -> Result<SocketAddr, Arc<str>> {
+        let all = match &self.found {
+            Found::Addresses(all) if !all.is_empty() => all,
+            Found::Addresses(_) => return Err("the name has no address".into()),
+            Found::Refused(why) => return Err(why.clone()),
+        };
+        let count = all.len();
+        let begin = self.next % count;
+        let usable = (0..count)
+            .map(|step| (begin + step) % count)
+            .find(|at| self.passed_over_ns[*at] <= now_ns);
+        // All of them refused: the one that was asked longest ago.
+        let at = usable.unwrap_or_else(|| {
+            (0..count)
+                .min_by_key(|at| self.passed_over_ns[*at])
+                .unwrap_or(begin)
+        });
+        self.next = at + 1;
+        Ok(all[at])
+    }
+
+    /// It could not be reached: the others come first for a while.
+    pub fn pass_over(&mut self, address: &SocketAddr, now_ns: u64) {
+        if let Found::Addresses(all) = &self.found
+            && let Some(at) = all.iter().position(|one| one == address)
+        {
+            self.passed_over_ns[at] = now_ns.saturating_add(PASSED_OVER_NS);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(addresses: &[&str]) -> Found {
+        let ips: Vec<IpAddr> = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
+        Found::addresses(&ips, 80)
+    }
+
+    fn taken(reach: &mut Reach, now_ns: u64, count: usize) -> Vec<String> {
+        (0..count)
+            .map(|_| reach.next(now_ns).unwrap().ip().to_string())
+            .collect()
+    }
+
+    #[test]
+    fn addresses_take_turns_and_so_do_their_families() {
+        let mut reach = Reach::new(found(&["::1", "::2", "127.0.0.1"]), 0);
+        assert_eq!(taken(&mut reach, 0, 4), ["::1", "127.0.0.1", "::2", "::1"]);
+        let mut second_thread = Reach::new(found(&["::1", "127.0.0.1"]), 1);
+        assert_eq!(taken(&mut second_thread, 0, 2), ["127.0.0.1", "::1"]);
+    }
+
+    #[test]
+    fn an_address_that_refused_is_passed_over_for_a_while() {
+        let mut reach = Reach::new(found(&["127.0.0.1", "127.0.0.2"]), 0);
+        let refused = reach.next(10).unwrap();
+        reach.pass_over(&refused, 10);
+        assert_eq!(taken(&mut reach, 11, 3), ["127.0.0.2"; 3]);
+        assert_eq!(
+            taken(&mut reach, 10 + PASSED_OVER_NS, 2),
+            ["127.0.0.1", "127.0.0.2"]
+        );
+    }
+
+    #[test]
+    fn where_all_refused_the_one_of_longest_ago_is_asked() {
+        let mut reach = Reach::new(found(&["127.0.0.1", "127.0.0.2"]), 0);
+        for now_ns in [10, 20] {
+            let refused = reach.next(now_ns).unwrap();
+            reach.pass_over(&refused, now_ns);
+        }
+        assert_eq!(taken(&mut reach, 30, 1), ["127.0.0.1"]);
+    }
+
+    #[test]
+    fn another_answer_keeps_what_was_learned_of_the_addresses_that_stay() {
+        let mut reach = Reach::new(found(&["127.0.0.1", "127.0.0.2"]), 0);
+        let refused = reach.next(10).unwrap();
+        reach.pass_over(&refused, 10);
+        reach.change(found(&["127.0.0.3", "127.0.0.1"]));
+        assert!(reach.has(&refused) && reach.len() == 2);
+        assert_eq!(taken(&mut reach, 11, 2), ["127.0.0.3"; 2]);
+        reach.change(Found::Refused("not yours".into()));
+        assert_eq!(reach.next(12), Err("not yours".into()));
+        assert_eq!(reach.len(), 0);
+    }
+}

@@ -1,0 +1,111 @@
+//! One thread's view of the origins: where each is reached, and its connections that carry nothing.
+use std::io;
+
+use rustls::pki_types::ServerName;
+
+use super::connections::Way;
+use super::{Share, Worker};
+use crate::origins::{Book, Found, Reach};
+use crate::plan::compile::Compiled;
+use crate::record::{ErrorKind, phase};
+use crate::tls;
+
+/// One origin, as one thread sees it.
+pub struct Site {
+    /// Slots of its idle connections; the last one is used first.
+    pub idle: Vec<u32>,
+    pub reach: Reach,
+    /// What its certificate must bear; None for an origin without TLS.
+    pub tls_name: Option<ServerName<'static>>,
+}
+
+impl Site {
+    /// The sites of a plan, by the number of their origin.
+    pub fn all(plan: &Compiled, book: &Book, share: Share) -> Vec<Self> {
+        let with_pages = plan.origins.iter().enumerate();
+        with_pages
+            .map(|(at, origin)| {
+                let page = book
+                    .page(at)
+                    .unwrap_or(Found::Refused("not looked up".into()));
+                Self {
+                    idle: vec![],
+                    reach: Reach::new(page, share.thread as usize),
+                    tls_name: origin
+                        .tls
+                        .then(|| tls::server_name(&origin.host).ok())
+                        .flatten(),
+                }
+            })
+            .collect()
+    }
+}
+
+impl Worker {
+    /// Names were looked up before the start: once for all threads, so the first one tells it.
+    pub(super) fn tell_first_lookups(&mut self) {
+        for origin in 0..self.plan.origins.len() {
+            self.tell_lookup(origin, self.plan.lookups_ns[origin]);
+        }
+    }
+
+    fn tell_lookup(&mut self, origin: usize, took_ns: Option<u64>) {
+        if self.share.thread == 0
+            && let Some(took_ns) = took_ns
+            && let Some(series) = self.plan.first_series_of(origin)
+        {
+            self.second.steps[series].phases[phase::DNS].record(took_ns);
+        }
+    }
+
+    /// A name was looked up again. Connections to addresses that it no longer leads to end once they carry nothing.
+    pub(super) fn looked_up(&mut self, origin: u32, took_ns: Option<u64>) {
+        self.tell_lookup(origin as usize, took_ns);
+        let Some(page) = self.book.page(origin as usize) else {
+            return;
+        };
+        let site = &mut self.sites[origin as usize];
+        site.reach.change(page);
+        for slot in &mut self.slots {
+            if let Some(conn) = &mut slot.conn
+                && conn.way.site == origin
+            {
+                conn.way.retired = !site.reach.has(&conn.way.address);
+            }
+        }
+        for at in site.idle.clone() {
+            if self.conn(at).is_some_and(|conn| conn.way.retired) {
+                self.close(at);
+            }
+        }
+    }
+
+    /// Where every connection is open and another site has one that carries nothing, that one makes room.
+    pub(super) fn make_room(&mut self) {
+        if self.open < self.connections_max {
+            return;
+        }
+        let idle = self
+            .sites
+            .iter()
+            .find_map(|site| site.idle.first().copied());
+        if let Some(at) = idle {
+            self.close(at);
+        }
+    }
+
+    /// No connection came about: the request takes the next address, once each; then it fails.
+    pub(super) fn not_reached(&mut self, user: u32, way: Way, error: &io::Error) {
+        let site = &mut self.sites[way.site as usize];
+        let ours = error.kind() == io::ErrorKind::AddrNotAvailable;
+        if !ours {
+            site.reach.pass_over(&way.address, self.now_ns);
+            if (way.tries as usize) + 1 < site.reach.len() {
+                return self.open_at_next_address(user, way.tries + 1);
+            }
+        }
+        self.fail(user, ErrorKind::Connect, || {
+            format!("cannot connect to {}: {error}", way.address)
+        });
+    }
+}
