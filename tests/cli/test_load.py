@@ -21,8 +21,10 @@ from scaleworthy.load.summary import FIELDS
 def test_the_flags_are_those_of_the_help_and_each_has_a_line() -> None:
     shown = set(re.findall(r"^│ (?:\* +)?(--[a-z-]+)", scaleworthy("load", "--help").out, re.MULTILINE))
     assert shown == {
-        "--target", "--rate", "--users", "--for", "--count", "--stages", "--arrivals", "--connections-max", "--workers", "--seed",
-        "--i-own", "--environment", "--objective", "--out", "--json",
+        "--target", "--rate", "--users", "--for", "--count", "--stages", "--test", "--intensity", "--users-arrive", "--iterations",
+        "--arrivals", "--gamma-shape", "--replay", "--replay-speed",
+        "--connections-max", "--workers", "--seed", "--i-own", "--environment",
+        "--objective", "--out", "--json",
     }  # fmt: skip
 
 

@@ -27,6 +27,19 @@ def test_counts_agree_with_the_servers_own(server: NullServer, url: str, load: d
         assert server.requests == 300
 
 
+@pytest.mark.parametrize(("iterations", "least", "most"), [(3, 60, 60), ("2..5", 41, 99)])
+def test_users_who_arrive_come_back_as_often_as_said(
+    server: NullServer, url: str, iterations: int | str, least: int, most: int
+) -> None:
+    """Twenty users: three visits each, or two to five drawn for each, the same for the same seed."""
+    load = {"users_arrive": "200/s", "iterations": iterations, "count": 20}
+    first = run_load(plan(url, **load), MemoryStore())
+    again = run_load(plan(url, **load), MemoryStore())
+
+    assert least <= first["answered"] <= most
+    assert first["answered"] == again["answered"] == server.requests / 2
+
+
 def test_seconds_add_up_to_the_summary(url: str) -> None:
     seen: list[Second] = []
     summary = run_load(plan(url, rate="200/s", **{"for": "2s"}), MemoryStore(), on_second=seen.append)

@@ -7,7 +7,7 @@ import pytest
 from scaleworthy.errors import InvalidInput
 from scaleworthy.load import plan_for_url
 from scaleworthy.load.base import duration_text
-from scaleworthy.load.shapes import parse_stages
+from scaleworthy.load.stages import parse_stages
 
 MINUTE = 60 * 10**9
 
@@ -73,6 +73,16 @@ def test_a_counted_open_run_lasts_long_enough_for_its_count() -> None:
         ({"stages": "1m:1,,1m:1"}, "stage 2 must be duration:level"),
         ({"stages": "0s:5"}, "one must last"),
         ({"rate": "5/s", "for": "8d"}, "at most 7d"),
+        ({"users": 3, "intensity": "high"}, "'users' and 'intensity' exclude"),
+        ({"users": 3, "test": "spike", "count": 5}, "'test' and 'count' exclude"),
+        ({"test": "spike"}, "'test' needs the normal load"),
+        ({"users": 3, "test": "rush"}, "spike"),
+        ({"rate": "5/s", "iterations": 3}, "'iterations' goes with 'users_arrive'"),
+        ({"users_arrive": "5/s", "iterations": "3..2"}, "the lower first"),
+        ({"users_arrive": "5/s", "iterations": "some"}, "whole number or a range"),
+        ({"rate": "5/s", "arrivals": "gamma"}, "goes with 'gamma_shape'"),
+        ({"rate": "5/s", "gamma_shape": 0.5}, "goes with 'gamma_shape'"),
+        ({"rate": "5/s", "replay_speed": 2.0}, "'replay_speed' needs 'replay'"),
     ],
 )
 def test_what_cannot_be_is_refused(load: dict[str, Any], said: str) -> None:
@@ -84,3 +94,61 @@ def test_what_cannot_be_is_refused(load: dict[str, Any], said: str) -> None:
 def test_durations_are_written_as_they_are_read(value_ns: int) -> None:
     (stage,) = parse_stages(f"{duration_text(value_ns)}:1")
     assert stage[0] == value_ns
+
+
+def test_a_level_at_once_holds_from_the_beginning_of_its_stage() -> None:
+    assert levels(native(stages="1m@100/s,1m@200/s,1m:0/s")) == [
+        (MINUTE, 100.0, 100.0),
+        (MINUTE, 200.0, 200.0),
+        (MINUTE, 200.0, 0.0),
+    ]
+
+
+def test_an_intensity_is_a_number_of_users() -> None:
+    wanted = {"low": 50.0, "medium": 100.0, "high": 500.0, "extreme": 1_000.0}
+    assert {name: native(intensity=name)["stages"][0]["to"] for name in wanted} == wanted
+    assert native(intensity="low")["kind"] == "closed"
+
+
+@pytest.mark.parametrize(
+    ("test", "highest", "seconds"),
+    [
+        ("baseline", 10, 60),
+        ("normal", 100, 300),
+        ("peak", 250, 300),
+        ("stress", 400, 300),
+        ("spike", 500, 240),
+        ("soak", 100, 7_260),
+        ("breakpoint", 1_000, 600),
+    ],
+)
+def test_a_named_test_is_a_shape_of_the_normal_load(test: str, highest: float, seconds: int) -> None:
+    for load, kind in (({"rate": "100/s"}, "open"), ({"users": 100}, "closed")):
+        shape = native(test=test, **load)
+        assert shape["kind"] == kind
+        assert max(max(stage["from"], stage["to"]) for stage in shape["stages"]) == highest
+        assert sum(stage["duration_ns"] for stage in shape["stages"]) == seconds * 10**9
+        stretched = native(test=test, **load, **{"for": "2m"})
+        assert abs(sum(stage["duration_ns"] for stage in stretched["stages"]) - 2 * MINUTE) < 10
+
+
+def test_a_spike_comes_and_goes_at_once() -> None:
+    assert levels(native(test="spike", rate="100/s")) == [
+        (MINUTE, 100.0, 100.0),
+        (MINUTE, 500.0, 500.0),
+        (2 * MINUTE, 100.0, 100.0),
+    ]
+
+
+def test_no_level_of_a_named_test_is_without_a_user() -> None:
+    assert levels(native(test="baseline", users=3)) == [(MINUTE, 1.0, 1.0)]
+
+
+def test_an_arriving_user_may_come_back() -> None:
+    assert native(users_arrive="5/s", iterations="2..4")["iterations"] == {"min": 2, "max": 4}
+    assert native(users_arrive="5/s", iterations=3)["iterations"] == {"min": 3, "max": 3}
+    assert native(users_arrive="5/s")["kind"] == "open"
+
+
+def test_bursts_are_given_room_to_reach_a_count() -> None:
+    assert native(rate="10/s", count=100, arrivals="gamma", gamma_shape=0.1)["stages"][0]["duration_ns"] == 40 * 10**9

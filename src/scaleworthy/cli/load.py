@@ -21,7 +21,16 @@ def load(
     duration: Annotated[str | None, Parameter(name="--for", group=SHAPE, metavar="TIME")] = None,
     count: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
     stages: Annotated[str | None, Parameter(group=SHAPE, metavar="TIME:LEVEL,...")] = None,
-    arrivals: Annotated[Literal["poisson", "constant"] | None, Parameter(group=SHAPE)] = None,
+    test: Annotated[
+        Literal["baseline", "normal", "peak", "stress", "spike", "soak", "breakpoint"] | None, Parameter(group=SHAPE)
+    ] = None,
+    intensity: Annotated[Literal["low", "medium", "high", "extreme"] | None, Parameter(group=SHAPE)] = None,
+    users_arrive: Annotated[str | None, Parameter(group=SHAPE, metavar="N/TIME")] = None,
+    iterations: Annotated[str | None, Parameter(group=SHAPE, metavar="N|N..M")] = None,
+    arrivals: Annotated[Literal["poisson", "constant", "gamma"] | None, Parameter(group=SHAPE)] = None,
+    gamma_shape: Annotated[float | None, Parameter(group=SHAPE, metavar="K")] = None,
+    replay: Annotated[str | None, Parameter(group=SHAPE, metavar="FILE")] = None,
+    replay_speed: Annotated[float | None, Parameter(group=SHAPE, metavar="X")] = None,
     connections_max: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
     workers: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
     seed: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
@@ -49,6 +58,10 @@ def load(
 
         scaleworthy load http://127.0.0.1:8000/ --rate 500/s --json - | jq .response_ms.p99
 
+        scaleworthy load plan.yaml --test spike --rate 100/s --for 3m
+
+        scaleworthy load http://127.0.0.1:8000/ --replay access.log --replay-speed 4
+
         scaleworthy load http://127.0.0.1:8000/ --rate 500/s --objective 'p99 < 250ms' --objective 'failed < 0.1%'
 
     Exit status: 0 held, 1 an objective failed or nothing was answered, 2 usage, 3 the generator itself fell behind
@@ -64,8 +77,16 @@ def load(
             [default: 30s]
         count: End after this many starts instead. [default: no count]
         stages: Levels over time, such as 2m:100,5m:100,1m:0: each is reached linearly from the one before, the first
-            from --rate or --users, or from 0; 2m:100/s is a rate. [default: none]
-        arrivals: With a rate: at random as independent users arrive, or evenly spaced. [default: poisson]
+            from --rate or --users, or from 0; 2m@100 is 100 at once; 2m:100/s is a rate. [default: none]
+        test: A named test, its shape derived from --rate or --users as the normal load and stretched to --for. [default: none]
+        intensity: A number of users by name: low 50, medium 100, high 500, extreme 1,000. [default: none]
+        users_arrive: Users arriving per time, each going --iterations times through a scenario. [default: none]
+        iterations: With --users-arrive: how often each comes back, such as 3 or 2..5. [default: 1]
+        arrivals: With a rate: at random as independent users arrive, evenly spaced, or in bursts. [default: poisson]
+        gamma_shape: With --arrivals gamma: below 1 in bursts, 1 is Poisson, above 1 smoother. [default: none]
+        replay: Recorded arrivals: an access log (common, combined), JSON lines or CSV. A URL is loaded with the recorded
+            requests (GET, HEAD, OPTIONS), a plan file with its own at the recorded times. [default: none]
+        replay_speed: With --replay: 2 replays an hour in half an hour. [default: 1]
         connections_max: Connections open at once; a start that waits for one is timed from its plan. [default: 1000]
         workers: Processes that share the load. [default: one, or as many as the connections need]
         seed: Repeat the same random choices. [default: drawn, and printed]
@@ -85,7 +106,21 @@ def load(
         target,
         target=target_url,
         environment=environment,
-        load=_shape(rate=rate, users=users, duration=duration, count=count, stages=stages, arrivals=arrivals),
+        load=_shape(
+            rate=rate,
+            users=users,
+            duration=duration,
+            count=count,
+            stages=stages,
+            test=test,
+            intensity=intensity,
+            users_arrive=users_arrive,
+            iterations=iterations,
+            arrivals=arrivals,
+            gamma_shape=gamma_shape,
+            replay=replay,
+            replay_speed=replay_speed,
+        ),
         connections_max=connections_max,
         workers=workers,
         objectives=objective,

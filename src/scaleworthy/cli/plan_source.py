@@ -51,7 +51,9 @@ def plan_from(
                 )
             if environment is not None:
                 raise UsageError("--environment is for an Artillery script, not for a URL", hint="leave it out")
-            plan = plan_for_url(source)
+            # A recording may bring its own requests: the URL is then only where they go.
+            plan = plan_for_url(source, load=load if load and "replay" in load else None)
+            load = None if load and "replay" in load else load
         elif _ADDRESS.fullmatch(source) and not Path(source).exists():
             raise UsageError(
                 f"there is no plan file {source!r}, and a URL begins with http:// or https://",
@@ -97,14 +99,9 @@ def _load_of(plan: Plan, load: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _level_of(plan: Plan) -> dict[str, Any]:
-    """Return the plan's own rate or users, for a command line that says only how long or how often."""
-    own = plan.load
-    if own.users is not None:
-        return {"users": own.users}
-    if own.rate_per_s is None:
-        return {}
-    arrivals = {"arrivals": own.arrivals} if own.arrivals else {}
-    return {"rate": f"{own.rate_per_s:.12g}/s", **arrivals}
+    """Return the plan's own rate or users and how they come, for a command line that says only how long or how often."""
+    own = plan.load.model_dump(by_alias=True, exclude_defaults=True)
+    return {name: value for name, value in own.items() if name not in ("for", "count", "stages")}
 
 
 _OPTIONS = {
@@ -114,6 +111,13 @@ _OPTIONS = {
     "load.count": "--count",
     "load.stages": "--stages",
     "load.arrivals": "--arrivals",
+    "load.gamma_shape": "--gamma-shape",
+    "load.users_arrive": "--users-arrive",
+    "load.iterations": "--iterations",
+    "load.intensity": "--intensity",
+    "load.test": "--test",
+    "load.replay": "--replay",
+    "load.replay_speed": "--replay-speed",
     "load": "load",
     "http.connections_max": "--connections-max",
     "seed": "--seed",
@@ -126,7 +130,7 @@ def _as_options(problem: str) -> str:
     if path.startswith("objectives["):
         return f"--objective: {text}"
     if path == "load":
-        for name in ("rate", "users", "for", "count", "stages", "arrivals"):
-            text = text.replace(f"'{name}'", f"--{name}")
+        for field, option in _OPTIONS.items():
+            text = text.replace(f"'{field.removeprefix('load.')}'", option)
         return text
     return f"{_OPTIONS.get(path, path)}: {text}"

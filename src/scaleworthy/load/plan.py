@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self, get_type_hints
 
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, ValidationInfo, model_validator
 
 from scaleworthy.errors import InvalidInput, UsageError
 from scaleworthy.load.base import SECOND_NS, Duration, PlanPart, shown
@@ -19,6 +19,7 @@ from scaleworthy.load.feeders import Feeder
 from scaleworthy.load.http import Headers, HttpSettings, TargetUrl
 from scaleworthy.load.masking import masked
 from scaleworthy.load.problems import describe
+from scaleworthy.load.replay import read_recorded, replayed
 from scaleworthy.load.shapes import Load
 from scaleworthy.load.steps import RequestStep, Scenario
 from scaleworthy.load.template import names_in, nearest
@@ -65,6 +66,25 @@ class Plan(PlanPart):
     grace_ns: Duration = Field(5 * SECOND_NS, alias="grace")
     threads: Annotated[int, Field(ge=1, le=256)] | None = None
     workers: Annotated[int, Field(ge=1, le=64)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_requests_from_the_recording(cls, data: Any, info: ValidationInfo) -> Any:
+        load = data.get("load") if isinstance(data, dict) and "scenarios" not in data else None
+        if not isinstance(load, dict) or not isinstance(load.get("replay"), str):
+            return data
+        try:
+            recorded = read_recorded(Path((info.context or {}).get("folder", ".")) / load["replay"])
+        except ValueError:
+            return {
+                **data,
+                "scenarios": [{"name": "replay", "steps": [{"get": "/"}]}],
+            }  # `load` says what is wrong with it
+        if not recorded.has_requests:
+            raise ValueError(f"{load['replay']!r} records times alone, not requests: say in 'scenarios' what arrives")
+        scenarios, feeder = replayed(recorded)
+        feeders = [*data.get("feeders", ()), feeder]
+        return {**data, "scenarios": scenarios, "feeders": feeders, "load": {**load, "replay_requests": True}}
 
     @model_validator(mode="after")
     def _every_template_has_a_value(self) -> Self:

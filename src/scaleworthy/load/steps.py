@@ -19,7 +19,7 @@ METHODS = ("get", "head", "post", "put", "patch", "delete", "options")
 
 
 def _read_path(value: Any) -> str:
-    if not isinstance(value, str) or not value.startswith("/"):
+    if not isinstance(value, str) or not value.startswith(("/", "{{")):
         raise ValueError(f"must be a path of the target that starts with '/', got {shown(value)}")
     if any(ord(char) < 32 or ord(char) == 127 for char in value):
         raise ValueError(f"must not hold a line break or control character, got {shown(value)}")
