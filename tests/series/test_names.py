@@ -10,7 +10,7 @@ from scaleworthy.series.names import KNOWN, Known
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "series.md"
 # "last five" of the page's sentence on the label `step`, and everything that is not the engine's.
 WITHOUT_STEP = {"load.waiting", "load.users", "load.connections", "load.target", "generator.cpu_seconds"}
-SERIES = re.compile(r"`([a-z]+\.[a-z_]+)`(?: \{`([a-z]+)`(?:: ([^}]*))?\})?")
+SERIES = re.compile(r"`([a-z]+\.[a-z_.]+)`(?: \{`([a-z]+)`(?:: ([^}]*))?\})?")
 
 
 def documented() -> dict[str, Known]:

@@ -48,6 +48,7 @@ def _read_json_path(value: Any) -> str:
     return value
 
 
+Texts = Annotated[list[str], BeforeValidator(_read_texts)]
 Pattern = Annotated[str, BeforeValidator(_read_pattern)]
 JsonPath = Annotated[str, BeforeValidator(_read_json_path)]
 Scalar = str | int | float | bool | None
@@ -65,7 +66,7 @@ class Expect(PlanPart):
     """
 
     status: Annotated[list[int], BeforeValidator(_read_statuses)] | None = None
-    contains: Annotated[list[str], BeforeValidator(_read_texts)] | None = None
+    contains: Texts | None = None
     matches: Pattern | None = None
     json_values: dict[JsonPath, Scalar] = Field(default_factory=dict, alias="json")
     header: dict[str, str | None] = Field(default_factory=dict)

@@ -13,7 +13,8 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 _QUERY = re.compile(r"([?&])([^=&#]+)=([^&#]*)")
-_METHODS = {"get", "head", "post", "put", "patch", "delete", "options"}
+_METHODS = {"get", "head", "post", "put", "patch", "delete", "options", "websocket"}
+_CONTENT = {"body", "send", "text", "binary", "hex"}
 
 
 def is_secret_name(name: str) -> bool:
@@ -29,7 +30,7 @@ def masked(value: Any, name: str = "") -> Any:
         return [masked(item, name) for item in value]
     if isinstance(value, str) and name in _METHODS:
         return _QUERY.sub(_mask_parameter, value)
-    if isinstance(value, str) and name == "body":
+    if isinstance(value, str) and name in _CONTENT:
         return f"({len(value)} characters)"
     if is_secret_name(name) and value is not None and not (isinstance(value, str) and is_template(value)):
         return MASK

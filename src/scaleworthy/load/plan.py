@@ -21,7 +21,7 @@ from scaleworthy.load.masking import masked
 from scaleworthy.load.problems import describe
 from scaleworthy.load.replay import read_recorded, replayed
 from scaleworthy.load.shapes import Load
-from scaleworthy.load.steps import RequestStep, Scenario
+from scaleworthy.load.steps import Scenario, speaking
 from scaleworthy.load.template import names_in, nearest
 from scaleworthy.series import Objective
 
@@ -97,11 +97,9 @@ class Plan(PlanPart):
         ]
         for number, scenario in enumerate(self.scenarios):
             known = set(always)
-            for at, step in enumerate(scenario.steps):
-                if not isinstance(step, RequestStep):
-                    continue
+            for path, step in speaking(scenario.steps, f"scenarios[{number}]"):
                 problems += [
-                    f"scenarios[{number}].steps[{at}].{field}: {{{{ {name} }}}} has no value{_offer(name, known)}"
+                    f"{path}.{field}: {{{{ {name} }}}} has no value{_offer(name, known)}"
                     for field, text in step.templates()
                     for name in names_in(text)
                     if name not in known
@@ -117,10 +115,7 @@ class Plan(PlanPart):
 
     def _extracts(self, name: str) -> bool:
         return any(
-            name in step.extract
-            for scenario in self.scenarios
-            for step in scenario.steps
-            if isinstance(step, RequestStep)
+            name in step.extract for scenario in self.scenarios for _, step in speaking(scenario.steps, scenario.name)
         )
 
     def with_rate(self, per_s: float, *, seconds: float) -> Self:
@@ -158,10 +153,7 @@ class Plan(PlanPart):
     def requests_per_start(self) -> float:
         """Requests that one scenario start makes, on average over the weights."""
         weights = sum(scenario.weight for scenario in self.scenarios)
-        return sum(
-            scenario.weight / weights * sum(isinstance(step, RequestStep) for step in scenario.steps)
-            for scenario in self.scenarios
-        )
+        return sum(scenario.weight / weights * scenario.requests for scenario in self.scenarios)
 
     def describe(self) -> str:
         """Return target and shape in one line."""

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any
 from urllib.parse import quote_plus
 
-from pydantic import BeforeValidator, Discriminator, Field, PlainSerializer, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from scaleworthy.errors import UsageError
 from scaleworthy.load.answers import Expect, Extract
-from scaleworthy.load.base import PlanPart, duration_text, from_text, shown
+from scaleworthy.load.base import PlanPart, shown
 from scaleworthy.load.http import Headers, encode_path
-from scaleworthy.load.template import NAME, literal_parts, names_in
-from scaleworthy.units import parse_duration_ns
+from scaleworthy.load.messages import MessageStep, PingStep
+from scaleworthy.load.template import literal_parts, names_in
+from scaleworthy.load.texts import Label, Path, Variable, check_label, path_label
+from scaleworthy.load.think import ThinkStep
+from scaleworthy.load.websocket import WebSocketStep
 
 METHODS = ("get", "head", "post", "put", "patch", "delete", "options")
-
-
-def _read_path(value: Any) -> str:
-    if not isinstance(value, str) or not value.startswith(("/", "{{")):
-        raise ValueError(f"must be a path of the target that starts with '/', got {shown(value)}")
-    if any(ord(char) < 32 or ord(char) == 127 for char in value):
-        raise ValueError(f"must not hold a line break or control character, got {shown(value)}")
-    names_in(value)
-    return value
 
 
 def _read_body(value: Any) -> str:
@@ -42,15 +36,6 @@ def _read_json(value: Any) -> Any:
     return value
 
 
-def _read_variable(value: Any) -> str:
-    if not isinstance(value, str) or not NAME.fullmatch(value):
-        raise ValueError(f"a variable is letters, digits, '_', '-' and '.', got {shown(value)}")
-    return value
-
-
-Path = Annotated[str, BeforeValidator(_read_path)]
-
-
 class RequestStep(PlanPart):
     """One request: `{get: /path}` and so on; `name` is its label in every result (default: method and path).
 
@@ -64,13 +49,13 @@ class RequestStep(PlanPart):
     patch: Path | None = None
     delete: Path | None = None
     options: Path | None = None
-    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    name: Label | None = None
     headers: Headers = Field(default_factory=dict)
     json_body: Annotated[Any, BeforeValidator(_read_json)] = Field(None, alias="json")
     form: dict[str, str] | None = None
     body: Annotated[str, BeforeValidator(_read_body)] | None = None
     expect: Expect = Field(default_factory=lambda: Expect.model_validate({}))
-    extract: dict[Annotated[str, BeforeValidator(_read_variable)], Extract] = Field(default_factory=dict)
+    extract: dict[Variable, Extract] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_method_one_body(self) -> RequestStep:
@@ -85,9 +70,13 @@ class RequestStep(PlanPart):
         ]
         if len(bodies) > 1:
             raise ValueError(f"has one body, got {' and '.join(bodies)}")
-        if self.name is not None and "{{" in self.name:
-            raise ValueError(f"a name is a label of the results and holds no template, got {self.name!r}")
+        check_label(self.name)
         return self
+
+    @property
+    def requests(self) -> int:
+        """How many requests it counts as."""
+        return 1
 
     @property
     def method(self) -> str:
@@ -102,13 +91,7 @@ class RequestStep(PlanPart):
     @property
     def label(self) -> str:
         """The step's name in every result."""
-        if self.name is not None:
-            return self.name
-        path = "".join(
-            "{" + piece.strip("{} ") + "}" if template else piece
-            for piece, template in literal_parts(self.path.split("?")[0])
-        )
-        return f"{self.method.upper()} {path}"[:200]
+        return self.name or path_label(self.method.upper(), self.path)
 
     @property
     def body_text(self) -> str | None:
@@ -156,40 +139,39 @@ def _quote_literals(text: str) -> str:
     return "".join(piece if template else quote_plus(piece) for piece, template in literal_parts(text))
 
 
-def _parse_think(text: str) -> tuple[int, int]:
-    low, dots, high = text.partition("..")
-    least_ns = parse_duration_ns(low)
-    most_ns = parse_duration_ns(high) if dots else least_ns
-    if least_ns > most_ns or most_ns > 86_400 * 10**9:
-        raise UsageError(f"a think time is 2s, or a range such as 1s..3s up to 1d, got {text!r}")
-    return least_ns, most_ns
+STEP_KINDS: dict[str, type[PlanPart]] = {
+    "request": RequestStep,
+    "think": ThinkStep,
+    "websocket": WebSocketStep,
+    "message": MessageStep,
+    "ping": PingStep,
+}
 
 
-class ThinkStep(PlanPart):
-    """A pause: `2s`, or drawn evenly from `1s..3s`."""
-
-    think: Annotated[
-        tuple[int, int],
-        BeforeValidator(from_text(_parse_think, "a time such as 2s or 1s..3s")),
-        PlainSerializer(lambda pair: "..".join(duration_text(ns) for ns in dict.fromkeys(pair))),
-    ]
-
-    def to_native(self, base: str) -> dict[str, Any]:  # noqa: ARG002 - the same call makes either kind of step
-        """Return the engine's form."""
-        return {"think": {"min_ns": self.think[0], "max_ns": self.think[1]}}
-
-
-STEP_KINDS: dict[str, type[PlanPart]] = {"request": RequestStep, "think": ThinkStep}
-
-
-def _kind_of(step: Any) -> Literal["request", "think"]:
-    return "think" if isinstance(step, ThinkStep) or (isinstance(step, dict) and "think" in step) else "request"
+def _kind_of(step: Any) -> str:
+    for kind, made in (("think", ThinkStep), ("websocket", WebSocketStep)):
+        if isinstance(step, made) or (isinstance(step, dict) and kind in step):
+            return kind
+    return "request"
 
 
 Step = Annotated[
-    Annotated[RequestStep, Tag("request")] | Annotated[ThinkStep, Tag("think")],
+    Annotated[RequestStep, Tag("request")]
+    | Annotated[ThinkStep, Tag("think")]
+    | Annotated[WebSocketStep, Tag("websocket")],
     Discriminator(_kind_of),
 ]
+Speaking = RequestStep | WebSocketStep | MessageStep
+
+
+def speaking(steps: Sequence[Any], path: str) -> Iterator[tuple[str, Speaking]]:
+    """Yield each step that sends or reads something with its place in the plan, in the order in which they are taken."""
+    for at, step in enumerate(steps):
+        where = f"{path}.steps[{at}]"
+        if isinstance(step, RequestStep | WebSocketStep | MessageStep):
+            yield where, step
+        if isinstance(step, WebSocketStep):
+            yield from speaking(step.steps, where)
 
 
 class Scenario(PlanPart):
@@ -201,9 +183,14 @@ class Scenario(PlanPart):
 
     @model_validator(mode="after")
     def _sends_something(self) -> Scenario:
-        if not any(isinstance(step, RequestStep) for step in self.steps):
+        if not any(isinstance(step, RequestStep | WebSocketStep) for step in self.steps):
             raise ValueError(f"scenario {self.name!r} sends no request")
         return self
+
+    @property
+    def requests(self) -> int:
+        """How many requests one iteration makes."""
+        return sum(step.requests for step in self.steps if not isinstance(step, ThinkStep))
 
     def to_native(self, base: str) -> dict[str, Any]:
         """Return the engine's form."""

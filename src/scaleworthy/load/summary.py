@@ -11,8 +11,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from scaleworthy.load.generator import Generator, judge_generator
-from scaleworthy.load.result import P99_LEAST, P999_LEAST
-from scaleworthy.series import Histogram, Objective, Outcome, Store
+from scaleworthy.load.summary_sockets import WebSockets, websockets_of
+from scaleworthy.load.summary_times import Times, times_of
+from scaleworthy.series import Objective, Outcome, Store
 
 SCHEMA = 1
 Window = tuple[int, int]
@@ -20,18 +21,6 @@ Window = tuple[int, int]
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Times(_Part):
-    """A latency distribution in milliseconds; null where there are too few samples for it."""
-
-    p50: float | None = None
-    p90: float | None = None
-    p95: float | None = None
-    p99: float | None = None
-    p999: float | None = None
-    max: float | None = None
-    mean: float | None = None
 
 
 class Counts(_Part):
@@ -75,6 +64,7 @@ class Summary(Counts):
     errors: dict[str, int]
     objectives: list[ObjectiveResult]
     generator: Generator
+    websocket: WebSockets | None = None
 
     @property
     def exit_status(self) -> int:
@@ -85,13 +75,17 @@ class Summary(Counts):
         """Return plain data for JSON, fields in the documented order."""
         data = self.model_dump()
         data["schema"] = data.pop("schema_")
-        return {name: data[name] for name in FIELDS}
+        return {name: data[name] for name in FIELDS} | {
+            name: data[name] for name in OPTIONAL_FIELDS if data[name] is not None
+        }
 
 
 FIELDS = (
     "schema", "verdict", "speed", "seconds", "planned", "started", "answered", "failed", "not_started", "requests_per_s",
     "response_ms", "service_ms", "lag_ms", "steps", "statuses", "errors", "objectives", "generator",
 )  # fmt: skip
+OPTIONAL_FIELDS = ("websocket",)
+"""Parts that are there where the run has something to say in them."""
 
 
 def summarize(store: Store) -> Summary:
@@ -122,6 +116,7 @@ def summarize(store: Store) -> Summary:
         errors=_by(store, "load.errors", "kind", window, {}),
         objectives=[ObjectiveResult(text=item.text, held=item.held, value=_value(item)) for item in outcomes],
         generator=generator,
+        websocket=websockets_of(store, window),
     )
 
 
@@ -157,25 +152,6 @@ def _counts(store: Store, window: Window, seconds: float, labels: dict[str, str]
         for field, name in (("response_ms", "response_time"), ("service_ms", "service_time"), ("lag_ms", "lag"))
     }
     return {**totals, "requests_per_s": round(totals["answered"] / seconds, 3) if seconds else 0.0, **times}
-
-
-def times_of(histogram: Histogram) -> Times:
-    """Return a histogram's quantiles in ms; p99 takes 100 samples, p99.9 takes 1,000."""
-    if not histogram.count:
-        return Times()
-
-    def ms(value_ns: float | None) -> float | None:
-        return None if value_ns is None else round(value_ns / 1e6, 6)
-
-    return Times(
-        p50=ms(histogram.quantile(0.5)),
-        p90=ms(histogram.quantile(0.9)),
-        p95=ms(histogram.quantile(0.95)),
-        p99=ms(histogram.quantile(0.99)) if histogram.count >= P99_LEAST else None,
-        p999=ms(histogram.quantile(0.999)) if histogram.count >= P999_LEAST else None,
-        max=ms(histogram.max_ns),
-        mean=ms(histogram.mean_ns),
-    )
 
 
 def _by(store: Store, name: str, label: str, window: Window, labels: dict[str, str]) -> dict[str, int]:

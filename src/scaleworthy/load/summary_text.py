@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from scaleworthy.load.reading import reading
-from scaleworthy.load.summary import Summary, Times
+from scaleworthy.load.summary import Summary
+from scaleworthy.load.summary_sockets import WebSockets
+from scaleworthy.load.summary_times import Times
 from scaleworthy.series import Objective, Store
 from scaleworthy.units import format_ratio, three_digits
 
@@ -20,6 +22,7 @@ def summary_text(summary: Summary, store: Store) -> str:
     ]
     if len(summary.steps) > 1:
         lines += ["", *_step_table(summary), ""]
+    lines += _websocket(summary.websocket)
     lines += _errors(summary, store)
     lines += [_objective(summary, at) for at in range(len(summary.objectives))]
     if (interrupted := store.fact("load", "interrupted")) is not None:
@@ -52,6 +55,19 @@ def _step_table(summary: Summary) -> list[str]:
         lines.append(f"{name:{width}}  {step.answered:>10,} {step.failed:>8,} {cells}")
     if len(summary.steps) > _STEPS_SHOWN:
         lines.append(f"and {len(summary.steps) - _STEPS_SHOWN} more steps (--json has all)")
+    return lines
+
+
+def _websocket(part: WebSockets | None) -> list[str]:
+    if part is None:
+        return []
+    codes = "   ".join(f"{code}: {count:,}" for code, count in part.closes.items())
+    messages = f"sent {part.messages_sent:,}   received {part.messages_received:,}"
+    lines = [f"websockets    opened {part.opened:,}   {messages}   closed {codes or 'none'}"]
+    if part.round_trip_ms.p50 is not None:
+        lines.append(f"round trip ms {_times(part.round_trip_ms)}from a send to the message that answers it")
+    if part.ping_ms.p50 is not None:
+        lines.append(f"ping ms       {_times(part.ping_ms)}from a ping to its pong")
     return lines
 
 

@@ -32,7 +32,7 @@ _OPERATION = ("operation", ("read", "write", "extend"))
 _PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
 _ERRORS = (
     "connect", "dns", "tls", "timeout", "closed", "reset", "protocol", "body-too-large", "redirect", "template",
-    "expect-status", "expect-body", "expect-header", "extract", "cut",
+    "expect-status", "expect-body", "expect-header", "extract", "cut", "ws-close",
 )  # fmt: skip
 _SOURCES = ("host", "processes", "postgres", "valkey")
 _OPERATION = ("operation", ("read", "write", "extend"))
@@ -52,6 +52,11 @@ _LOAD = (
     Known("load.bytes_received", "counter", "bytes", (_STEP,)),
     Known("load.bytes_sent", "counter", "bytes", (_STEP,)),
     Known("load.in_flight", "gauge", "requests", (_STEP,)),
+    Known("load.ws.round_trip", "histogram", "ns", (_STEP,)),
+    Known("load.ws.ping", "histogram", "ns", (_STEP,)),
+    Known("load.ws.messages_sent", "counter", "messages", (_STEP,)),
+    Known("load.ws.messages_received", "counter", "messages", (_STEP,)),
+    Known("load.ws.closes", "counter", "closes", (_STEP, ("code", None))),
     Known("load.waiting", "gauge", "requests"),
     Known("load.users", "gauge", "users"),
     Known("load.connections", "gauge", "connections"),

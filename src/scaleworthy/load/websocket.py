@@ -1,0 +1,146 @@
+"""A WebSocket of a user: opened, talked on step by step, closed.
+
+A `send` and the `receive` right behind it are one exchange with one name: its times run from the send to the message that
+fits. A `receive` alone waits for what the server says by itself, a `send` alone is counted as a message and not timed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+
+from scaleworthy.load.answers import Expect, Extract
+from scaleworthy.load.base import PlanPart, shown
+from scaleworthy.load.http import Headers, encode_path
+from scaleworthy.load.messages import MessageStep, PingStep
+from scaleworthy.load.texts import Label, Path, Variable, check_label, path_label
+from scaleworthy.load.think import ThinkStep
+
+REASON_BYTES_MAX = 123
+"""Longest reason of a close frame (RFC 6455, 5.5)."""
+
+
+def _kind_of(step: Any) -> Literal["message", "ping", "think"]:
+    if isinstance(step, ThinkStep) or (isinstance(step, dict) and "think" in step):
+        return "think"
+    return "ping" if isinstance(step, PingStep) or (isinstance(step, dict) and "ping" in step) else "message"
+
+
+SocketStep = Annotated[
+    Annotated[MessageStep, Tag("message")] | Annotated[PingStep, Tag("ping")] | Annotated[ThinkStep, Tag("think")],
+    Discriminator(_kind_of),
+]
+
+
+def _read_code(value: Any) -> int:
+    allowed = isinstance(value, int) and not isinstance(value, bool)
+    if not allowed or not (value in (*range(1000, 1004), *range(1007, 1015)) or 3000 <= value <= 4999):
+        raise ValueError(
+            f"must be a code that may be sent: 1000 to 1003, 1007 to 1014, 3000 to 4999, got {shown(value)}"
+        )
+    return int(value)
+
+
+def _read_reason(value: Any) -> str:
+    if not isinstance(value, str) or len(value.encode()) > REASON_BYTES_MAX:
+        raise ValueError(f"must be text of at most {REASON_BYTES_MAX} bytes, got {shown(value)}")
+    return value
+
+
+class Close(PlanPart):
+    """How the user ends the socket."""
+
+    code: Annotated[int, BeforeValidator(_read_code)] = 1000
+    reason: Annotated[str, BeforeValidator(_read_reason)] = ""
+
+
+def _read_subprotocol(value: Any) -> str:
+    if (
+        not isinstance(value, str)
+        or not value
+        or not all(char.isalnum() or char in "!#$%&'*+-.^_`|~" for char in value)
+    ):
+        raise ValueError(f"must be a token such as graphql-ws, got {shown(value)}")
+    return value
+
+
+class WebSocketStep(PlanPart):
+    """A connection that is opened at a path, talked on by `steps`, and closed.
+
+    Attributes:
+        subprotocols: Offered to the server, the preferred one first.
+        reconnect: Open the connection again when a step finds it closed; otherwise that step fails and the iteration ends.
+        expect: What the answer to the opening must be; without it: status 101.
+    """
+
+    websocket: Path
+    name: Label | None = None
+    headers: Headers = Field(default_factory=dict)
+    subprotocols: list[Annotated[str, BeforeValidator(_read_subprotocol)]] = Field(default_factory=list)
+    reconnect: bool = False
+    expect: Expect = Field(default_factory=lambda: Expect.model_validate({}))
+    extract: dict[Variable, Extract] = Field(default_factory=dict)
+    steps: Annotated[list[SocketStep], Field(max_length=10_000)] = Field(default_factory=list)
+    close: Close = Field(default_factory=lambda: Close.model_validate({}))
+
+    @model_validator(mode="after")
+    def _plain_name(self) -> WebSocketStep:
+        check_label(self.name)
+        return self
+
+    @property
+    def label(self) -> str:
+        """The name of the opening in every result; the steps on the socket are named after it."""
+        return self.name or path_label("WS", self.websocket)
+
+    @property
+    def requests(self) -> int:
+        """How many requests it counts as: the opening, and each exchange and ping."""
+        return 1 + sum(step.requests for step in self.steps if not isinstance(step, ThinkStep))
+
+    def templates(self) -> list[tuple[str, str]]:
+        """Return each text of the opening that may hold a template, with the field it stands in."""
+        return [("websocket", self.websocket), *(("headers", value) for value in self.headers.values())]
+
+    def to_native(self, base: str) -> dict[str, Any]:
+        """Return the engine's form; *base* is the target's own path."""
+        request = {
+            "name": self.label,
+            "method": "GET",
+            "path": base + encode_path(self.websocket),
+            "headers": [[name.lower(), value] for name, value in self.headers.items()],
+            "expect": self.expect.to_native(),
+            "extract": [source.to_native(variable) for variable, source in self.extract.items()],
+        }
+        socket = {
+            "request": request,
+            "subprotocols": self.subprotocols,
+            "reconnect": self.reconnect,
+            "steps": self._native_steps(base),
+            "close": {"code": self.close.code, "reason": self.close.reason},
+        }
+        return {"websocket": socket}
+
+    def _native_steps(self, base: str) -> list[dict[str, Any]]:
+        made: list[dict[str, Any]] = []
+        for number, step in enumerate(_joined(self.steps), 1):
+            if isinstance(step, ThinkStep):
+                made.append(step.to_native(base))
+            else:
+                kind = "ping" if isinstance(step, PingStep) else f"message {number}"
+                made.append(step.to_native(f"{self.label} {kind}"[:200]))
+        return made
+
+
+def _joined(steps: Sequence[MessageStep | PingStep | ThinkStep]) -> list[MessageStep | PingStep | ThinkStep]:
+    made: list[MessageStep | PingStep | ThinkStep] = []
+    for step in steps:
+        before = made[-1] if made else None
+        pair = before.joined(step) if isinstance(before, MessageStep) and isinstance(step, MessageStep) else None
+        if pair is not None:
+            made[-1] = pair
+        else:
+            made.append(step)
+    return made
