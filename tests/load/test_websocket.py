@@ -10,8 +10,7 @@ from websockets.sync.server import ServerConnection
 
 from load.talking import echo, talking
 from scaleworthy.errors import InvalidInput
-from scaleworthy.load import make_plan, run_load, summarize
-from scaleworthy.load.summary_text import summary_text
+from scaleworthy.load import make_plan, run_load, summarize, summary_text
 from scaleworthy.series import MemoryStore
 
 
