@@ -96,6 +96,9 @@ pub struct Http {
     pub redirects_max: u32,
     pub body_bytes_max: usize,
     pub keep_alive: bool,
+    /// Each iteration opens its own connection and closes it at its end.
+    #[serde(default)]
+    pub connection_per_user: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -212,6 +215,12 @@ pub struct Load {
     pub stages: Vec<StageSpec>,
     #[serde(default)]
     pub count: Option<u64>,
+    /// Open loads: arrivals while so many users are there are not started.
+    #[serde(default)]
+    pub users_max: Option<u64>,
+    /// Open loads: what has begun when the stages end runs to its end, as with a count.
+    #[serde(default)]
+    pub finish: bool,
 }
 
 fn poisson_shape() -> f64 {

@@ -111,6 +111,8 @@ pub struct Worker {
     parked: Vec<u32>,
     waiting: VecDeque<Waiting>,
     waiting_max: usize,
+    /// Most users at once in an open load; `u64::MAX` for any number.
+    users_max: u64,
     slots: Vec<Slot>,
     free: Vec<u32>,
     /// One for each origin, by its number.
@@ -194,6 +196,7 @@ impl Worker {
             parked: vec![],
             waiting: VecDeque::new(),
             waiting_max: WAITING_MAX / share.threads as usize,
+            users_max: plan.users_max.map_or(u64::MAX, |most| share.of(most)),
             slots: vec![],
             free: vec![],
             sites: Site::all(&plan, &book, share),
@@ -302,9 +305,9 @@ impl Worker {
             .min(self.next_arrival_ns());
     }
 
-    /// When nothing is started any more, as far as is known: a pause has no known end.
+    /// When nothing is started any more, as far as is known: a pause has no known end, nor have users who finish.
     fn end_of_starts_ns(&self) -> u64 {
-        if self.paused_ns.is_some() {
+        if self.paused_ns.is_some() || self.plan.finish {
             u64::MAX
         } else {
             self.end_ns

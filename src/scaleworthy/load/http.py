@@ -114,6 +114,7 @@ class HttpSettings(PlanPart):
         redirects_max: Followed within one request; 0 follows none.
         body_max_bytes: Most of a body that is kept where a step reads it; a longer one is the error `body-too-large`.
         keep_alive: Use a connection for more than one request.
+        connection_per_user: Each iteration opens a connection of its own, keeps it, and closes it at its end.
         insecure: Do not verify the target's certificate.
         ca_file: PEM file with the authorities to trust instead of the system's.
     """
@@ -124,6 +125,7 @@ class HttpSettings(PlanPart):
     redirects_max: int = Field(5, ge=0, le=100)
     body_max_bytes: Bytes = Field(64 * 2**20, alias="body_max")
     keep_alive: bool = True
+    connection_per_user: bool = False
     insecure: bool = False
     ca_file: str | None = None
 

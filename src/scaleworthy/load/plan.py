@@ -200,6 +200,7 @@ class Plan(PlanPart):
                 "redirects_max": self.http.redirects_max,
                 "body_bytes_max": self.http.body_max_bytes,
                 "keep_alive": self.http.keep_alive,
+                "connection_per_user": self.http.connection_per_user,
             },
             "headers": self._native_headers(),
             "variables": {name: _variable_text(value) for name, value in self.variables.items()},

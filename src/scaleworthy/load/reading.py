@@ -54,13 +54,19 @@ def _generator(summary: Summary, _: Store) -> str | None:
     return f"the generator was the limit ({late}): do not quote this run; ask for less, or give it more cores."
 
 
-def _not_started(summary: Summary, _: Store) -> str | None:
+def _not_started(summary: Summary, store: Store) -> str | None:
     if not summary.not_started:
         return None
     share = summary.not_started / max(summary.planned, 1)
+    users_max = ((store.fact("load", "plan") or {}).get("load") or {}).get("users_max")
+    why = (
+        "every connection was busy when the run ended"
+        if users_max is None
+        else f"they came while the plan's {users_max:,} users (users_max) were all busy, or when the run ended"
+    )
     return (
-        f"{summary.not_started:,} of {summary.planned:,} planned requests never started ({format_ratio(share)}): every connection"
-        " was busy when the run ended; the target takes less than was asked of it."
+        f"{summary.not_started:,} of {summary.planned:,} planned requests never started ({format_ratio(share)}): {why};"
+        " the target takes less than was asked of it."
     )
 
 

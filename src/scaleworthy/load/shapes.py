@@ -55,6 +55,8 @@ class Load(PlanPart):
         replay: A file of recorded arrivals (load/replay.py).
         replay_speed: 2 replays an hour in half an hour.
         replay_requests: The requests are the recording's too; set where a plan with `replay` has no scenarios.
+        users_max: Open plans only: most users at once; an arrival that finds so many is counted as not started.
+        finish: Open plans only: iterations that began run to their end, after the stages too.
     """
 
     rate_per_s: Rate | None = Field(None, alias="rate")
@@ -70,6 +72,8 @@ class Load(PlanPart):
     stages: Annotated[list[Stage] | None, BeforeValidator(read_stages), PlainSerializer(write_stages)] = None
     arrivals: Literal["poisson", "constant", "gamma"] | None = None
     gamma_shape: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    users_max: Annotated[int, Field(ge=1, le=USERS_MAX)] | None = None
+    finish: bool = False
     replay: str | None = None
     replay_speed: Annotated[float, Field(gt=0, le=1e6, strict=False)] = 1.0
     replay_requests: bool = False
@@ -130,6 +134,8 @@ class Load(PlanPart):
             )
         if (self.gamma_shape is None) == (self.arrivals == "gamma"):
             raise ValueError("'arrivals: gamma' goes with 'gamma_shape' (below 1 in bursts, above 1 smoother)")
+        if (self.users_max is not None or self.finish) and not self.is_open:
+            raise ValueError("'users_max' and 'finish' need a rate: users are as many as the load says, until it ends")
 
     def _check_stages(self, stages: list[Stage]) -> None:
         if self.concurrent_users is not None and stages[0].is_rate:
@@ -203,7 +209,7 @@ class Load(PlanPart):
             stages = native_stages(shape, start=0.0 if self.test is not None else self.level)
         native: dict[str, Any] = {"kind": "open" if self.is_open else "closed", "stages": stages, "count": self.count}
         if self.is_open:
-            native["arrivals"] = self.arrivals or "poisson"
+            native |= {"arrivals": self.arrivals or "poisson", "users_max": self.users_max, "finish": self.finish}
         if self.gamma_shape is not None:
             native["gamma_shape"] = self.gamma_shape
         if self.iterations is not None:

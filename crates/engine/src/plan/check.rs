@@ -351,6 +351,18 @@ fn check_load(plan: &Plan, wrong: &mut impl FnMut(&str, String)) {
             "users of a closed load repeat anyway; leave it out".into(),
         );
     }
+    if load.kind == Kind::Closed && (load.users_max.is_some() || load.finish) {
+        wrong(
+            "load",
+            "only an open load has users_max and finish; leave them out".into(),
+        );
+    }
+    if load.users_max == Some(0) {
+        wrong(
+            "load.users_max",
+            "must be at least 1 (null is unlimited), got 0".into(),
+        );
+    }
     if load.count == Some(0) {
         wrong(
             "load.count",

@@ -32,6 +32,7 @@ pub struct Compiled {
     pub redirects_max: u32,
     pub body_bytes_max: usize,
     pub keep_alive: bool,
+    pub connection_per_user: bool,
     pub stages: Vec<Stage>,
     pub kind: LoadKind,
     /// How often an arriving user of an open load goes through a scenario.
@@ -39,6 +40,8 @@ pub struct Compiled {
     /// Recorded arrivals that say which scenario each one runs; empty where the weights decide.
     recorded_scenarios: Vec<u32>,
     pub count: Option<u64>,
+    pub users_max: Option<u64>,
+    pub finish: bool,
     pub live: bool,
     pub grace_ns: u64,
     pub seed: u64,
@@ -180,11 +183,14 @@ pub fn compile(plan: &Plan, cores: usize) -> Result<Compiled, Problems> {
         redirects_max: plan.http.redirects_max,
         body_bytes_max: plan.http.body_bytes_max,
         keep_alive: plan.http.keep_alive,
+        connection_per_user: plan.http.connection_per_user,
         stages: plan.load.stages.iter().map(stage).collect(),
         kind: load_kind(&plan.load),
         iterations: plan.load.iterations,
         recorded_scenarios: plan.load.scenarios.clone(),
         count: plan.load.count,
+        users_max: plan.load.users_max,
+        finish: plan.load.finish,
         live: plan.live,
         grace_ns: plan.grace_ns,
         seed: plan.seed,
@@ -195,8 +201,12 @@ pub fn compile(plan: &Plan, cores: usize) -> Result<Compiled, Problems> {
     compiled.threads = plan
         .threads
         .unwrap_or_else(|| default_threads(&compiled, cores));
-    // A thread without a connection could start nothing.
-    compiled.threads = compiled.threads.min(compiled.connections_max);
+    // A thread without a connection, or without a user, could start nothing.
+    let users_max = compiled.users_max.map_or(usize::MAX, |most| most as usize);
+    compiled.threads = compiled
+        .threads
+        .min(compiled.connections_max)
+        .min(users_max);
     compiled.threads_of_all = plan.share.of.unwrap_or(compiled.threads as u64);
     Ok(compiled)
 }

@@ -128,6 +128,11 @@ impl Worker {
         }
     }
 
+    /// Did the last arrival come, in a load whose users may finish what they began?
+    pub(super) fn arrivals_are_over(&self) -> bool {
+        self.plan.finish && matches!(self.load, Load::Open { next_ns, .. } if next_ns == u64::MAX)
+    }
+
     /// Start what is due; some may be left for the next round, so that answers are not kept waiting.
     pub(super) fn start_arrivals(&mut self, now: u64) {
         for _ in 0..STARTS_IN_A_ROW {

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 
 use super::Worker;
 use super::socket::Socket;
+use super::users::UNRESERVED;
 use crate::http1::{Exchange, Kept};
 use crate::record::{ErrorKind, phase};
 use crate::sys::{self, EventFlags};
@@ -25,6 +26,8 @@ pub enum State {
     Connecting,
     Handshaking,
     Idle,
+    /// Idle, and for its own user alone.
+    Reserved,
     Busy,
     /// A user's WebSocket.
     Socket,
@@ -132,6 +135,10 @@ impl Worker {
     }
 
     pub(super) fn send_somewhere(&mut self, user: u32) {
+        let reserved = std::mem::replace(&mut self.users[user as usize].reserved, UNRESERVED);
+        if reserved != UNRESERVED {
+            return self.send_on_own(user, reserved);
+        }
         let origin = self.users[user as usize].origin(&self.plan);
         match self.sites[origin].idle.pop() {
             Some(at) => {
@@ -144,6 +151,21 @@ impl Worker {
             }
             None => {
                 self.make_room();
+                self.open_for(user);
+            }
+        }
+    }
+
+    /// Send on the connection that the user has kept, unless the request goes to another origin.
+    fn send_on_own(&mut self, user: u32, at: u32) {
+        let origin = self.users[user as usize].origin(&self.plan);
+        match self.conn(at) {
+            Some(conn) if conn.way.site as usize == origin => {
+                conn.state = State::Busy;
+                self.send_request(at);
+            }
+            _ => {
+                self.close(at);
                 self.open_for(user);
             }
         }
@@ -291,13 +313,26 @@ impl Worker {
         if !keep || conn.way.retired {
             return self.close(at);
         }
+        conn.used = true;
+        conn.deadline_ns = u64::MAX;
+        if self.plan.connection_per_user {
+            conn.state = State::Reserved;
+            self.users[conn.user as usize].reserved = at;
+            return;
+        }
         let site = &mut self.sites[conn.way.site as usize];
         conn.state = State::Idle;
-        conn.used = true;
         conn.idle_at = site.idle.len() as u32;
-        conn.deadline_ns = u64::MAX;
         site.idle.push(at);
         self.idle += 1;
+    }
+
+    /// The user's iteration is over: a connection that was kept for it is closed.
+    pub(super) fn let_go(&mut self, user: u32) {
+        let reserved = self.users[user as usize].reserved;
+        if reserved != UNRESERVED {
+            self.close(reserved);
+        }
     }
 
     pub(super) fn close(&mut self, at: u32) {
@@ -306,6 +341,11 @@ impl Worker {
         slot.generation = slot.generation.wrapping_add(1);
         self.free.push(at);
         self.open -= 1;
+        if conn.state == State::Reserved
+            && let Some(user) = self.users.get_mut(conn.user as usize)
+        {
+            user.reserved = UNRESERVED;
+        }
         if conn.state == State::Idle {
             let idle = &mut self.sites[conn.way.site as usize].idle;
             idle.swap_remove(conn.idle_at as usize);

@@ -182,7 +182,9 @@ impl Worker {
     /// The run is over when nobody is left who could do anything.
     pub(super) fn end_when_empty(&mut self) {
         let starts_over = match self.phase {
-            Phase::Running => self.starts_left == 0 && self.waiting.is_empty(),
+            Phase::Running => {
+                (self.starts_left == 0 || self.arrivals_are_over()) && self.waiting.is_empty()
+            }
             Phase::Ending { .. } => true,
             Phase::Over => return,
         };
@@ -194,11 +196,11 @@ impl Worker {
 
     pub(super) fn pause_user(&mut self, user: u32, until_ns: u64) {
         let holds_socket = matches!(self.users[user as usize].socket, Held::Open(_));
-        if until_ns < self.end_ns || holds_socket {
+        if until_ns < self.end_ns || holds_socket || self.plan.finish {
             self.set_timer(until_ns, Due::User(user));
         } else {
             // Nothing will be started after the pause.
-            self.users.remove(user as usize);
+            self.remove_user(user);
         }
     }
 }

@@ -234,7 +234,7 @@ impl Worker {
     fn ended(&mut self, at: u32) {
         let Some(conn) = self.conn(at) else { return };
         match conn.state {
-            State::Idle => self.close(at),
+            State::Idle | State::Reserved => self.close(at),
             State::Socket => self.break_off(at, ErrorKind::Closed, || {
                 "closed without a close frame".into()
             }),
@@ -264,7 +264,7 @@ impl Worker {
             && !conn.exchange.begun()
             && matches!(kind, ErrorKind::Closed | ErrorKind::Reset);
         self.close(at);
-        if state == State::Idle {
+        if matches!(state, State::Idle | State::Reserved) {
             return;
         }
         let user = &mut self.users[id as usize];

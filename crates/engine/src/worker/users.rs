@@ -11,6 +11,8 @@ use crate::websocket;
 
 /// A closed user whose request failed without an answer pauses, so that a target that is down is not hammered.
 const PAUSE_AFTER_FAILURE_NS: u64 = 100_000_000;
+/// No connection is kept for the user.
+pub const UNRESERVED: u32 = u32::MAX;
 /// A step beyond every scenario: the iteration is over.
 const AFTER_LAST: u32 = u32::MAX;
 
@@ -21,6 +23,8 @@ pub struct User {
     pub number: u64,
     pub scenario: u32,
     pub step: u32,
+    /// The connection that is kept for this user, where each has its own; otherwise `UNRESERVED`.
+    pub reserved: u32,
     /// Planned start of the current request.
     pub planned_ns: u64,
     /// When it was first sent; 0 before.
@@ -56,6 +60,7 @@ impl User {
             number,
             scenario: scenario as u32,
             step: 0,
+            reserved: UNRESERVED,
             planned_ns,
             sent_ns: 0,
             hops_ns: [0; 3],
@@ -132,6 +137,18 @@ fn first_series(plan: &Compiled, scenario: usize) -> Option<usize> {
     }
 }
 
+/// The series of the first step that is counted, wherever in the scenario it stands.
+fn any_series(plan: &Compiled, scenario: usize) -> usize {
+    let mut steps = plan.scenarios[scenario].steps.iter();
+    steps
+        .find_map(|step| match step {
+            CompiledStep::Request(request) => Some(request.series),
+            CompiledStep::Socket(step) => Some(step.series),
+            CompiledStep::Think { .. } => None,
+        })
+        .unwrap_or(0)
+}
+
 impl Worker {
     fn next_number(&mut self) -> u64 {
         let number = self.starts_made * self.share.threads + self.share.thread;
@@ -146,14 +163,21 @@ impl Worker {
     pub(super) fn start_open(&mut self, planned_ns: u64) {
         let number = self.next_number();
         let scenario = self.plan.scenario_of(number);
+        if self.users.len() as u64 >= self.users_max {
+            let series = any_series(&self.plan, scenario);
+            self.second.steps[series].planned += 1;
+            self.second.steps[series].not_started += 1;
+            return;
+        }
         let Some(series) = first_series(&self.plan, scenario) else {
             let user = self.users.insert(User::new(number, scenario, planned_ns)) as u32;
             return self.ready.push_back(user);
         };
         self.second.steps[series].planned += 1;
-        if self.has_room() {
+        if self.has_room() || self.users_max != u64::MAX {
+            // Where users are counted, one who waits for a connection is one of them.
             let user = self.users.insert(User::new(number, scenario, planned_ns)) as u32;
-            self.occupy(user);
+            self.seek_connection(user);
         } else if self.waiting.len() < self.waiting_max {
             self.waiting.push_back(Waiting::Arrival {
                 number,
@@ -210,8 +234,13 @@ impl Worker {
         }
     }
 
+    pub(super) fn remove_user(&mut self, user: u32) {
+        self.let_go(user);
+        self.users.remove(user as usize);
+    }
+
     fn seek_connection(&mut self, user: u32) {
-        if self.has_room() {
+        if self.has_room() || self.users[user as usize].reserved != UNRESERVED {
             self.occupy(user);
         } else if self.waiting.len() < self.waiting_max {
             self.waiting.push_back(Waiting::User(user));
@@ -225,7 +254,7 @@ impl Worker {
     /// The user is done, once its socket is closed.
     pub(super) fn leave(&mut self, user: u32, code: u16) {
         if !self.closes_first(user, code) {
-            self.users.remove(user as usize);
+            self.remove_user(user);
         }
     }
 
@@ -240,10 +269,11 @@ impl Worker {
             }
         };
         let Some(number) = number else {
-            self.users.remove(user as usize);
+            self.remove_user(user);
             return;
         };
         let scenario = self.plan.scenario_of(number);
+        self.let_go(user);
         self.users[user as usize] = User::new(number, scenario, at_ns);
         // A pause first would be a loop through `advance`, of one turn: every scenario has a request.
         self.advance(user, at_ns);

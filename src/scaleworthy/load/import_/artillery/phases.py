@@ -44,7 +44,11 @@ def load_of(reading: Reading, loc: Loc, phases: Any, *, mode: Any) -> dict[str, 
         reading.refuse(loc, f"mode must be uniform or poisson, got {wrong!r}")
     if len(modes) > 1:
         reading.note(loc, "phases of several modes: all arrivals are Poisson")
-    return _stages(made) | {"arrivals": "poisson" if "poisson" in modes else "constant"}
+    load = _stages(made) | {"arrivals": "poisson" if "poisson" in modes else "constant", "finish": True}
+    users_max = {phase.users_max for phase in made if phase.first_per_s or phase.last_per_s}
+    if len(users_max) > 1:
+        reading.note(loc, f"maxVusers differs between phases: {_most(users_max):,} holds in all of them")
+    return load if users_max <= {None} else load | {"users_max": _most(users_max)}
 
 
 def _phase(reading: Reading, loc: Loc, phase: Any) -> Phase | None:
@@ -68,6 +72,8 @@ def _phase(reading: Reading, loc: Loc, phase: Any) -> Phase | None:
     if duration_ns == 0:
         reading.refuse((*loc, "duration"), "must be above 0")
         return None
+    if users_max is not None and users_max < 1:
+        return Phase(duration_ns, 0.0, 0.0)  # nobody may be there: a pause, as in Artillery
     cap = None if users_max is None else int(users_max)
     if count is not None:
         per_s = count / (duration_ns / SECOND_NS)
@@ -89,11 +95,11 @@ def _stages(phases: list[Phase]) -> dict[str, Any]:
             stages.append(f"0s:{_rate(phase.first_per_s)}")
         stages.append(f"{duration_text(phase.duration_ns)}:{_rate(phase.last_per_s)}")
         level = phase.last_per_s
-    load: dict[str, Any] = {"stages": ",".join(stages)}
-    caps = {phase.users_max for phase in phases}
-    if caps != {None}:
-        load["users_max"] = max((cap for cap in caps if cap is not None), default=None)
-    return load
+    return {"stages": ",".join(stages)}
+
+
+def _most(users_max: set[int | None]) -> int:
+    return max(most for most in users_max if most is not None)
 
 
 def _rate(per_s: float) -> str:

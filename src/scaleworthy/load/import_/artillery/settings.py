@@ -64,7 +64,10 @@ def headers_of(reading: Reading, config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def http_of(reading: Reading, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the plan's `http`: timeout (10 s where none is given), connections, redirects, TLS."""
+    """Return the plan's `http`: timeout (10 s where none is given), redirects, TLS, connections.
+
+    As in Artillery, each virtual user has a connection of its own, unless `pool` says how many all of them share.
+    """
     loc: Loc = ("config", "http")
     given = reading.mapping(loc, config.get("http"))
     reading.check_words(loc, given, _HTTP, {})
@@ -77,6 +80,7 @@ def http_of(reading: Reading, config: Mapping[str, Any]) -> dict[str, Any]:
         "timeout": f"{round(timeout_s * 1e9)}ns",
         "redirects_max": REDIRECTS_MAX,
         "connections_max": None if pool is None else int(pool),
+        "connection_per_user": pool is None,
     }
     return made | _tls(reading, config)
 

@@ -43,6 +43,10 @@ class Listener:
     asked: list[Asked]
 
     @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    @property
     def lines(self) -> list[str]:
         return [f"{asked.method} {asked.path}" for asked in self.asked]
 
