@@ -8,8 +8,8 @@ mod kept;
 pub use body::Body;
 pub use coding::{Coding, DecodeError, decode};
 pub use exchange::{Exchange, State, Wants, Wrong};
-pub use head::{Head, parse_head};
-pub use kept::Kept;
+pub use head::{HEADERS_MAX, Head, parse_head};
+pub use kept::{Clocks, Kept, reuse};
 
 /// A complete answer, to be judged.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +24,7 @@ pub struct Answer<'a> {
 impl<'a> Answer<'a> {
     /// The value of the first header of this name.
     pub fn header(&self, name: &str) -> Option<&'a [u8]> {
-        let mut headers = [httparse::EMPTY_HEADER; head::HEADERS_MAX];
+        let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
         let mut response = httparse::Response::new(&mut headers);
         response.parse(self.head).ok()?;
         response

@@ -11,6 +11,7 @@ mod expect;
 mod extract;
 mod feeder;
 mod http1;
+mod http2;
 mod null_server;
 mod origins;
 mod plan;

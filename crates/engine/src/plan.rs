@@ -99,6 +99,43 @@ pub struct Http {
     /// Each iteration opens its own connection and closes it at its end.
     #[serde(default)]
     pub connection_per_user: bool,
+    #[serde(default)]
+    pub version: Version,
+    /// Requests at once on one connection of HTTP/2.
+    #[serde(default = "streams_max")]
+    pub streams_max: usize,
+}
+
+fn streams_max() -> usize {
+    100
+}
+
+/// Which HTTP is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum Version {
+    #[default]
+    #[serde(rename = "1.1")]
+    Http1,
+    /// HTTP/2 over TLS, or nothing.
+    #[serde(rename = "2")]
+    Http2,
+    /// HTTP/2 without TLS and without asking.
+    #[serde(rename = "2-prior-knowledge")]
+    PriorKnowledge,
+    /// What the server chooses over TLS; HTTP/1.1 without.
+    #[serde(rename = "auto")]
+    Auto,
+}
+
+impl Version {
+    /// May a connection, over TLS or without, turn out to speak HTTP/2?
+    pub fn may_multiplex(self, tls: bool) -> bool {
+        match self {
+            Self::Http1 => false,
+            Self::PriorKnowledge => !tls,
+            Self::Http2 | Self::Auto => tls,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -22,6 +22,7 @@ pub enum ErrorKind {
     Timeout,
     Closed,
     Reset,
+    Goaway,
     Protocol,
     BodyTooLarge,
     Redirect,
@@ -36,13 +37,14 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Connect,
         Self::Dns,
         Self::Tls,
         Self::Timeout,
         Self::Closed,
         Self::Reset,
+        Self::Goaway,
         Self::Protocol,
         Self::BodyTooLarge,
         Self::Redirect,
@@ -64,6 +66,7 @@ impl ErrorKind {
             Self::Timeout => "timeout",
             Self::Closed => "closed",
             Self::Reset => "reset",
+            Self::Goaway => "goaway",
             Self::Protocol => "protocol",
             Self::BodyTooLarge => "body-too-large",
             Self::Redirect => "redirect",

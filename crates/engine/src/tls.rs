@@ -10,7 +10,10 @@ use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
 
-use crate::plan::{Plan, Problems, Scheme};
+use crate::plan::{Plan, Problems, Scheme, Version};
+
+/// HTTP/2's name in the handshake (RFC 9113, 3.1).
+const HTTP2: &[u8] = b"h2";
 
 /// What every TLS connection of one thread shares; sessions are resumed within it.
 #[derive(Debug, Clone)]
@@ -50,7 +53,7 @@ impl TlsSetup {
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .map_err(|error| problem(format!("tls: {error}")))?;
-        let config = if plan.tls.insecure {
+        let mut config = if plan.tls.insecure {
             let verifier = Arc::new(AcceptAll(provider));
             builder
                 .dangerous()
@@ -59,6 +62,12 @@ impl TlsSetup {
         } else {
             builder.with_root_certificates(roots).with_no_client_auth()
         };
+        let protocols: &[&[u8]] = match plan.http.version {
+            Version::Http1 | Version::PriorKnowledge => &[],
+            Version::Http2 => &[HTTP2],
+            Version::Auto => &[HTTP2, b"http/1.1"],
+        };
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         Ok(Some(Self {
             config: Arc::new(config),
         }))
@@ -102,6 +111,11 @@ pub struct Tls(ClientConnection);
 impl Tls {
     pub fn is_handshaking(&self) -> bool {
         self.0.is_handshaking()
+    }
+
+    /// Has the server chosen HTTP/2?
+    pub fn chose_http2(&self) -> bool {
+        self.0.alpn_protocol() == Some(HTTP2)
     }
 
     /// Take bytes that the network delivered; decrypted ones are appended to `plain`.

@@ -24,6 +24,7 @@ mod arrivals;
 mod connections;
 mod control;
 mod exchange;
+mod http2;
 mod judge;
 mod sites;
 mod socket;
@@ -117,9 +118,13 @@ pub struct Worker {
     free: Vec<u32>,
     /// One for each origin, by its number.
     sites: Vec<Site>,
-    /// Connections that carry nothing, over all sites.
+    /// Connections that can take a request, over all sites.
     idle: usize,
     open: usize,
+    /// Those among the open ones that only end what they have begun.
+    leaving: usize,
+    /// Connections that have gathered something to send.
+    to_send: Vec<u32>,
     connections_max: usize,
     book: Arc<Book>,
     // What was seen.
@@ -136,6 +141,7 @@ pub struct Worker {
     sending: Vec<u8>,
     frame: Vec<u8>,
     cipher: Vec<u8>,
+    block: Vec<u8>,
 }
 
 /// What a thread is given to begin with.
@@ -202,6 +208,8 @@ impl Worker {
             sites: Site::all(&plan, &book, share),
             idle: 0,
             open: 0,
+            leaving: 0,
+            to_send: vec![],
             connections_max: match plan.connections_max {
                 usize::MAX => usize::MAX,
                 limit => share.of(limit as u64) as usize,
@@ -220,6 +228,7 @@ impl Worker {
             sending: vec![],
             frame: vec![],
             cipher: vec![],
+            block: vec![],
             tls: tls.as_ref().map(TlsSetup::for_thread),
             plan_here: Rc::new(PlanHere(plan.clone())),
             plan,
@@ -244,6 +253,7 @@ impl Worker {
             let now = self.clock();
             if now >= self.due_ns {
                 self.serve_due(now);
+                self.end_round();
             }
             if self.phase == Phase::Over {
                 return Ok(());
@@ -257,6 +267,16 @@ impl Worker {
                     (token, flags) => self.on_socket(token, flags),
                 }
             }
+        }
+    }
+
+    /// What gathered is sent; the run may be over.
+    fn end_round(&mut self) {
+        if !self.to_send.is_empty() {
+            self.send_gathered();
+        }
+        if self.users.is_empty() {
+            self.end_when_empty();
         }
     }
 

@@ -21,6 +21,8 @@ def find_limit(
     target_url: Annotated[str | None, Parameter(name="--target", group=SHAPE, metavar="URL")] = None,
     environment: Annotated[str | None, Parameter(group=SHAPE, metavar="NAME")] = None,
     connections_max: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
+    http: Annotated[Literal["1.1", "2", "2-prior-knowledge", "auto"] | None, Parameter(group=SHAPE)] = None,
+    streams_max: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
     seed: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
     i_own: Annotated[
         tuple[str, ...], Parameter(name="--i-own", group=SHAPE, negative="", metavar="HOST", show_default=False)
@@ -57,6 +59,9 @@ def find_limit(
         target_url: Load this URL instead of the plan file's target. [default: the file's]
         environment: Of an Artillery script: lay this part of its config.environments over its config. [default: none]
         connections_max: Connections open at once; a start that waits for one is timed from its plan. [default: 1000]
+        http: Version spoken; 2 and auto (the server's choice) are agreed on over TLS, an http URL needs
+            2-prior-knowledge. [default: 1.1]
+        streams_max: With HTTP/2, requests at once on one connection. [default: 100]
         seed: Repeat the same random choices. [default: drawn, and printed]
         i_own: Required for a target that is not on loopback: its host, to say that you may load it. May be repeated.
         unit: Search over scenario starts per second, or over concurrent users.
@@ -82,7 +87,7 @@ def find_limit(
         target,
         target=target_url,
         environment=environment,
-        connections_max=connections_max,
+        http={"connections_max": connections_max, "version": http, "streams_max": streams_max},
         objectives=objective,
         seed=seed,
     ).seeded()

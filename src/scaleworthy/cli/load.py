@@ -33,6 +33,8 @@ def load(
     replay_speed: Annotated[float | None, Parameter(group=SHAPE, metavar="X")] = None,
     connections_max: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
     workers: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
+    http: Annotated[Literal["1.1", "2", "2-prior-knowledge", "auto"] | None, Parameter(group=SHAPE)] = None,
+    streams_max: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
     seed: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
     i_own: Annotated[
         tuple[str, ...], Parameter(name="--i-own", group=SHAPE, negative="", metavar="HOST", show_default=False)
@@ -89,6 +91,9 @@ def load(
         replay_speed: With --replay: 2 replays an hour in half an hour. [default: 1]
         connections_max: Connections open at once; a start that waits for one is timed from its plan. [default: 1000]
         workers: Processes that share the load. [default: one, or as many as the connections need]
+        http: Version spoken; 2 and auto (the server's choice) are agreed on over TLS, an http URL needs
+            2-prior-knowledge. [default: 1.1]
+        streams_max: With HTTP/2, requests at once on one connection. [default: 100]
         seed: Repeat the same random choices. [default: drawn, and printed]
         i_own: Required for a target that is not on loopback: its host, to say that you may load it. May be repeated.
         objective: Must hold, such as 'p95 < 500ms' or 'failed < 1%'; exit 1 when broken. May be repeated.
@@ -121,7 +126,7 @@ def load(
             replay=replay,
             replay_speed=replay_speed,
         ),
-        connections_max=connections_max,
+        http={"connections_max": connections_max, "version": http, "streams_max": streams_max},
         workers=workers,
         objectives=objective,
         seed=seed,

@@ -28,7 +28,7 @@ def plan_from(
     *,
     target: str | None = None,
     load: Mapping[str, Any] | None = None,
-    connections_max: int | None = None,
+    http: Mapping[str, Any] | None = None,
     workers: int | None = None,
     objectives: Sequence[str] = (),
     seed: int | None = None,
@@ -74,10 +74,9 @@ def plan_from(
             parts["seed"] = seed
         if workers is not None:
             parts["workers"] = workers
-        if connections_max is not None:
-            parts["http"] = plan.http.model_dump(by_alias=True, exclude_defaults=True) | {
-                "connections_max": connections_max
-            }
+        asked = {name: value for name, value in (http or {}).items() if value is not None}
+        if asked:
+            parts["http"] = plan.http.model_dump(by_alias=True, exclude_defaults=True) | asked
         return plan.changed(**parts) if parts else plan
     except InvalidInput as error:
         if error.what != "the plan":
@@ -120,6 +119,8 @@ _OPTIONS = {
     "load.replay_speed": "--replay-speed",
     "load": "load",
     "http.connections_max": "--connections-max",
+    "http.version": "--http",
+    "http.streams_max": "--streams-max",
     "seed": "--seed",
     "workers": "--workers",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, model_validator
@@ -104,6 +104,14 @@ def _check_headers(headers: Any) -> Any:
 Headers = Annotated[dict[str, str], BeforeValidator(_check_headers)]
 
 
+def _read_version(value: Any) -> Any:
+    # YAML reads a bare 2 or 1.1 as a number.
+    return {2: "2", 1.1: "1.1"}.get(value, value) if isinstance(value, int | float) else value
+
+
+HttpVersion = Annotated[Literal["1.1", "2", "2-prior-knowledge", "auto"], BeforeValidator(_read_version)]
+
+
 class HttpSettings(PlanPart):
     """Connections, limits and TLS; null is unlimited where it is allowed.
 
@@ -115,6 +123,9 @@ class HttpSettings(PlanPart):
         body_max_bytes: Most of a body that is kept where a step reads it; a longer one is the error `body-too-large`.
         keep_alive: Use a connection for more than one request.
         connection_per_user: Each iteration opens a connection of its own, keeps it, and closes it at its end.
+        version: Which HTTP is spoken: `1.1`; `2` over TLS, or nothing; `2-prior-knowledge` without TLS; `auto`, what the server
+            chooses over TLS.
+        streams_max: With HTTP/2, requests at once on one connection; fewer where the server allows fewer.
         insecure: Do not verify the target's certificate.
         ca_file: PEM file with the authorities to trust instead of the system's.
     """
@@ -126,6 +137,8 @@ class HttpSettings(PlanPart):
     body_max_bytes: Bytes = Field(64 * 2**20, alias="body_max")
     keep_alive: bool = True
     connection_per_user: bool = False
+    version: HttpVersion = "1.1"
+    streams_max: int = Field(100, ge=1, le=100_000)
     insecure: bool = False
     ca_file: str | None = None
 

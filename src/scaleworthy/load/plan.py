@@ -201,6 +201,8 @@ class Plan(PlanPart):
                 "body_bytes_max": self.http.body_max_bytes,
                 "keep_alive": self.http.keep_alive,
                 "connection_per_user": self.http.connection_per_user,
+                "version": self.http.version,
+                "streams_max": self.http.streams_max,
             },
             "headers": self._native_headers(),
             "variables": {name: _variable_text(value) for name, value in self.variables.items()},

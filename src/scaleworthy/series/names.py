@@ -31,8 +31,8 @@ _TABLE = ("table", None)
 _OPERATION = ("operation", ("read", "write", "extend"))
 _PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
 _ERRORS = (
-    "connect", "dns", "tls", "timeout", "closed", "reset", "protocol", "body-too-large", "redirect", "template",
-    "expect-status", "expect-body", "expect-header", "extract", "cut", "ws-close",
+    "connect", "dns", "tls", "timeout", "closed", "reset", "goaway", "protocol", "body-too-large", "redirect",
+    "template", "expect-status", "expect-body", "expect-header", "extract", "cut", "ws-close",
 )  # fmt: skip
 _SOURCES = ("host", "processes", "postgres", "valkey")
 _OPERATION = ("operation", ("read", "write", "extend"))

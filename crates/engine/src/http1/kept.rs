@@ -57,3 +57,11 @@ pub fn reuse(buffer: &mut Vec<u8>) {
     }
     buffer.clear();
 }
+
+/// When the parts of an exchange happened; 0 before.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Clocks {
+    pub sent_ns: u64,
+    pub sent_end_ns: u64,
+    pub first_byte_ns: u64,
+}

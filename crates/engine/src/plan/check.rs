@@ -1,7 +1,7 @@
 //! What a plan may not say although its types allow it. Reports every problem; changes nothing.
 use super::{
-    ArrivalsKind, Expect, Extract, Feeder, Iterations, Kind, Plan, Request, Scenario, Step, Target,
-    socket::WebSocket,
+    ArrivalsKind, Expect, Extract, Feeder, Iterations, Kind, Plan, Request, Scenario, Scheme, Step,
+    Target, Version, socket::WebSocket,
 };
 
 pub fn check(plan: &Plan, problems: &mut Vec<String>) {
@@ -16,6 +16,7 @@ pub fn check(plan: &Plan, problems: &mut Vec<String>) {
             "must be at least 1 (null is unlimited), got 0".into(),
         );
     }
+    check_version(plan, &mut wrong);
     for (name, value) in [
         ("timeout_ns", plan.http.timeout_ns),
         ("connect_timeout_ns", plan.http.connect_timeout_ns),
@@ -103,6 +104,36 @@ fn check_target(path: &str, target: &Target, wrong: &mut impl FnMut(&str, String
             &format!("{path}.host"),
             format!("must be a host name or address, got {:?}", target.host),
         );
+    }
+}
+
+fn check_version(plan: &Plan, wrong: &mut impl FnMut(&str, String)) {
+    if plan.http.streams_max == 0 {
+        wrong("http.streams_max", "must be at least 1, got 0".into());
+    }
+    if plan.http.version != Version::Http1 && plan.http.connection_per_user {
+        wrong(
+            "http.connection_per_user",
+            "is for HTTP/1.1; with HTTP/2, streams_max says how many share a connection".into(),
+        );
+    }
+    let mut steps = plan.scenarios.iter().flat_map(|scenario| &scenario.steps);
+    if plan.http.version != Version::Http1 && steps.any(|s| matches!(s, Step::Websocket(_))) {
+        wrong(
+            "http.version",
+            "a websocket needs a connection of HTTP/1.1: leave the version out".into(),
+        );
+    }
+    match (plan.http.version, plan.target.scheme) {
+        (Version::Http2, Scheme::Http) => wrong(
+            "http.version",
+            "\"2\" is agreed on over TLS; for an http target say \"2-prior-knowledge\"".into(),
+        ),
+        (Version::PriorKnowledge, Scheme::Https) => wrong(
+            "http.version",
+            "\"2-prior-knowledge\" is for http targets; for https say \"2\"".into(),
+        ),
+        _ => {}
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::request::Request;
 use super::socket::{self, SocketStep, SocketWork, Talk, Upgrade};
-use super::{ArrivalsKind, Iterations, Kind, Plan, Problems, Step};
+use super::{ArrivalsKind, Iterations, Kind, Plan, Problems, Step, Version};
 use crate::feeder::Feeders;
 use crate::record::StepNames;
 use crate::rng::Rng;
@@ -33,6 +33,8 @@ pub struct Compiled {
     pub body_bytes_max: usize,
     pub keep_alive: bool,
     pub connection_per_user: bool,
+    pub version: Version,
+    pub streams_max: usize,
     pub stages: Vec<Stage>,
     pub kind: LoadKind,
     /// How often an arriving user of an open load goes through a scenario.
@@ -184,6 +186,12 @@ pub fn compile(plan: &Plan, cores: usize) -> Result<Compiled, Problems> {
         body_bytes_max: plan.http.body_bytes_max,
         keep_alive: plan.http.keep_alive,
         connection_per_user: plan.http.connection_per_user,
+        version: plan.http.version,
+        streams_max: if plan.http.keep_alive {
+            plan.http.streams_max
+        } else {
+            1
+        },
         stages: plan.load.stages.iter().map(stage).collect(),
         kind: load_kind(&plan.load),
         iterations: plan.load.iterations,

@@ -4,6 +4,7 @@ use super::{Plan, redirect::Redirect, socket::Upgrade};
 use crate::expect::Expectation;
 use crate::extract::{Extraction, From};
 use crate::http1::Wants;
+use crate::http2::Prepared;
 use crate::rng::Rng;
 use crate::template::{Names, Place, Template, Values};
 use crate::websocket::Key;
@@ -29,6 +30,8 @@ pub struct Request {
     sized: bool,
     /// All of it, where nothing changes from one request to the next.
     pub fixed: Option<Box<[u8]>>,
+    /// The same for HTTP/2, where the plan may speak it.
+    pub prepared: Option<Prepared>,
     pub expect: Vec<Expectation>,
     pub extract: Vec<Extraction>,
     pub wants: Wants,
@@ -150,6 +153,7 @@ impl Request {
             body,
             sized: ["POST", "PUT", "PATCH"].contains(&spec.method.as_str()),
             fixed: None,
+            prepared: None,
             wants: Wants {
                 to_head_request: spec.method == "HEAD",
                 upgrade: false,
@@ -174,6 +178,9 @@ impl Request {
                 .render(&values, &mut Rng::new(0), None, &mut bytes)
                 .is_ok()
             {
+                if plan.http.version.may_multiplex(origin.tls) {
+                    request.prepared = Prepared::of(&bytes, origin.tls);
+                }
                 request.fixed = Some(bytes.into());
             }
         }

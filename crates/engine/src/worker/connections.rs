@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
 use super::Worker;
+use super::http2::Multiplex;
 use super::socket::Socket;
 use super::users::UNRESERVED;
-use crate::http1::{Exchange, Kept};
+use crate::http1::{Clocks, Exchange, Kept};
 use crate::record::{ErrorKind, phase};
 use crate::sys::{self, EventFlags};
 use crate::timers::Due;
@@ -20,6 +21,9 @@ pub struct Slot {
     /// When the slot's timer fires; `u64::MAX` for not armed.
     armed_ns: u64,
 }
+
+/// In `Conn::idle_at`: it can take no request now.
+const NOT_LISTED: u32 = u32::MAX;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
@@ -39,7 +43,7 @@ pub struct Conn {
     pub state: State,
     /// Who uses it; meaningless while idle.
     pub user: u32,
-    /// Its place in the list of its site's idle ones.
+    /// Its place in its site's list of those that can take a request; `NOT_LISTED` for none.
     idle_at: u32,
     pub way: Way,
     /// Has carried an answer before.
@@ -51,6 +55,8 @@ pub struct Conn {
     pub deadline_ns: u64,
     pub exchange: Exchange,
     pub socket: Option<Box<Socket>>,
+    /// What makes it one that many share: HTTP/2, or an opening that may lead there.
+    pub multiplex: Option<Box<Multiplex>>,
     /// What the socket would not take yet.
     pub rest: Vec<u8>,
 }
@@ -72,27 +78,26 @@ pub struct Way {
 pub struct Place {
     /// The connection's slot.
     pub at: u32,
-}
-
-/// When the parts of an exchange happened.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Clocks {
-    pub sent_ns: u64,
-    pub sent_end_ns: u64,
-    pub first_byte_ns: u64,
+    /// HTTP/2's stream on it; 0 with HTTP/1.1.
+    pub stream: u32,
 }
 
 impl Place {
     /// Whose answer is read here, its clocks, and what was kept of it.
     pub fn reading(self, slots: &mut [Slot]) -> Option<(u32, Clocks, &mut Kept)> {
         let conn = slots[self.at as usize].conn.as_mut()?;
+        if self.stream != 0 {
+            let streams = &mut conn.multiplex.as_mut()?.connection.streams;
+            let stream = streams.get(self.stream)?;
+            return Some((stream.user, stream.clocks, &mut stream.kept));
+        }
         Some((conn.user, conn.clocks, &mut conn.exchange.kept))
     }
 }
 
 impl Worker {
     pub(super) fn has_room(&self) -> bool {
-        self.idle > 0 || self.open < self.connections_max
+        self.idle > 0 || self.open - self.leaving < self.connections_max
     }
 
     pub(super) fn conn(&mut self, at: u32) -> Option<&mut Conn> {
@@ -140,20 +145,21 @@ impl Worker {
             return self.send_on_own(user, reserved);
         }
         let origin = self.users[user as usize].origin(&self.plan);
-        match self.sites[origin].idle.pop() {
-            Some(at) => {
-                self.idle -= 1;
-                if let Some(conn) = self.conn(at) {
-                    conn.state = State::Busy;
-                    conn.user = user;
-                }
-                self.send_request(at);
+        let Some(at) = self.sites[origin].idle.last().copied() else {
+            self.make_room();
+            return self.open_for(user);
+        };
+        if let Some(conn) = self.conn(at) {
+            if conn.multiplex.is_some() {
+                return self.join(at, user);
             }
-            None => {
-                self.make_room();
-                self.open_for(user);
-            }
+            conn.state = State::Busy;
+            conn.idle_at = NOT_LISTED;
+            conn.user = user;
         }
+        self.sites[origin].idle.pop();
+        self.idle -= 1;
+        self.send_request(at);
     }
 
     /// Send on the connection that the user has kept, unless the request goes to another origin.
@@ -211,7 +217,7 @@ impl Worker {
                     tls: None,
                     state: State::Connecting,
                     user,
-                    idle_at: 0,
+                    idle_at: NOT_LISTED,
                     way,
                     used: false,
                     begun_ns: now,
@@ -219,9 +225,11 @@ impl Worker {
                     deadline_ns: u64::MAX,
                     exchange: Exchange::default(),
                     socket: None,
+                    multiplex: self.sites[site].multiplexes.then(|| Multiplex::new(user)),
                     rest: vec![],
                 });
                 self.set_deadline(at, now.saturating_add(self.plan.connect_timeout_ns));
+                self.list_by_room(at);
             }
             Err(error) => {
                 self.free.push(at);
@@ -237,9 +245,7 @@ impl Worker {
             return;
         };
         if let Err(error) = sys::socket_error(&conn.fd) {
-            let (user, way) = (conn.user, conn.way);
-            self.close(at);
-            return self.not_reached(user, way, &error);
+            return self.unreached(at, &error);
         }
         let took_ns = now - conn.begun_ns;
         conn.begun_ns = now;
@@ -277,9 +283,26 @@ impl Worker {
 
     fn opened(&mut self, at: u32) {
         if let Some(conn) = self.conn(at) {
+            if conn.multiplex.is_some() {
+                return self.opened_multiplex(at);
+            }
             conn.state = State::Busy;
         }
         self.send_request(at);
+    }
+
+    /// The connection did not come about: whoever waits for it looks further.
+    fn unreached(&mut self, at: u32, error: &io::Error) {
+        let Some(conn) = self.conn(at) else { return };
+        let way = conn.way;
+        let users = match &mut conn.multiplex {
+            Some(multiplex) => std::mem::take(&mut multiplex.joining),
+            None => vec![conn.user],
+        };
+        self.close(at);
+        for user in users {
+            self.not_reached(user, way, error);
+        }
     }
 
     fn record_opening(&mut self, at: u32, phase: usize, took_ns: u64) {
@@ -293,7 +316,10 @@ impl Worker {
 
     /// The same user sends another request where its last was answered, or on a new connection.
     pub(super) fn send_again(&mut self, place: Place, user: u32, keep: bool) {
-        if keep {
+        if place.stream != 0 {
+            self.release(place, keep);
+            self.send_elsewhere(user);
+        } else if keep {
             if let Some(conn) = self.conn(place.at) {
                 conn.used = true;
             }
@@ -307,24 +333,59 @@ impl Worker {
     /// The connection has done its work: keep it for the next, or close it.
     pub(super) fn release(&mut self, place: Place, keep: bool) {
         let at = place.at;
-        let Some(conn) = &mut self.slots[at as usize].conn else {
-            return;
-        };
+        if place.stream != 0 {
+            return self.release_stream(at, place.stream, keep);
+        }
+        let per_user = self.plan.connection_per_user;
+        let Some(conn) = self.conn(at) else { return };
         if !keep || conn.way.retired {
             return self.close(at);
         }
         conn.used = true;
         conn.deadline_ns = u64::MAX;
-        if self.plan.connection_per_user {
+        if per_user {
             conn.state = State::Reserved;
-            self.users[conn.user as usize].reserved = at;
+            let user = conn.user;
+            self.users[user as usize].reserved = at;
             return;
         }
-        let site = &mut self.sites[conn.way.site as usize];
         conn.state = State::Idle;
-        conn.idle_at = site.idle.len() as u32;
-        site.idle.push(at);
-        self.idle += 1;
+        self.list(at);
+    }
+
+    /// The connection can take a request.
+    pub(super) fn list(&mut self, at: u32) {
+        let Some(conn) = &mut self.slots[at as usize].conn else {
+            return;
+        };
+        if conn.idle_at == NOT_LISTED {
+            let idle = &mut self.sites[conn.way.site as usize].idle;
+            conn.idle_at = idle.len() as u32;
+            idle.push(at);
+            self.idle += 1;
+        }
+    }
+
+    pub(super) fn unlist(&mut self, at: u32) {
+        if let Some(conn) = self.conn(at) {
+            let (site, idle_at) = (conn.way.site, conn.idle_at);
+            conn.idle_at = NOT_LISTED;
+            self.take_off(site, idle_at);
+        }
+    }
+
+    fn take_off(&mut self, site: u32, idle_at: u32) {
+        if idle_at == NOT_LISTED {
+            return;
+        }
+        let idle = &mut self.sites[site as usize].idle;
+        idle.swap_remove(idle_at as usize);
+        self.idle -= 1;
+        if let Some(moved) = idle.get(idle_at as usize).copied()
+            && let Some(moved) = self.conn(moved)
+        {
+            moved.idle_at = idle_at;
+        }
     }
 
     /// The user's iteration is over: a connection that was kept for it is closed.
@@ -346,16 +407,8 @@ impl Worker {
         {
             user.reserved = UNRESERVED;
         }
-        if conn.state == State::Idle {
-            let idle = &mut self.sites[conn.way.site as usize].idle;
-            idle.swap_remove(conn.idle_at as usize);
-            self.idle -= 1;
-            if let Some(moved) = idle.get(conn.idle_at as usize).copied()
-                && let Some(moved) = self.conn(moved)
-            {
-                moved.idle_at = conn.idle_at;
-            }
-        }
+        self.leaving -= usize::from(conn.multiplex.is_some_and(|it| it.leaving));
+        self.take_off(conn.way.site, conn.idle_at);
     }
 
     /// Costs nothing while the slot's timer fires earlier anyway: it will look again then.
@@ -378,7 +431,9 @@ impl Worker {
         slot.armed_ns = u64::MAX;
         let Some(conn) = &slot.conn else { return };
         let (deadline_ns, state) = (conn.deadline_ns, conn.state);
-        if deadline_ns > now {
+        if conn.multiplex.is_some() && state == State::Busy {
+            self.look_at_streams(at, now);
+        } else if deadline_ns > now {
             if deadline_ns != u64::MAX {
                 self.set_deadline(at, deadline_ns);
             }
@@ -392,10 +447,8 @@ impl Worker {
         } else {
             let limit_ms = self.plan.connect_timeout_ns as f64 / 1e6;
             if state == State::Connecting {
-                let (user, way) = (conn.user, conn.way);
-                self.close(at);
                 let late = io::Error::other(format!("no connection within {limit_ms} ms"));
-                self.not_reached(user, way, &late);
+                self.unreached(at, &late);
             } else {
                 self.break_off(at, ErrorKind::Tls, || {
                     format!("no TLS handshake within {limit_ms} ms")

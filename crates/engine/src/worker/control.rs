@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::arrivals::Load;
 use super::socket::Held;
+use super::users::Waiting;
 use super::{Phase, Worker};
 use crate::sys::Wake;
 use crate::timers::Due;
@@ -159,7 +160,11 @@ impl Worker {
         };
         self.paused_ns = None;
         self.timers.drop_users();
-        while let Some(waiting) = self.waiting.pop_front() {
+        for waiting in std::mem::take(&mut self.waiting) {
+            if matches!(waiting, Waiting::Started(_)) {
+                self.waiting.push_back(waiting);
+                continue;
+            }
             let series = self.series_of(&waiting);
             self.second.steps[series].not_started += 1;
         }

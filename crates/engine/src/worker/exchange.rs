@@ -3,6 +3,7 @@ use std::io;
 
 use super::Worker;
 use super::connections::{Conn, Place, State};
+use super::users::Waiting;
 use crate::http1::{State as Reading, Wrong};
 use crate::record::ErrorKind;
 use crate::sys::{self, EventFlags};
@@ -31,18 +32,17 @@ impl Worker {
         }
         if self.now_ns >= self.due_ns {
             self.serve_due(self.now_ns);
-        } else if self.users.is_empty() {
-            self.end_when_empty();
         }
+        self.end_round();
     }
 
     /// Send the request that the connection's user is at.
     pub(super) fn send_request(&mut self, at: u32) {
-        if let Err(text) = self.render(at) {
-            let Some(user) = self.conn(at).map(|conn| conn.user) else {
-                return;
-            };
-            self.release(Place { at }, true);
+        let Some(user) = self.conn(at).map(|conn| conn.user) else {
+            return;
+        };
+        if let Err(text) = self.render(user) {
+            self.release(Place { at, stream: 0 }, true);
             return self.fail(user, ErrorKind::Template, || text);
         }
         let sent_ns = self.clock();
@@ -75,11 +75,8 @@ impl Worker {
     }
 
     /// Render the request into `sending`, unless its bytes are fixed; the error says which name has no value.
-    fn render(&mut self, at: u32) -> Result<(), String> {
-        let Some(conn) = &self.slots[at as usize].conn else {
-            return Ok(());
-        };
-        let user = &self.users[conn.user as usize];
+    pub(super) fn render(&mut self, user: u32) -> Result<(), String> {
+        let user = &self.users[user as usize];
         let Some(request) = user.request(&self.plan) else {
             return Ok(());
         };
@@ -197,6 +194,9 @@ impl Worker {
         let Some(conn) = &mut self.slots[at as usize].conn else {
             return;
         };
+        if conn.multiplex.is_some() {
+            return self.read_streams(at, bytes);
+        }
         if conn.state == State::Socket {
             return self.arrived_on_socket(at, bytes);
         }
@@ -215,7 +215,7 @@ impl Worker {
             Ok(Reading::More) => {}
             Ok(Reading::Done { status, keep_alive }) => {
                 let keep = keep_alive && self.plan.keep_alive && conn.rest.is_empty();
-                self.answered(Place { at }, status, keep);
+                self.answered(Place { at, stream: 0 }, status, keep);
             }
             Ok(Reading::Switched { rest }) => self.switched(at, &bytes[bytes.len() - rest..]),
             Err(Wrong::Protocol(reason)) => {
@@ -223,9 +223,7 @@ impl Worker {
             }
             Err(Wrong::TooLarge) => {
                 let limit = self.plan.body_bytes_max;
-                self.break_off(at, ErrorKind::BodyTooLarge, || {
-                    format!("a body that is looked at, above {limit} bytes")
-                });
+                self.break_off(at, ErrorKind::BodyTooLarge, || too_large(limit));
             }
         }
     }
@@ -238,8 +236,13 @@ impl Worker {
             State::Socket => self.break_off(at, ErrorKind::Closed, || {
                 "closed without a close frame".into()
             }),
+            State::Busy if conn.multiplex.is_some() => {
+                self.break_off(at, ErrorKind::Closed, || {
+                    "closed before the answer was complete".into()
+                });
+            }
             State::Busy => match conn.exchange.end() {
-                Some(status) => self.answered(Place { at }, status, false),
+                Some(status) => self.answered(Place { at, stream: 0 }, status, false),
                 None => self.break_off(at, ErrorKind::Closed, || {
                     "closed before the answer was complete".into()
                 }),
@@ -256,6 +259,9 @@ impl Worker {
     /// that the server had closed meanwhile is no failure of the service (RFC 9112, 9.3.1).
     pub(super) fn break_off(&mut self, at: u32, kind: ErrorKind, text: impl FnOnce() -> String) {
         let Some(conn) = self.conn(at) else { return };
+        if conn.multiplex.is_some() {
+            return self.break_off_streams(at, kind, text);
+        }
         let (id, state) = (conn.user, conn.state);
         if state == State::Socket {
             return self.drop_socket(at, websocket::ABNORMAL, kind, text);
@@ -310,6 +316,11 @@ impl Worker {
 
     /// What is still in flight is cut; the run is over.
     pub(super) fn cut(&mut self) {
+        while let Some(Waiting::Started(user)) = self.waiting.pop_front() {
+            self.fail(user, ErrorKind::Cut, || {
+                "not done when the run ended".into()
+            });
+        }
         for at in 0..self.slots.len() as u32 {
             self.break_off(at, ErrorKind::Cut, || "not done when the run ended".into());
         }
@@ -346,6 +357,11 @@ impl Conn {
         self.rest.extend_from_slice(&bytes[sent..]);
         Ok(sent == bytes.len())
     }
+}
+
+/// What to say of a body that a step looks at.
+pub(super) fn too_large(limit: usize) -> String {
+    format!("a body that is looked at, above {limit} bytes")
 }
 
 fn kind_of(error: &io::Error) -> ErrorKind {

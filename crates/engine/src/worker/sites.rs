@@ -12,8 +12,12 @@ use crate::tls;
 
 /// One origin, as one thread sees it.
 pub struct Site {
-    /// Slots of its idle connections; the last one is used first.
+    /// Slots of the connections that can take a request; the last one is used first.
     pub idle: Vec<u32>,
+    /// May a new connection speak HTTP/2?
+    pub multiplexes: bool,
+    /// How many streams it last said that it takes on one.
+    pub streams_told: Option<u32>,
     pub reach: Reach,
     /// What its certificate must bear; None for an origin without TLS.
     pub tls_name: Option<ServerName<'static>>,
@@ -30,6 +34,8 @@ impl Site {
                     .unwrap_or(Found::Refused("not looked up".into()));
                 Self {
                     idle: vec![],
+                    multiplexes: plan.version.may_multiplex(origin.tls),
+                    streams_told: None,
                     reach: Reach::new(page, share.thread as usize),
                     tls_name: origin
                         .tls
@@ -74,22 +80,30 @@ impl Worker {
             }
         }
         for at in site.idle.clone() {
-            if self.conn(at).is_some_and(|conn| conn.way.retired) {
-                self.close(at);
+            match self.conn(at) {
+                Some(conn) if conn.way.retired && conn.multiplex.is_some() => self.take_leave(at),
+                Some(conn) if conn.way.retired => self.close(at),
+                _ => {}
             }
         }
     }
 
-    /// Where every connection is open and another site has one that carries nothing, that one makes room.
+    /// Where every connection is open and another site has one that carries nothing, that one makes room. An HTTP/2
+    /// connection that could carry more but is in use stays: then there is one more connection than was asked for.
     pub(super) fn make_room(&mut self) {
-        if self.open < self.connections_max {
+        if self.open - self.leaving < self.connections_max {
             return;
         }
-        let idle = self
-            .sites
-            .iter()
-            .find_map(|site| site.idle.first().copied());
-        if let Some(at) = idle {
+        let mut listed = self.sites.iter().flat_map(|site| &site.idle);
+        let idle = listed.find(|at| {
+            let conn = self.slots[**at as usize].conn.as_ref();
+            conn.is_some_and(|conn| {
+                conn.multiplex
+                    .as_ref()
+                    .is_none_or(|it| it.carries_nothing())
+            })
+        });
+        if let Some(at) = idle.copied() {
             self.close(at);
         }
     }
@@ -100,6 +114,10 @@ impl Worker {
         let ours = error.kind() == io::ErrorKind::AddrNotAvailable;
         if !ours {
             site.reach.pass_over(&way.address, self.now_ns);
+            if !site.idle.is_empty() {
+                // Another connection came about meanwhile.
+                return self.send_somewhere(user);
+            }
             if (way.tries as usize) + 1 < site.reach.len() {
                 return self.open_at_next_address(user, way.tries + 1);
             }

@@ -131,7 +131,7 @@ impl Worker {
         let id = conn.user;
         self.users[id as usize].socket = Held::Open(at);
         let read = self.read_frames(at, rest);
-        self.answered(Place { at }, 101, true);
+        self.answered(Place { at, stream: 0 }, 101, true);
         self.after_frames(at, id, read);
     }
 

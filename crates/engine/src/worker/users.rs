@@ -52,6 +52,8 @@ pub enum Waiting {
         planned_ns: u64,
     },
     User(u32),
+    /// It was started before, and what it was sent on is gone.
+    Started(u32),
 }
 
 impl User {
@@ -301,6 +303,10 @@ impl Worker {
             && let Some(waiting) = self.waiting.pop_front()
         {
             let user = match waiting {
+                Waiting::Started(user) => {
+                    self.send_somewhere(user);
+                    continue;
+                }
                 Waiting::User(user) => user,
                 Waiting::Arrival {
                     number,
@@ -320,7 +326,9 @@ impl Worker {
             Waiting::Arrival { scenario, .. } => {
                 return first_series(&self.plan, *scenario as usize).unwrap_or(0);
             }
-            Waiting::User(user) => self.users[*user as usize].request(&self.plan),
+            Waiting::User(user) | Waiting::Started(user) => {
+                self.users[*user as usize].request(&self.plan)
+            }
         };
         request.map_or(0, |request| request.series)
     }

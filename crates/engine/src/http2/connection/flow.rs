@@ -1,0 +1,144 @@
+//! Flow control, both ways: what we may send, and what we let the server send. Source: RFC 9113, 5.2 and 6.9.
+use super::{CONNECTION_WINDOW, Connection, Fatal, STREAM_WINDOW, WINDOW_MAX, protocol};
+use crate::http2::frame::{self, Code, Head, flag, kind};
+
+const TOO_MUCH: Fatal = Fatal {
+    code: Code::FLOW_CONTROL_ERROR,
+    reason: "more data than the window was open for",
+};
+const TOO_WIDE: Fatal = Fatal {
+    code: Code::FLOW_CONTROL_ERROR,
+    reason: "a window above 2^31-1",
+};
+
+impl Connection {
+    /// Send the body of a stream that begins, or as much of it as the windows let through; the rest waits.
+    pub(super) fn upload(&mut self, id: u32, body: &[u8]) {
+        let Some(stream) = self.streams.get(id) else {
+            return;
+        };
+        let open = stream.window.min(self.window).max(0) as usize;
+        let now = body.len().min(open);
+        stream.window -= now as i64;
+        self.window -= now as i64;
+        if now < body.len() {
+            stream.upload.extend_from_slice(body);
+            stream.uploaded = now;
+            self.held.push_back(id);
+        }
+        let limit = self.settings.frame_bytes_max;
+        let put = put_data(&mut self.out, id, &body[..now], now == body.len(), limit);
+        stream.queued += put;
+    }
+
+    /// Windows have opened: send what waits, each stream in its turn.
+    pub(super) fn upload_more(&mut self) {
+        for _ in 0..self.held.len() {
+            let Some(id) = self.held.pop_front() else {
+                return;
+            };
+            let Some(stream) = self.streams.get(id) else {
+                continue;
+            };
+            let open = stream.window.min(self.window).max(0) as usize;
+            let left = stream.upload.len() - stream.uploaded;
+            let now = left.min(open);
+            if now < left {
+                self.held.push_back(id);
+            }
+            if now == 0 {
+                continue;
+            }
+            let piece = &stream.upload[stream.uploaded..stream.uploaded + now];
+            let limit = self.settings.frame_bytes_max;
+            stream.queued += put_data(&mut self.out, id, piece, now == left, limit);
+            stream.window -= now as i64;
+            self.window -= now as i64;
+            stream.uploaded += now;
+            self.unstamped.push(id);
+        }
+    }
+
+    /// The server opens one of our windows.
+    pub(super) fn window_update(&mut self, head: Head, payload: &[u8]) -> Result<(), Fatal> {
+        let more = i64::from(frame::number(payload).unwrap_or(0) & 0x7fff_ffff);
+        if more == 0 {
+            return Err(protocol("a window that opens by nothing"));
+        }
+        let window = match (head.stream, self.streams.get(head.stream)) {
+            (0, _) => &mut self.window,
+            (_, Some(stream)) => &mut stream.window,
+            (id, None) => return self.check_closed(id),
+        };
+        *window += more;
+        if *window > WINDOW_MAX {
+            return Err(TOO_WIDE);
+        }
+        self.upload_more();
+        Ok(())
+    }
+
+    /// The server's first window for each stream has changed, and with it those of open ones (RFC 9113, 6.9.2).
+    pub(super) fn set_stream_window(&mut self, value: u32) -> Result<(), Fatal> {
+        if i64::from(value) > WINDOW_MAX {
+            return Err(TOO_WIDE);
+        }
+        let change = i64::from(value) - i64::from(self.settings.stream_window);
+        self.settings.stream_window = value;
+        for stream in self.streams.iter_mut() {
+            stream.window += change;
+            if stream.window > WINDOW_MAX {
+                return Err(TOO_WIDE);
+            }
+        }
+        Ok(())
+    }
+
+    /// Count what a DATA frame took of the connection's window, and open it again at half.
+    pub(super) fn take_of_connection(&mut self, length: usize) -> Result<(), Fatal> {
+        self.taken += length as u32;
+        if self.taken > CONNECTION_WINDOW {
+            return Err(TOO_MUCH);
+        }
+        if self.taken >= CONNECTION_WINDOW / 2 {
+            put_update(&mut self.out, 0, std::mem::take(&mut self.taken));
+        }
+        Ok(())
+    }
+
+    /// The same for a stream that goes on.
+    pub(super) fn take_of_stream(
+        &mut self,
+        id: u32,
+        length: usize,
+        goes_on: bool,
+    ) -> Result<(), Fatal> {
+        let Some(stream) = self.streams.get(id) else {
+            return Ok(());
+        };
+        stream.taken += length as u32;
+        if stream.taken > STREAM_WINDOW {
+            return Err(TOO_MUCH);
+        }
+        if goes_on && stream.taken >= STREAM_WINDOW / 2 {
+            put_update(&mut self.out, id, std::mem::take(&mut stream.taken));
+        }
+        Ok(())
+    }
+}
+
+fn put_update(out: &mut Vec<u8>, id: u32, by: u32) {
+    frame::put(out, kind::WINDOW_UPDATE, 0, id, &by.to_be_bytes());
+}
+
+/// Append a body in frames; returns the bytes that this took.
+fn put_data(out: &mut Vec<u8>, id: u32, body: &[u8], end: bool, limit: usize) -> u64 {
+    let before = out.len();
+    let mut pieces = body.chunks(limit).peekable();
+    while let Some(piece) = pieces.next() {
+        let last = end && pieces.peek().is_none();
+        let flags = if last { flag::END_STREAM } else { 0 };
+        frame::put(out, kind::DATA, flags, id, piece);
+    }
+    (out.len() - before) as u64
+}
