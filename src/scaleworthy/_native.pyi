@@ -143,6 +143,15 @@ class Run:
         """Start nothing more; what is in flight has the plan's grace time to end."""
     def abort(self) -> None:
         """Start nothing more and cut what is in flight (error kind `cut`)."""
+    def set_addresses(self, *, origin: int, addresses: Sequence[str], took_ns: int | None) -> None:
+        """The name of an origin (0 is the target) was looked up again: new connections go to these addresses alone.
+
+        Raises:
+            ValueError: An address that is none.
+            RuntimeError: An origin that the plan does not have.
+        """
+    def refuse_addresses(self, *, origin: int, why: str, took_ns: int | None) -> None:
+        """Open no connection to an origin until `set_addresses`: requests to it fail as `dns`, and *why* is their example."""
     def error_examples(self) -> dict[str, str]:
         """Return the first example of each error kind, of the ticks handed out so far."""
     def in_flight(self) -> int:

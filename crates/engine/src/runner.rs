@@ -294,7 +294,7 @@ impl Run {
     /// end once they carry nothing.
     ///
     /// # Errors
-    /// Not started, or an origin that the plan does not have.
+    /// An origin that the plan does not have.
     pub fn set_addresses(
         &self,
         origin: usize,
@@ -308,7 +308,7 @@ impl Run {
     /// The name of an origin leads where no load may go: until another answer comes, requests to it fail as `dns`.
     ///
     /// # Errors
-    /// Not started, or an origin that the plan does not have.
+    /// An origin that the plan does not have.
     pub fn refuse_addresses(
         &self,
         origin: usize,
@@ -331,6 +331,10 @@ impl Run {
         took_ns: Option<u64>,
     ) -> Result<(), RunError> {
         self.book.change(origin, found);
+        // Threads that are not there yet will read the book when they begin.
+        if self.controls.get().is_none() {
+            return Ok(());
+        }
         self.ask(Command::LookedUp {
             origin: origin as u32,
             took_ns,

@@ -1,5 +1,6 @@
 //! `Run` and `Tick` for Python: a load run, and what it saw within a second.
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -113,6 +114,25 @@ impl Run {
 
     fn abort(&self) -> PyResult<()> {
         self.inner.abort().map_err(to_py)
+    }
+
+    #[pyo3(signature = (*, origin, addresses, took_ns))]
+    fn set_addresses(
+        &self,
+        origin: usize,
+        addresses: Vec<IpAddr>,
+        took_ns: Option<u64>,
+    ) -> PyResult<()> {
+        self.inner
+            .set_addresses(origin, &addresses, took_ns)
+            .map_err(to_py)
+    }
+
+    #[pyo3(signature = (*, origin, why, took_ns))]
+    fn refuse_addresses(&self, origin: usize, why: &str, took_ns: Option<u64>) -> PyResult<()> {
+        self.inner
+            .refuse_addresses(origin, why, took_ns)
+            .map_err(to_py)
     }
 
     fn error_examples(&self) -> BTreeMap<&'static str, String> {

@@ -84,6 +84,15 @@ class Engine(Protocol):
     def abort(self) -> None:
         """Start nothing more and cut what is in flight."""
 
+    def set_addresses(self, *, origin: int, addresses: Sequence[str], took_ns: int | None) -> None:
+        """Use these addresses for the origin of this number from now on; looking them up took *took_ns*."""
+
+    def refuse_addresses(self, *, origin: int, why: str, took_ns: int | None) -> None:
+        """Open no more connections to the origin of this number: requests to it fail as `dns`, with *why*."""
+
+    def note(self, text: str) -> None:
+        """Add to `notes`, once."""
+
     def error_examples(self) -> dict[str, str]:
         """Return one example of each error kind so far."""
 
@@ -104,6 +113,7 @@ class InProcess:
         self._run = run
         self._health = health if health is not None else Health(worker=0)
         self._tally = Tally(number=0, threads=run.threads)
+        self._notes: list[str] = []
 
     @property
     def threads(self) -> int:
@@ -149,6 +159,19 @@ class InProcess:
         """See `Engine.abort`."""
         self._run.abort()
 
+    def set_addresses(self, *, origin: int, addresses: Sequence[str], took_ns: int | None) -> None:
+        """See `Engine.set_addresses`."""
+        self._run.set_addresses(origin=origin, addresses=list(addresses), took_ns=took_ns)
+
+    def refuse_addresses(self, *, origin: int, why: str, took_ns: int | None) -> None:
+        """See `Engine.refuse_addresses`."""
+        self._run.refuse_addresses(origin=origin, why=why, took_ns=took_ns)
+
+    def note(self, text: str) -> None:
+        """See `Engine.note`."""
+        if text not in self._notes:
+            self._notes.append(text)
+
     def error_examples(self) -> dict[str, str]:
         """See `Engine.error_examples`."""
         return self._run.error_examples()
@@ -163,7 +186,7 @@ class InProcess:
 
     def notes(self) -> list[str]:
         """See `Engine.notes`."""
-        return []
+        return list(self._notes)
 
 
 class Tally:

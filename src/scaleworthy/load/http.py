@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,20 @@ from urllib.parse import quote, urlsplit
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, model_validator
 
 from scaleworthy.errors import UsageError
-from scaleworthy.load.base import SECOND_NS, Bytes, Duration, PlanPart, from_text
+from scaleworthy.load.base import SECOND_NS, Bytes, Duration, PlanPart, from_text, shown
 from scaleworthy.load.template import literal_parts, names_in
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _ENGINE_HEADERS = {"content-length", "transfer-encoding", "connection"}
+
+
+def is_address(host: str) -> bool:
+    """Return whether *host* is an IP address rather than a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +122,19 @@ def _read_version(value: Any) -> Any:
 HttpVersion = Annotated[Literal["1.1", "2", "2-prior-knowledge", "auto"], BeforeValidator(_read_version)]
 
 
+def _read_addresses(value: Any) -> Any:
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"must be an address, such as 127.0.0.1, or a list of them, got {shown(value)}")
+    for text in texts:
+        if not is_address(text):
+            raise ValueError(f"must be an IP address, such as 127.0.0.1 or ::1, got {shown(text)}")
+    return texts
+
+
+Addresses = Annotated[list[str], BeforeValidator(_read_addresses)]
+
+
 class HttpSettings(PlanPart):
     """Connections, limits and TLS; null is unlimited where it is allowed.
 
@@ -126,6 +149,8 @@ class HttpSettings(PlanPart):
         version: Which HTTP is spoken: `1.1`; `2` over TLS, or nothing; `2-prior-knowledge` without TLS; `auto`, what the server
             chooses over TLS.
         streams_max: With HTTP/2, requests at once on one connection; fewer where the server allows fewer.
+        dns_ttl_ns: How long an answer for a name is good; then it is looked up again, beside the run. None: once, before the run.
+        resolve: Addresses to use for a host (or `host:port`) in place of looking it up.
         insecure: Do not verify the target's certificate.
         ca_file: PEM file with the authorities to trust instead of the system's.
     """
@@ -139,6 +164,8 @@ class HttpSettings(PlanPart):
     connection_per_user: bool = False
     version: HttpVersion = "1.1"
     streams_max: int = Field(100, ge=1, le=100_000)
+    dns_ttl_ns: Duration | None = Field(60 * SECOND_NS, alias="dns_ttl")
+    resolve: dict[str, Addresses] = Field(default_factory=dict)
     insecure: bool = False
     ca_file: str | None = None
 

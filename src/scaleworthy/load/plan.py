@@ -16,8 +16,10 @@ from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, Valid
 from scaleworthy.errors import InvalidInput, UsageError
 from scaleworthy.load.base import SECOND_NS, Duration, PlanPart, shown
 from scaleworthy.load.feeders import Feeder
-from scaleworthy.load.http import Headers, HttpSettings, TargetUrl
+from scaleworthy.load.http import Headers, HttpSettings, Target, TargetUrl
+from scaleworthy.load.lookup import Lookup
 from scaleworthy.load.masking import masked
+from scaleworthy.load.origins import OriginUrl, number_origins, other_origins
 from scaleworthy.load.problems import describe
 from scaleworthy.load.replay import read_recorded, replayed
 from scaleworthy.load.shapes import Load
@@ -44,6 +46,7 @@ class Plan(PlanPart):
 
     Attributes:
         target: The service's address.
+        origins: Further origins that redirects may lead to; those that steps name count by themselves.
         headers: Sent with every request; a step's own header of the same name wins.
         variables: Values for templates, the same for every request.
         load: How much, for how long.
@@ -55,6 +58,7 @@ class Plan(PlanPart):
     """
 
     target: TargetUrl
+    origins: list[OriginUrl] = Field(default_factory=list)
     headers: Headers = Field(default_factory=dict)
     http: HttpSettings = Field(default_factory=lambda: HttpSettings.model_validate({}))
     variables: dict[str, str | int | float | bool] = Field(default_factory=dict)
@@ -150,6 +154,14 @@ class Plan(PlanPart):
         return self if self.seed is not None else self.model_copy(update={"seed": secrets.randbelow(2**32)})
 
     @property
+    def other_origins(self) -> list[Target]:
+        """Where requests and redirects may go beside the target, in the order of their numbers in the engine."""
+        return other_origins(self.target, self.origins, self._native_scenarios())
+
+    def _native_scenarios(self) -> list[dict[str, Any]]:
+        return [scenario.to_native(self.target.base) for scenario in self.scenarios]
+
+    @property
     def requests_per_start(self) -> float:
         """Requests that one scenario start makes, on average over the weights."""
         weights = sum(scenario.weight for scenario in self.scenarios)
@@ -173,25 +185,27 @@ class Plan(PlanPart):
         return hidden
 
     def to_native(
-        self, *, addresses: Sequence[str], lookup_ns: int | None = None, live: Mapping[str, Any] | None = None
+        self,
+        *,
+        addresses: Sequence[str],
+        lookup_ns: int | None = None,
+        others: Sequence[Lookup] = (),
+        live: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Return the engine's form (ARCHITECTURE.md, The plan that crosses the border).
 
         Args:
             addresses: What the target's host resolved to; the engine connects to these alone.
             lookup_ns: How long that took; None where the host is an address.
+            others: The same for each of `other_origins`.
             live: The load of a run that is steered: the engine's `load`, kept at its last level until it is stopped.
         """
         assert self.seed is not None, "a plan is seeded before it runs"
-        target = self.target
+        scenarios, origins = self._native_scenarios(), self.other_origins
+        number_origins(self.target, origins, scenarios)
         return {
-            "target": {
-                "scheme": target.scheme,
-                "host": target.host,
-                "port": target.port,
-                "addresses": list(addresses),
-                "lookup_ns": lookup_ns,
-            },
+            "target": _native_origin(self.target, Lookup(tuple(addresses), lookup_ns)),
+            "origins": [_native_origin(*pair) for pair in zip(origins, others, strict=True)],
             "tls": {"insecure": self.http.insecure, "ca_pem": self.http.ca_pem},
             "http": {
                 "connections_max": self.http.connections_max,
@@ -209,7 +223,7 @@ class Plan(PlanPart):
             "feeders": [
                 {"columns": feeder.columns, "rows": feeder.table, "order": feeder.order} for feeder in self.feeders
             ],
-            "scenarios": [scenario.to_native(target.base) for scenario in self.scenarios],
+            "scenarios": scenarios,
             "load": dict(live) if live is not None else self.load.to_native(),
             "grace_ns": self.grace_ns,
             "threads": self.threads,
@@ -238,6 +252,16 @@ def make_plan(data: Mapping[str, Any], *, folder: Path | None = None, what: str 
         raise InvalidInput(
             what, [f"{path}: {text}" if path else text for path, text in describe(error, Plan)]
         ) from None
+
+
+def _native_origin(origin: Target, found: Lookup) -> dict[str, Any]:
+    return {
+        "scheme": origin.scheme,
+        "host": origin.host,
+        "port": origin.port,
+        "addresses": list(found.addresses),
+        "lookup_ns": found.took_ns,
+    }
 
 
 def _offer(name: str, known: set[str]) -> str:

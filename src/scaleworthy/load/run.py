@@ -21,7 +21,7 @@ from scaleworthy.errors import ScaleworthyError, UsageError
 from scaleworthy.load.engine import Engine, InProcess
 from scaleworthy.load.fleet.coordinator import Fleet
 from scaleworthy.load.host import host_facts, version_facts
-from scaleworthy.load.lookup import look_up
+from scaleworthy.load.lookup import NameWatch, look_up
 from scaleworthy.load.plan import Plan
 from scaleworthy.load.second import Keys, Second, summed
 from scaleworthy.load.summary import Summary, summarize
@@ -150,17 +150,24 @@ def prepare(
 
     That is the engine in this process, or a fleet of worker processes that are ready: `workers.workers_for` says which.
     """
-    found = look_up(plan.target, owned=owned, resolve=resolve)
-    check_reachable(plan.target, found.addresses, plan.http)
-    workers = workers_for(plan, addresses=len(found.addresses), limits=Limits.of_this_machine())
-    native = plan.to_native(addresses=found.addresses, lookup_ns=found.took_ns, live=live)
+    origins = [plan.target, *plan.other_origins]
+    found = [look_up(origin, owned=owned, resolve=resolve, given=plan.http.resolve) for origin in origins]
+    for origin, lookup in zip(origins, found, strict=True):
+        check_reachable(origin, lookup.addresses, plan.http)
+    first, *others = found
+    workers = workers_for(plan, addresses=len(first.addresses), limits=Limits.of_this_machine())
+    native = plan.to_native(addresses=first.addresses, lookup_ns=first.took_ns, others=others, live=live)
     try:
         run = Run(plan_json=json.dumps(native))
-        return InProcess(run) if workers == 1 else Fleet(native, workers=workers, threads=plan.threads)
+        engine: Engine = InProcess(run) if workers == 1 else Fleet(native, workers=workers, threads=plan.threads)
     except ScaleworthyError:
         raise
     except ValueError as error:
         raise UsageError(f"the engine refuses the plan: {error}") from error
+    if plan.http.dns_ttl_ns is not None:
+        asked = {at: origin for at, origin in enumerate(origins) if found[at].took_ns is not None}
+        NameWatch(engine, asked, ttl_s=plan.http.dns_ttl_ns / 1e9, owned=owned, resolve=resolve).begin()
+    return engine
 
 
 def record_facts(plan: Plan, store: Store, *, at_s: float, threads: int) -> None:

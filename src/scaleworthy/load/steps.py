@@ -11,8 +11,9 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from scaleworthy.load.answers import Expect, Extract
 from scaleworthy.load.base import PlanPart, shown
-from scaleworthy.load.http import Headers, encode_path
+from scaleworthy.load.http import Headers
 from scaleworthy.load.messages import MessageStep, PingStep
+from scaleworthy.load.origins import native_place
 from scaleworthy.load.template import literal_parts, names_in
 from scaleworthy.load.texts import Label, Path, Variable, check_label, path_label
 from scaleworthy.load.think import ThinkStep
@@ -126,7 +127,7 @@ class RequestStep(PlanPart):
         request = {
             "name": self.label,
             "method": self.method.upper(),
-            "path": base + encode_path(self.path),
+            **native_place(self.path, base),
             "headers": headers,
             "body": self.body_text,
             "expect": self.expect.to_native(),

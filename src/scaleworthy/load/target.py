@@ -40,6 +40,15 @@ def permitted_addresses(target: Target, *, owned: Collection[str] = (), resolve:
         ) from error
     if not addresses:
         raise TargetError(f"the name {target.host!r} has no address", hint="check the spelling, or give an address")
+    return permitted(addresses, target, owned=owned)
+
+
+def permitted(addresses: list[str], target: Target, *, owned: Collection[str] = ()) -> list[str]:
+    """Return *addresses*, which *target* has, if they may be loaded.
+
+    Raises:
+        UsageError: One is not loopback, and the host is not among *owned*.
+    """
     foreign = [address for address in addresses if not ipaddress.ip_address(address).is_loopback]
     if foreign and target.host not in owned:
         where = target.host if target.host in foreign else f"{target.host} ({', '.join(foreign)})"

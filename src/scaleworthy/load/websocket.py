@@ -13,9 +13,10 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from scaleworthy.load.answers import Expect, Extract
 from scaleworthy.load.base import PlanPart, shown
-from scaleworthy.load.http import Headers, encode_path
+from scaleworthy.load.http import Headers
 from scaleworthy.load.messages import MessageStep, PingStep
-from scaleworthy.load.texts import Label, Path, Variable, check_label, path_label
+from scaleworthy.load.origins import native_place
+from scaleworthy.load.texts import Label, SocketPath, Variable, check_label, path_label
 from scaleworthy.load.think import ThinkStep
 
 REASON_BYTES_MAX = 123
@@ -75,7 +76,7 @@ class WebSocketStep(PlanPart):
         expect: What the answer to the opening must be; without it: status 101.
     """
 
-    websocket: Path
+    websocket: SocketPath
     name: Label | None = None
     headers: Headers = Field(default_factory=dict)
     subprotocols: list[Annotated[str, BeforeValidator(_read_subprotocol)]] = Field(default_factory=list)
@@ -109,7 +110,7 @@ class WebSocketStep(PlanPart):
         request = {
             "name": self.label,
             "method": "GET",
-            "path": base + encode_path(self.websocket),
+            **native_place(self.websocket, base),
             "headers": [[name.lower(), value] for name, value in self.headers.items()],
             "expect": self.expect.to_native(),
             "extract": [source.to_native(variable) for variable, source in self.extract.items()],

@@ -148,6 +148,10 @@ class Worker:
                 run.pause(at_ns=at_ns)
             case {"resume": at_ns}:
                 run.resume(at_ns=at_ns)
+            case {"addresses": found}:
+                run.set_addresses(**found)
+            case {"no_addresses": found}:
+                run.refuse_addresses(**found)
             case {"stop": _}:
                 run.stop()
             case {"abort": _}:

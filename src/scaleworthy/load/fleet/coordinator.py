@@ -179,7 +179,7 @@ class Fleet:
             return False
         for member in behind:
             member.late = True
-            self._note(
+            self.note(
                 f"{_name(member)} was more than {LATE_AFTER_S:g} s late with its second; what it told later is counted later"
             )
         return True
@@ -198,10 +198,11 @@ class Fleet:
     def _lose(self, member: Member, how: str) -> None:
         self._lost[member.number] = how
         share = f"{member.threads} of {self.threads} parts of the load"
-        self._note(f"{_name(member)} {how}: {share} are missing from then on, and the run was ended")
+        self.note(f"{_name(member)} {how}: {share} are missing from then on, and the run was ended")
         self.stop()
 
-    def _note(self, text: str) -> None:
+    def note(self, text: str) -> None:
+        """See `Engine.note`."""
         if text not in self._notes:
             self._notes.append(text)
 
@@ -234,6 +235,14 @@ class Fleet:
     def abort(self) -> None:
         """See `Engine.abort`."""
         self._tell({"abort": True})
+
+    def set_addresses(self, *, origin: int, addresses: Sequence[str], took_ns: int | None) -> None:
+        """See `Engine.set_addresses`."""
+        self._tell({"addresses": {"origin": origin, "addresses": list(addresses), "took_ns": took_ns}})
+
+    def refuse_addresses(self, *, origin: int, why: str, took_ns: int | None) -> None:
+        """See `Engine.refuse_addresses`."""
+        self._tell({"no_addresses": {"origin": origin, "why": why, "took_ns": took_ns}})
 
     def error_examples(self) -> dict[str, str]:
         """See `Engine.error_examples`; of two workers' examples of a kind, the first worker's."""
