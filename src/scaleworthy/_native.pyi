@@ -180,7 +180,7 @@ class NullServer:
     """A server of known behaviour on 127.0.0.1, to calibrate the engine and to prove it; listens once it is made.
 
     With *servers* slots and exponential *service* it is an M/M/c queue in real time. With *stall_every_ns* it stops
-    altogether for *stall_for_ns*, again and again.
+    altogether for *stall_for_ns*, again and again. A request for a WebSocket gets one that says every message again.
     """
 
     def __init__(
@@ -206,6 +206,9 @@ class NullServer:
     @property
     def requests(self) -> int:
         """Requests received completely."""
+    @property
+    def messages(self) -> int:
+        """WebSocket messages received and said again."""
     @property
     def requests_by_path(self) -> dict[str, int]:
         """The same by path, query included; beyond 10,000 paths as `(other)`."""

@@ -9,6 +9,7 @@ import pytest
 from websockets.sync.server import ServerConnection
 
 from load.talking import echo, talking
+from scaleworthy._native import NullServer
 from scaleworthy.errors import InvalidInput
 from scaleworthy.load import make_plan, run_load, summarize, summary_text
 from scaleworthy.series import MemoryStore
@@ -67,6 +68,16 @@ def test_an_open_load_is_arrivals_of_sockets() -> None:
     most = store.maximum("load.connections")
     assert most is not None
     assert 10 <= most <= 60
+
+
+def test_counts_agree_with_the_servers_own(server: NullServer, url: str) -> None:
+    texts = ["x" * size for size in (0, 125, 126, 65_535, 65_536)]
+    steps = [{"send": text, "receive": {"matches": f"^x{{{min(len(text), 900)}}}"}, "name": "echo"} for text in texts]
+    summary = run_load(make_plan(plan_data(url, steps, count=40)), MemoryStore())
+
+    assert summary["failed"] == 0, summary["errors"]
+    assert summary["steps"]["echo"]["answered"] == server.messages == 40 * len(texts)
+    assert server.requests == summary["websocket"]["opened"] == 40
 
 
 def test_headers_and_subprotocols_reach_the_server() -> None:

@@ -1,4 +1,5 @@
-//! A server of known behaviour on loopback: fixed answers at once, after a service time, or with stalls.
+//! A server of known behaviour on loopback: fixed answers at once, after a service time, or with stalls; a request
+//! for a WebSocket gets one that says every message again.
 //!
 //! It calibrates the generator and proves it: what the engine reports must agree with what this server counted, an
 //! injected stall must show, and with `servers` slots and exponential service it is an M/M/c queue in real time.
@@ -10,6 +11,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+mod echo;
+
+use echo::{agreement, echo};
 
 use crate::rng::Rng;
 use crate::sys::{self, Epoll, EventFlags, Events, Timer, Wake};
@@ -69,6 +74,7 @@ impl Default for NullOptions {
 #[derive(Debug, Default)]
 struct Counts {
     requests: AtomicU64,
+    messages: AtomicU64,
     by_path: Mutex<HashMap<Box<str>, u64>>,
 }
 
@@ -116,6 +122,11 @@ impl NullServer {
         self.counts.requests.load(Ordering::Acquire)
     }
 
+    /// WebSocket messages received and said again.
+    pub fn messages(&self) -> u64 {
+        self.counts.messages.load(Ordering::Acquire)
+    }
+
     /// The same by path, query included.
     pub fn requests_by_path(&self) -> BTreeMap<String, u64> {
         let paths = self
@@ -154,6 +165,8 @@ struct Client {
     head_only: bool,
     /// A request is being served: the next one on this connection waits.
     busy: bool,
+    /// Has switched to a WebSocket.
+    talks: bool,
     /// Watched for readiness to write.
     watched: bool,
 }
@@ -174,6 +187,7 @@ struct Server {
     rng: Rng,
     stall_ns: u64,
     buffer: Vec<u8>,
+    talking: Vec<u8>,
 }
 
 impl Server {
@@ -210,6 +224,7 @@ impl Server {
             serving: BinaryHeap::new(),
             queue: VecDeque::new(),
             buffer: vec![0; 64 * 1024],
+            talking: vec![],
         })
     }
 
@@ -278,7 +293,11 @@ impl Server {
             Ok(0) => _ = self.clients.remove(&token),
             Ok(length) => {
                 client.unread.extend_from_slice(&self.buffer[..length]);
-                self.read_requests(token);
+                if client.talks {
+                    self.talk(token);
+                } else {
+                    self.read_requests(token);
+                }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(_) => _ = self.clients.remove(&token),
@@ -304,10 +323,38 @@ impl Server {
             client.unread.drain(..request.length);
             client.close_after = request.close;
             client.head_only = request.head_only;
-            client.busy = true;
             self.counts.add(&request.path);
+            if let Some(key) = request.socket_key {
+                client.talks = true;
+                if client.send(&agreement(&key)).is_err() {
+                    self.clients.remove(&token);
+                    return;
+                }
+                return self.talk(token);
+            }
+            client.busy = true;
             self.admit(token);
         }
+    }
+
+    /// Say what was said again.
+    fn talk(&mut self, token: u64) {
+        let Some(client) = self.clients.get_mut(&token) else {
+            return;
+        };
+        let mut out = std::mem::take(&mut self.talking);
+        out.clear();
+        match echo(&mut client.unread, &mut out) {
+            Ok(echoed) if client.send(&out).is_ok() => {
+                self.counts
+                    .messages
+                    .fetch_add(echoed.messages, Ordering::Release);
+                client.close_after = echoed.over;
+                self.after_sending(token);
+            }
+            _ => _ = self.clients.remove(&token),
+        }
+        self.talking = out;
     }
 
     /// Serve the request at once, put it into service, or let it queue.
@@ -401,6 +448,7 @@ impl Client {
             close_after: false,
             head_only: false,
             busy: false,
+            talks: false,
             watched: false,
         }
     }
@@ -443,6 +491,8 @@ struct Request {
     length: usize,
     close: bool,
     head_only: bool,
+    /// Asks for a WebSocket with this key.
+    socket_key: Option<String>,
 }
 
 impl Request {
@@ -479,6 +529,11 @@ impl Request {
             length,
             close: value("connection").is_some_and(|value| value == "close"),
             head_only: request.method == Some("HEAD"),
+            socket_key: request
+                .headers
+                .iter()
+                .find(|header| header.name.eq_ignore_ascii_case("sec-websocket-key"))
+                .map(|header| String::from_utf8_lossy(header.value).into_owned()),
         }))
     }
 }

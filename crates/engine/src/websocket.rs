@@ -7,8 +7,8 @@ mod handshake;
 mod reader;
 
 pub use close::{ABNORMAL, GOING_AWAY, NORMAL, code_name, may_be_sent, put_close};
-pub use frame::{Opcode, put_frame};
-pub use handshake::{Key, check_answer};
+pub use frame::{Opcode, mask, put_frame};
+pub use handshake::{Key, accept_of, check_answer};
 pub use reader::{Event, Reader, Violation};
 
 #[cfg(test)]

@@ -69,6 +69,11 @@ impl NullServer {
     }
 
     #[getter]
+    fn messages(&self) -> u64 {
+        self.inner.messages()
+    }
+
+    #[getter]
     fn requests_by_path(&self) -> BTreeMap<String, u64> {
         self.inner.requests_by_path()
     }

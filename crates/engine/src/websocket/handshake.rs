@@ -24,9 +24,14 @@ impl Key {
 
     /// What only someone who speaks WebSocket answers to this key.
     pub fn accept(&self) -> String {
-        let joined = format!("{}{GUID}", self.0);
-        STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, joined.as_bytes()))
+        accept_of(&self.0)
     }
+}
+
+/// What a server answers to a key.
+pub fn accept_of(key: &str) -> String {
+    let joined = format!("{key}{GUID}");
+    STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, joined.as_bytes()))
 }
 
 /// Is the 101 an answer to this key, and does it agree to something that was offered?
