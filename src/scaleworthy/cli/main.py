@@ -31,6 +31,10 @@ COMMANDS = {
         "scaleworthy.cli.capacity:capacity",
         "Say from recordings what limits a service and what growth needs.",
     ),
+    "compare": (
+        "scaleworthy.cli.compare:compare",
+        "Compare two runs: the change of each quantity with its interval, and whether it is better, worse or the same.",
+    ),
     "demo": ("scaleworthy.cli.demo:demo", "Assess the reference backend, end to end, and leave report.html."),
     "find-limit": ("scaleworthy.cli.find_limit:find_limit", "Find the most that a target takes within its objectives."),
     "init": ("scaleworthy.cli.init:init", "Write scaleworthy.yaml, with comments."),
