@@ -177,7 +177,7 @@ class Tick:
 
 @final
 class NullServer:
-    """A server of known behaviour on 127.0.0.1, to calibrate the engine and to prove it; listens once it is made.
+    """A server of known behaviour on loopback, to calibrate the engine and to prove it; listens once it is made.
 
     With *servers* slots and exponential *service* it is an M/M/c queue in real time. With *stall_every_ns* it stops
     altogether for *stall_for_ns*, again and again. A request for a WebSocket gets one that says every message again.
@@ -194,12 +194,14 @@ class NullServer:
         service: Literal["fixed", "exponential"] = "fixed",
         servers: int | None = None,
         seed: int = 1,
+        address: str = "127.0.0.1",
+        port: int = 0,
     ) -> None:
-        """Listen on a free port.
+        """Listen on *address*, which must be loopback; *port* 0 takes a free one.
 
         Raises:
             ValueError: A value that cannot be.
-            OSError: No port or thread to be had.
+            OSError: An address beyond loopback, or no port or thread to be had.
         """
     @property
     def port(self) -> int: ...

@@ -6,6 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,6 +55,10 @@ pub struct NullOptions {
     pub servers: Option<usize>,
     /// Of the random service times.
     pub seed: u64,
+    /// Where to listen: an address of this machine's loopback.
+    pub address: IpAddr,
+    /// On which port; 0 takes a free one.
+    pub port: u16,
 }
 
 impl Default for NullOptions {
@@ -67,6 +72,8 @@ impl Default for NullOptions {
             service: Service::Fixed,
             servers: None,
             seed: 1,
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 0,
         }
     }
 }
@@ -89,12 +96,15 @@ pub struct NullServer {
 }
 
 impl NullServer {
-    /// Listen on a free port of 127.0.0.1 and serve from a thread of its own.
+    /// Listen and serve from a thread of its own.
     ///
     /// # Errors
-    /// No port, no thread or no epoll set to be had.
+    /// An address beyond loopback; no port, no thread or no epoll set to be had.
     pub fn start(options: NullOptions) -> io::Result<Self> {
-        let (listener, port) = sys::listen_on_loopback()?;
+        if !options.address.is_loopback() {
+            return Err(io::Error::other("a null server listens on loopback alone"));
+        }
+        let (listener, port) = sys::listen_on(options.address, options.port)?;
         let counts = Arc::new(Counts::default());
         let stopping = Arc::new(AtomicBool::new(false));
         let wake = Wake::new()?;

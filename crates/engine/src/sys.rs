@@ -1,6 +1,6 @@
 //! The few system calls of the engine: epoll, a timer in the epoll set, a wake-up, sockets, clocks.
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
@@ -211,9 +211,9 @@ pub fn send(fd: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
     Ok(rustix::net::send(fd, bytes, SendFlags::NOSIGNAL)?)
 }
 
-/// Bind and listen on a free loopback port.
-pub fn listen_on_loopback() -> io::Result<(OwnedFd, u16)> {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
+/// Bind and listen; port 0 takes a free one.
+pub fn listen_on(address: IpAddr, port: u16) -> io::Result<(OwnedFd, u16)> {
+    let listener = std::net::TcpListener::bind((address, port))?;
     listener.set_nonblocking(true)?;
     let port = listener.local_addr()?.port();
     // The standard library listens with a backlog of 128; thousands of users connect at once.

@@ -1,5 +1,6 @@
 //! `NullServer` for Python: a server of known behaviour, to prove the engine against.
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
@@ -15,7 +16,7 @@ impl NullServer {
     #[new]
     #[pyo3(signature = (
         *, body_bytes = 2, status = 200, stall_every_ns = None, stall_for_ns = 0, service_time_ns = 0,
-        service = "fixed", servers = None, seed = 1
+        service = "fixed", servers = None, seed = 1, address = "127.0.0.1", port = 0
     ))]
     #[expect(
         clippy::too_many_arguments,
@@ -30,7 +31,12 @@ impl NullServer {
         service: &str,
         servers: Option<usize>,
         seed: u64,
+        address: &str,
+        port: u16,
     ) -> PyResult<Self> {
+        let address: IpAddr = address.parse().map_err(|_| {
+            PyValueError::new_err(format!("address must be an IP address, got {address:?}"))
+        })?;
         let service = match service {
             "fixed" => engine::Service::Fixed,
             "exponential" => engine::Service::Exponential,
@@ -52,6 +58,8 @@ impl NullServer {
             service,
             servers,
             seed,
+            address,
+            port,
         };
         let inner = engine::NullServer::start(options)
             .map_err(|error| PyOSError::new_err(error.to_string()))?;

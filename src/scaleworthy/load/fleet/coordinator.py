@@ -18,15 +18,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from scaleworthy._native import now_ns
-from scaleworthy.errors import ScaleworthyError
+from scaleworthy.errors import GeneratorError
 from scaleworthy.load.engine import EngineTick, WorkerReport
+from scaleworthy.load.fleet.gather import LATE_AFTER_S, LOST_AFTER_S, Gathering
 from scaleworthy.load.fleet.member import Member
-from scaleworthy.load.fleet.merge import merged
-from scaleworthy.load.fleet.wire import Message, WorkerSecond
+from scaleworthy.load.fleet.wire import Message
 
 READY_WITHIN_S = 60.0
-LATE_AFTER_S = 5.0
-LOST_AFTER_S = 30.0
 END_WITHIN_S = 5.0
 AHEAD_NS = 20_000_000
 """From a command to what it commands: time for every worker to hear of it."""
@@ -51,14 +49,13 @@ class Fleet:
             threads: Engine threads over all of them; one each where it is None.
 
         Raises:
-            ScaleworthyError: A worker cannot be started, or is not ready within a minute.
+            GeneratorError: A worker cannot be started, or is not ready within a minute.
         """
         self.threads = threads if threads is not None else workers
         self._clock = clock
         self._members: list[Member] = []
         self._selector = selectors.DefaultSelector()
-        self._given: int | None = None
-        self._late_parts: list[WorkerSecond] = []
+        self._gathering = Gathering(self._members)
         self._notes: list[str] = []
         self._lost: dict[int, str] = {}
         self.finished = False
@@ -77,7 +74,7 @@ class Fleet:
             try:
                 member = Member(number, threads, now_s=self._clock())
             except OSError as error:
-                raise ScaleworthyError(
+                raise GeneratorError(
                     f"worker process {number + 1} of {workers} cannot be started: {error.strerror or error}",
                     hint="ask for fewer with --workers",
                 ) from error
@@ -95,14 +92,14 @@ class Fleet:
         while waited_for := [member for member in self._members if not member.ready]:
             left_s = until_s - self._clock()
             if left_s <= 0:
-                raise ScaleworthyError(
+                raise GeneratorError(
                     f"{_names(waited_for)} not ready within {READY_WITHIN_S:g} s",
                     hint="is the machine out of CPU or memory? Ask for fewer with --workers",
                 )
             self._listen(left_s)
             for member in self._members:
                 if member.failed is not None:
-                    raise ScaleworthyError(f"{_name(member)} could not begin: it {member.failed}")
+                    raise GeneratorError(f"{_name(member)} could not begin: it {member.failed}")
 
     @property
     def workers(self) -> int:
@@ -111,6 +108,8 @@ class Fleet:
 
     def start(self) -> None:
         """See `Engine.start`."""
+        for member in self._members:
+            member.heard_at_s = self._clock()
         origin_ns = now_ns() + AHEAD_NS
         origin_unix_ns = time.time_ns() + AHEAD_NS
         self._tell({"start": {"origin_ns": origin_ns, "origin_unix_ns": origin_unix_ns}})
@@ -118,15 +117,20 @@ class Fleet:
     def next_tick(self, *, timeout_s: float) -> EngineTick | None:
         """See `Engine.next_tick`."""
         until_s = self._clock() + timeout_s
+        # Whoever asks may have been away for long: what the workers said meanwhile is in their pipes, and they are not late.
+        self._listen(0)
         while not self.finished:
-            self._see_who_is_lost()
-            tick = self._next_complete()
+            now_s = self._clock()
+            self._see_who_is_lost(now_s)
+            tick = self._gathering.next(now_s)
+            self._note_who_is_late()
+            if self._gathering.finished:
+                self._finish()
             if tick is not None:
                 return tick
-            left_s = until_s - self._clock()
-            if left_s <= 0 or self.finished:
+            if now_s >= until_s or self.finished:
                 break
-            self._listen(left_s)
+            self._listen(until_s - now_s)
         return None
 
     def _listen(self, timeout_s: float) -> None:
@@ -136,70 +140,22 @@ class Fleet:
             if member.gone:
                 self._selector.unregister(member.fd)
 
-    def _next_complete(self) -> EngineTick | None:
-        """Return the earliest second that every worker has told, or that is overdue."""
-        self._set_late_parts_aside()
-        heads = [member.seconds[0].second for member in self._members if member.seconds]
-        behind = [member for member in self._members if not member.seconds and self._is_awaited(member)]
-        if not heads:
-            if self._all_told():
-                self._finish()
-            return None
-        if behind and not self._overdue(behind):
-            return None
-        second = min(heads)
-        parts = [
-            member.seconds.popleft()
-            for member in self._members
-            if member.seconds and member.seconds[0].second == second
-        ]
-        self._given = second
-        late, self._late_parts = self._late_parts, []
-        if self._all_told():
-            self._finish()
-        return EngineTick(second, self.finished, merged(parts, late))
-
-    def _all_told(self) -> bool:
-        return all(not member.seconds and (member.over or member.number in self._lost) for member in self._members)
-
-    def _is_awaited(self, member: Member) -> bool:
-        return not (member.over or member.late or member.number in self._lost)
-
-    def _set_late_parts_aside(self) -> None:
-        """A second that was given out without a worker cannot be given out again."""
+    def _see_who_is_lost(self, now_s: float) -> None:
+        for number in self._gathering.silent(now_s):
+            member = self._members[number]
+            member.failed = f"said nothing for {LOST_AFTER_S:g} s and was ended"
+            member.kill()
         for member in self._members:
-            while member.seconds and self._given is not None and member.seconds[0].second <= self._given:
-                self._late_parts.append(member.seconds.popleft())
-            member.late = member.late and not member.seconds
+            if member.failed is not None and not member.over and member.number not in self._lost:
+                self._lost[member.number] = member.failed
+                share = f"{member.threads} of {self.threads} parts of the load"
+                self.note(f"{_name(member)} {member.failed}: {share} are missing from then on, and the run was ended")
+                self.stop()
 
-    def _overdue(self, behind: Sequence[Member]) -> bool:
-        """Have the others told so much that those *behind* are not waited for?"""
-        now_s = self._clock()
-        if any(now_s - member.heard_at_s < LATE_AFTER_S for member in behind):
-            return False
-        for member in behind:
-            member.late = True
-            self.note(
-                f"{_name(member)} was more than {LATE_AFTER_S:g} s late with its second; what it told later is counted later"
-            )
-        return True
-
-    def _see_who_is_lost(self) -> None:
-        now_s = self._clock()
-        for member in self._members:
-            if member.over or member.number in self._lost:
-                continue
-            if member.failed is None and now_s - member.heard_at_s > LOST_AFTER_S:
-                member.failed = f"said nothing for {LOST_AFTER_S:g} s and was ended"
-                member.kill()
-            if member.failed is not None:
-                self._lose(member, member.failed)
-
-    def _lose(self, member: Member, how: str) -> None:
-        self._lost[member.number] = how
-        share = f"{member.threads} of {self.threads} parts of the load"
-        self.note(f"{_name(member)} {how}: {share} are missing from then on, and the run was ended")
-        self.stop()
+    def _note_who_is_late(self) -> None:
+        for number in self._gathering.came_late:
+            late = f"was more than {LATE_AFTER_S:g} s late with its seconds; what it told later is counted later"
+            self.note(f"{_name(self._members[number])} {late}")
 
     def note(self, text: str) -> None:
         """See `Engine.note`."""

@@ -33,10 +33,8 @@ class Member:
         self.tally = Tally(number=number, threads=threads)
         self.heard_at_s = now_s
         self.in_flight = 0
-        self.last_second: int | None = None
         self.ready = False
         self.over = False
-        self.late = False
         self.failed: str | None = None
         # A group of its own: the terminal's Ctrl-C is for the coordinator, which ends its workers in order.
         self._process = subprocess.Popen(
@@ -90,7 +88,7 @@ class Member:
                 case {"examples": examples}:
                     self.examples |= examples
                 case {"failed": text}:
-                    self.failed = str(text)
+                    self.failed = f"failed: {text}"
         if self._frames.ended and self.failed is None and not self.over:
             self.failed = self._how_it_ended()
 
@@ -98,7 +96,6 @@ class Member:
         self.seconds.append(second)
         self.tally.add(second.slices)
         self.in_flight = second.in_flight
-        self.last_second = second.second
         self.over = second.last
 
     def _how_it_ended(self) -> str:
@@ -114,6 +111,7 @@ class Member:
     def end(self, within_s: float) -> None:
         """Let it go, or kill it where it is not gone within *within_s*; returns when it is no more."""
         self.tell({"exit": True})
+        self._inbox = -1  # its number may soon be another file's
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 with contextlib.suppress(OSError):
