@@ -1,6 +1,6 @@
 """Types of the Rust core; tests/boundary checks this file against the binary."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from typing import Any, Literal, Self, final
 
 import numpy as np
@@ -100,6 +100,8 @@ class Run:
         Raises:
             ValueError: Everything that is wrong with the plan, one line per problem.
         """
+    def script(self) -> ScriptLine | None:
+        """Return the line to the engine's thread, for a plan whose scenarios are in Python; None for any other."""
     def start(self, *, origin_ns: int | None = None, origin_unix_ns: int | None = None) -> None:
         """Start the threads; the schedule begins 5 ms later, or at *origin_ns* of `now_ns`, which is *origin_unix_ns* in Unix time.
 
@@ -245,3 +247,174 @@ def pack_block(*, series: Sequence[int], values: list[Histogram | float]) -> byt
 
 def unpack_block(block: bytes, /) -> list[tuple[int, Histogram | float]]:
     """Return what `pack_block` packed; ValueError for anything else."""
+
+def json_first(body: bytes, path: str, /) -> str | None:
+    """Return the first value that a JSONPath finds in *body*, as JSON; None where there is none, or the body is no JSON.
+
+    Raises:
+        ValueError: Not a JSONPath.
+    """
+
+class Awaited:
+    """Something asked of the engine, to be awaited: for a task of asyncio (or uvloop) it is a future.
+
+    Whoever waits is woken directly when the engine's word is there, in the task's own context, without `call_soon`.
+    """
+
+    _asyncio_future_blocking: bool
+    def __await__(self) -> Generator[Any, None, Any]: ...
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Any: ...
+    def __class_getitem__(cls, item: Any, /) -> Any: ...
+    def get_loop(self) -> Any: ...
+    def add_done_callback(self, callback: Callable[..., Any], *, context: Any = None) -> None: ...
+    def remove_done_callback(self, callback: Callable[..., Any]) -> int: ...
+    def done(self) -> bool: ...
+    def cancelled(self) -> bool: ...
+    def result(self) -> Any: ...
+    def exception(self) -> BaseException | None: ...
+    def cancel(self, msg: Any = None) -> bool:
+        """Give it up; a request's connection is closed. Return False when it is done already."""
+
+@final
+class Response(Awaited):
+    """A request that was asked for and, once awaited, its answer."""
+
+    def __await__(self) -> Generator[Any, None, Self]: ...
+    @property
+    def status(self) -> int: ...
+    @property
+    def content(self) -> bytes:
+        """The body, content codings undone."""
+    @property
+    def text(self) -> str:
+        """The body in the charset that its content type names, else UTF-8; what cannot be decoded is replaced."""
+    def json(self) -> Any:
+        """Return the body, read as JSON.
+
+        Raises:
+            ValueError: It is none.
+        """
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers by their names in lower case; several of one name are joined by a comma."""
+    def header_values(self, name: str) -> list[str]:
+        """Return the values of all headers of one name, in order."""
+    @property
+    def head(self) -> bytes:
+        """Status line and headers, in the form of HTTP/1.1."""
+    @property
+    def elapsed_ns(self) -> int:
+        """Service time: from the send to the last byte."""
+    @property
+    def step(self) -> int:
+        """The number of the step it counts as."""
+    def expect(
+        self,
+        status: int | str | Collection[int] | None = None,
+        *,
+        contains: str | Sequence[str] | None = None,
+        matches: str | None = None,
+        json: Mapping[str, Any] | None = None,
+        header: str | Mapping[str, str | None] | None = None,
+    ) -> Self:
+        """Hold the answer to all that is given, or raise, which counts the request as failed and ends the iteration.
+
+        Args:
+            status: One, several, or a class such as '2xx'.
+            contains: Texts that the body holds.
+            matches: A regular expression that is found in the body.
+            json: JSONPath → the value that is there; None asks only that there is one.
+            header: A header that is there, or names → text that the value holds.
+
+        Raises:
+            ExpectationFailed: The first that is broken.
+        """
+    def count_failure(self, kind: str, text: str) -> None:
+        """Count a failure of this answer, at most one."""
+
+@final
+class PreparedRequest:
+    """A request that is ready to be sent, as often as it is wanted."""
+
+    def __init__(
+        self,
+        line: ScriptLine,
+        *,
+        step: int,
+        method: str,
+        path: str,
+        headers: Sequence[tuple[str, str]],
+        origin: int = 0,
+        body: bytes | None = None,
+        timeout_ns: int | None = None,
+        follows_redirects: bool = True,
+    ) -> None:
+        """Add the plan's headers to its own.
+
+        Raises:
+            ValueError: A method, path or header that cannot be sent.
+        """
+
+class ScriptUser:
+    """What a user of a Python scenario asks the engine for."""
+
+    parting: bool
+    def __init__(self, *, line: ScriptLine, user: int, number: int, late_ns: int) -> None: ...
+    @property
+    def id(self) -> int:
+        """The user's number, its own until it is gone."""
+    @property
+    def number(self) -> int:
+        """The iteration's number, unique in the whole run."""
+    @property
+    def line(self) -> ScriptLine: ...
+    def send(self, request: PreparedRequest) -> Response: ...
+    def rest(self, for_ns: int) -> Awaited:
+        """Wait until the engine's clock has moved by so much; cancelled when the run ends before."""
+
+@final
+class ScriptLine:
+    """One event loop's line to the engine's thread."""
+
+    @property
+    def fd(self) -> int:
+        """Readable while something waits for `on_ready`."""
+    def attach(
+        self,
+        *,
+        event_loop: Any,
+        begin: Callable[[int, int, int, int], Any],
+        over: Callable[[], Any],
+        cookies: Callable[[int, Response], Any],
+        failure: Callable[[str, str], BaseException],
+        expect: Callable[..., Any],
+    ) -> None:
+        """Say who is called: for a user that arrives (user, number, scenario, ns late), at the end, for an answer that
+        sets cookies, to make the error of a failed request (kind, text), and to look at an answer closely.
+
+        Raises:
+            RuntimeError: Attached before.
+        """
+    def on_ready(self) -> None:
+        """Give out what the engine has told; raises what a waiter raised, once all others were told."""
+    def add_user(self, user: ScriptUser) -> None: ...
+    def next_iteration(self, user: int, failed: bool) -> Awaited:
+        """End the user's iteration; its result is the next one's scenario, or None when the user is to leave."""
+    def remove_user(self, user: int) -> None: ...
+    def step(self, name: str, tags: Sequence[tuple[str, str]] = ...) -> int:
+        """Return the number of the step of this name and tags; beyond 1,000 all are one, `other`."""
+    def series(
+        self,
+        name: str,
+        labels: Sequence[tuple[str, str]],
+        unit: str,
+        kind: Literal["histogram", "counter", "gauge"],
+    ) -> int:
+        """Return the number of a series of the script's own."""
+    def record(self, series: int, value: float) -> None: ...
+    def fail(self, step: int, kind: str, text: str) -> None:
+        """Count a failure of a step that no answer shows."""
+    @property
+    def forgotten(self) -> tuple[int, int | None]:
+        """How many requests nobody waited for, and the step of the first."""

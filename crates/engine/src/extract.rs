@@ -60,6 +60,18 @@ impl Extraction {
     }
 }
 
+/// The first value that a JSONPath finds in a body, as JSON; None where there is none, or the body is no JSON.
+///
+/// # Errors
+/// Not a JSONPath.
+pub fn json_first(body: &[u8], path: &str) -> Result<Option<String>, String> {
+    let path = json_path(path)?;
+    let Ok(json) = serde_json::from_slice(body) else {
+        return Ok(None);
+    };
+    Ok(path.query(&json).first().map(serde_json::Value::to_string))
+}
+
 pub fn json_path(path: &str) -> Result<JsonPath, String> {
     JsonPath::parse(path).map_err(|error| format!("{path:?} is not a JSONPath: {error}"))
 }

@@ -19,6 +19,7 @@ mod record;
 mod rng;
 mod runner;
 mod schedule;
+mod script;
 mod sys;
 mod template;
 mod timers;
@@ -26,10 +27,12 @@ mod tls;
 mod websocket;
 mod worker;
 
+pub use extract::json_first;
 pub use null_server::{NullOptions, NullServer, Service};
 pub use plan::Problems;
-pub use record::{ErrorKind, Sample, Series, Tick, Unit};
+pub use record::{ErrorKind, OwnKind, Sample, Series, Tick, Unit};
 pub use runner::{Run, RunError};
 pub use schedule::{Arrivals, LoadKind, Spacing, Stage, UserLevels, preview};
+pub use script::{FromScript, Prepared, Script, ScriptAnswer, ScriptRequest, ToScript};
 /// Nanoseconds of the engine's clock: the system's monotonic one, the same in every process of a machine.
 pub use sys::now_ns;

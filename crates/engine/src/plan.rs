@@ -11,6 +11,7 @@ mod check;
 pub mod compile;
 pub mod redirect;
 pub mod request;
+mod script;
 pub mod socket;
 
 /// Everything that is wrong with a plan, one line per problem.
@@ -157,6 +158,9 @@ pub struct Scenario {
     pub name: String,
     pub weight: f64,
     pub steps: Vec<Step>,
+    /// A script in another thread says what its users do; it has no steps.
+    #[serde(default)]
+    pub python: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]

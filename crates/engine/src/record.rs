@@ -1,11 +1,13 @@
 //! What one thread saw within one second, and what all threads saw together.
-use std::sync::Arc;
-
 use scaleworthy_measure::Histogram;
 
+mod names;
+mod own;
 mod socket;
 mod tick;
 
+pub use names::{Names, OwnKind};
+pub use own::OwnSecond;
 pub use socket::SocketSecond;
 pub use tick::{Sample, Series, Tick, Unit, merge};
 
@@ -31,13 +33,15 @@ pub enum ErrorKind {
     ExpectBody,
     ExpectHeader,
     Extract,
+    Script,
+    Cancelled,
     Cut,
     WsClose,
 }
 
 impl ErrorKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Connect,
         Self::Dns,
         Self::Tls,
@@ -53,6 +57,8 @@ impl ErrorKind {
         Self::ExpectBody,
         Self::ExpectHeader,
         Self::Extract,
+        Self::Script,
+        Self::Cancelled,
         Self::Cut,
         Self::WsClose,
     ];
@@ -75,6 +81,8 @@ impl ErrorKind {
             Self::ExpectBody => "expect-body",
             Self::ExpectHeader => "expect-header",
             Self::Extract => "extract",
+            Self::Script => "script",
+            Self::Cancelled => "cancelled",
             Self::Cut => "cut",
             Self::WsClose => "ws-close",
         }
@@ -135,6 +143,8 @@ pub struct Second {
     /// Unix time of its beginning.
     pub second: i64,
     pub steps: Vec<StepSecond>,
+    /// A script's own series.
+    pub own: Vec<OwnSecond>,
     pub waiting: u64,
     pub users: u64,
     pub connections: u64,
@@ -166,8 +176,15 @@ impl Second {
 
     /// Add another thread's part of the same second.
     pub fn add(&mut self, other: &Self) {
+        if self.steps.len() < other.steps.len() {
+            self.steps
+                .resize_with(other.steps.len(), StepSecond::default);
+        }
         for (mine, theirs) in self.steps.iter_mut().zip(&other.steps) {
             mine.add(theirs);
+        }
+        for (at, theirs) in other.own.iter().enumerate() {
+            OwnSecond::at(&mut self.own, at).add(theirs);
         }
         self.waiting += other.waiting;
         self.users += other.users;
@@ -208,6 +225,3 @@ impl StepSecond {
         }
     }
 }
-
-/// Names of the steps, shared with every tick.
-pub type StepNames = Arc<[Arc<str>]>;

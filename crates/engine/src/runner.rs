@@ -12,6 +12,7 @@ use crate::origins::{Book, Found};
 use crate::plan::compile::{Compiled, Origin, compile};
 use crate::plan::{Plan, Problems};
 use crate::record::Tick;
+use crate::script::Script;
 use crate::sys;
 use crate::tls::TlsSetup;
 use crate::worker::{Command, Inbox, Share, Start, Worker};
@@ -77,6 +78,7 @@ pub struct Run {
     plan: Arc<Compiled>,
     tls: Option<TlsSetup>,
     book: Arc<Book>,
+    script: Option<Arc<Script>>,
     controls: OnceLock<Vec<Control>>,
     collector: Mutex<Collector>,
     finished: AtomicBool,
@@ -95,15 +97,31 @@ impl Run {
         let (Ok(compiled), Ok(tls), true) = (compiled, tls, problems.is_empty()) else {
             return Err(Problems(problems));
         };
+        let book = Arc::new(Book::of(&plan));
+        let plan = Arc::new(compiled);
+        let script = match plan.scripted {
+            Some(_) => Some(Arc::new(Script::new(plan.clone()).map_err(|error| {
+                Problems(vec![format!(
+                    "the operating system refused an eventfd: {error}"
+                )])
+            })?)),
+            None => None,
+        };
         Ok(Self {
-            book: Arc::new(Book::of(&plan)),
-            plan: Arc::new(compiled),
+            book,
+            plan,
+            script,
             tls,
             controls: OnceLock::new(),
             collector: Mutex::default(),
             finished: AtomicBool::new(false),
             examples: Mutex::default(),
         })
+    }
+
+    /// The line to the scripts of a plan whose scenarios are scripts.
+    pub fn script(&self) -> Option<Arc<Script>> {
+        self.script.clone()
     }
 
     /// How many threads the run has.
@@ -185,6 +203,7 @@ impl Run {
             },
             tls: self.tls.clone(),
             book: self.book.clone(),
+            script: self.script.clone(),
             origin_ns,
             origin_unix_ns,
             inbox: control.inbox.clone(),

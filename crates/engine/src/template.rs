@@ -96,6 +96,13 @@ impl Template {
         template
     }
 
+    /// A path without templates; what may not stand in a request line is percent-encoded.
+    pub fn of_path(text: &str) -> Self {
+        let mut template = Self::default();
+        template.push_literal(text, Place::Path);
+        template
+    }
+
     fn push_literal(&mut self, text: &str, place: Place) {
         let mut out = vec![];
         let escape = if place == Place::Path {

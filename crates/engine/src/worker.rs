@@ -16,6 +16,7 @@ use slab::Slab;
 use crate::origins::Book;
 use crate::plan::compile::Compiled;
 use crate::record::{ErrorKind, Second};
+use crate::script::Script;
 use crate::sys::{self, Epoll, EventFlags, Events, Timer};
 use crate::timers::{Due, Timers};
 use crate::tls::TlsSetup;
@@ -26,6 +27,7 @@ mod control;
 mod exchange;
 mod http2;
 mod judge;
+mod script;
 mod sites;
 mod socket;
 mod users;
@@ -33,6 +35,7 @@ mod users;
 use arrivals::Load;
 use connections::Slot;
 pub use control::{Command, Inbox};
+use script::{Requests, Scripted};
 use sites::Site;
 use users::{User, Waiting};
 
@@ -44,6 +47,7 @@ const STARTS_IN_A_ROW: usize = 32;
 const RECEIVE_BYTES: usize = 64 * 1024;
 const TOKEN_TIMER: u64 = u64::MAX;
 const TOKEN_INBOX: u64 = u64::MAX - 1;
+const TOKEN_SCRIPT: u64 = u64::MAX - 2;
 
 /// Which of how many threads, over all processes of the run.
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +86,7 @@ enum Phase {
 }
 
 pub struct Worker {
-    plan: Arc<Compiled>,
+    plan: Requests,
     /// The same under a count of this thread's own, for those who hold it while they change the rest.
     plan_here: Rc<PlanHere>,
     share: Share,
@@ -114,6 +118,7 @@ pub struct Worker {
     waiting_max: usize,
     /// Most users at once in an open load; `u64::MAX` for any number.
     users_max: u64,
+    scripted: Option<Box<Scripted>>,
     slots: Vec<Slot>,
     free: Vec<u32>,
     /// One for each origin, by its number.
@@ -150,6 +155,7 @@ pub struct Start {
     pub share: Share,
     pub tls: Option<TlsSetup>,
     pub book: Arc<Book>,
+    pub script: Option<Arc<Script>>,
     pub origin_ns: u64,
     /// The same moment in Unix time.
     pub origin_unix_ns: i64,
@@ -165,6 +171,7 @@ impl Worker {
             share,
             tls,
             book,
+            script,
             origin_ns,
             origin_unix_ns,
             inbox,
@@ -175,6 +182,10 @@ impl Worker {
         let timer = Timer::new()?;
         epoll.add(&timer, TOKEN_TIMER, EventFlags::IN)?;
         epoll.add(inbox.wake(), TOKEN_INBOX, EventFlags::IN)?;
+        let scripted = script.map(|script| Box::new(Scripted::new(script)));
+        if let Some(scripted) = &scripted {
+            epoll.add(scripted.line().wake(), TOKEN_SCRIPT, EventFlags::IN)?;
+        }
         let second = origin_unix_ns.div_euclid(1_000_000_000);
         let end_ns = if plan.live {
             u64::MAX
@@ -201,6 +212,7 @@ impl Worker {
             ready: VecDeque::new(),
             parked: vec![],
             waiting: VecDeque::new(),
+            scripted,
             waiting_max: WAITING_MAX / share.threads as usize,
             users_max: plan.users_max.map_or(u64::MAX, |most| share.of(most)),
             slots: vec![],
@@ -231,7 +243,7 @@ impl Worker {
             block: vec![],
             tls: tls.as_ref().map(TlsSetup::for_thread),
             plan_here: Rc::new(PlanHere(plan.clone())),
-            plan,
+            plan: Requests::new(plan),
             share,
         })
     }
@@ -260,8 +272,13 @@ impl Worker {
             }
             self.in_flight_seen.store(self.in_flight, Ordering::Relaxed);
             self.timer.arm(self.due_ns)?;
+            if !self.flush_script() {
+                self.read_script(false);
+                continue;
+            }
             for at in 0..self.epoll.wait(&mut events)? {
                 match events.get(at) {
+                    (TOKEN_SCRIPT, _) => self.read_script(true),
                     (TOKEN_TIMER, _) => {}
                     (TOKEN_INBOX, _) => self.read_inbox(),
                     (token, flags) => self.on_socket(token, flags),
@@ -351,7 +368,7 @@ impl Worker {
         self.second.cpu_ns = cpu_ns - self.cpu_ns;
         self.cpu_ns = cpu_ns;
         self.second.waiting = self.waiting.len() as u64;
-        self.second.users = self.users.len() as u64;
+        self.second.users = self.users_there() as u64;
         self.second.connections = self.open as u64;
         if self.share.thread == 0 && self.phase == Phase::Running {
             self.second.target = self.load.level_at(self.boundary_ns);

@@ -6,6 +6,7 @@ mod histogram;
 mod null_server;
 mod run;
 mod schedule;
+mod script;
 mod table;
 
 #[pymodule]
@@ -22,6 +23,8 @@ mod _native {
     use super::run::{Run, Tick, now_ns};
     #[pymodule_export]
     use super::schedule::{schedule_preview, users_at};
+    #[pymodule_export]
+    use super::script::{Awaited, PreparedRequest, Response, ScriptLine, ScriptUser, json_first};
     #[pymodule_export]
     use super::table::SliceTable;
 

@@ -9,6 +9,7 @@ use pyo3::types::{PyList, PyString, PyTuple};
 use scaleworthy_engine as engine;
 
 use crate::histogram::Histogram;
+use crate::script::ScriptLine;
 
 /// How long a wait goes on before Ctrl-C is looked for.
 const LOOK_FOR_SIGNALS: Duration = Duration::from_millis(50);
@@ -39,6 +40,10 @@ impl Run {
         let inner = engine::Run::new(plan_json)
             .map_err(|problems| PyValueError::new_err(problems.to_string()))?;
         Ok(Self { inner })
+    }
+
+    fn script(&self) -> Option<ScriptLine> {
+        self.inner.script().map(ScriptLine::new)
     }
 
     #[pyo3(signature = (*, origin_ns = None, origin_unix_ns = None))]
@@ -186,11 +191,11 @@ fn slice(py: Python<'_>, series: engine::Series) -> PyResult<Bound<'_, PyTuple>>
         engine::Sample::Counter(count) => ("counter", count.into_pyobject(py)?.into_any()),
         engine::Sample::Gauge(level) => ("gauge", level.into_pyobject(py)?.into_any()),
     };
-    let text = |text| PyString::intern(py, text);
+    let text = |text: &str| PyString::intern(py, text);
     (
-        text(series.name),
+        text(&series.name),
         PyTuple::new(py, labels)?,
-        text(series.unit),
+        text(&series.unit),
         text(kind),
         value,
     )

@@ -33,9 +33,14 @@ impl Kept {
         Ok(())
     }
 
+    /// Is there a body whose content coding is still to be undone?
+    pub fn is_coded(&self) -> bool {
+        self.coding != Coding::Identity && !self.body.is_empty()
+    }
+
     /// Undo the body's content coding.
     pub fn decode(&mut self, bytes_max: usize) -> Result<(), DecodeError> {
-        if self.coding != Coding::Identity && !self.body.is_empty() {
+        if self.is_coded() {
             self.body = decode(self.coding, &self.body, bytes_max)?;
         }
         Ok(())

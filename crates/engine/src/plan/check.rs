@@ -48,6 +48,17 @@ pub fn check(plan: &Plan, problems: &mut Vec<String>) {
     for (at, scenario) in plan.scenarios.iter().enumerate() {
         check_scenario(&format!("scenarios[{at}]"), scenario, &mut wrong);
     }
+    if plan.scenarios.iter().any(|s| s.python) {
+        if !plan.scenarios.iter().all(|s| s.python) {
+            wrong("scenarios", "must be all in Python, or none of them".into());
+        }
+        if plan.threads.is_some_and(|threads| threads > 1) {
+            wrong(
+                "threads",
+                "must be 1 where scenarios are in Python; use more processes".into(),
+            );
+        }
+    }
     let weights: f64 = plan.scenarios.iter().map(|s| s.weight).sum();
     let usable = weights > 0.0 && weights.is_finite();
     if !plan.scenarios.is_empty() && !usable {
@@ -170,6 +181,15 @@ fn check_scenario(path: &str, scenario: &Scenario, wrong: &mut impl FnMut(&str, 
             &format!("{path}.weight"),
             format!("must be 0 or more, got {}", scenario.weight),
         );
+    }
+    if scenario.python {
+        if !scenario.steps.is_empty() {
+            wrong(
+                &format!("{path}.steps"),
+                "a Python scenario has none".into(),
+            );
+        }
+        return;
     }
     if !scenario
         .steps
@@ -297,7 +317,7 @@ fn headers(path: &str, headers: &[(String, String)], wrong: &mut impl FnMut(&str
         if !is_token(name) {
             wrong(&path, format!("must be a header name, got {name:?}"));
         }
-        if ["content-length", "transfer-encoding", "connection"]
+        if ENGINE_HEADERS
             .iter()
             .any(|own| name.eq_ignore_ascii_case(own))
         {
@@ -315,7 +335,10 @@ fn headers(path: &str, headers: &[(String, String)], wrong: &mut impl FnMut(&str
     }
 }
 
-fn is_token(text: &str) -> bool {
+/// Headers that follow from the body and the plan.
+pub const ENGINE_HEADERS: [&str; 3] = ["content-length", "transfer-encoding", "connection"];
+
+pub fn is_token(text: &str) -> bool {
     !text.is_empty()
         && text
             .bytes()

@@ -2,11 +2,11 @@
 //! and paths parsed, names turned into numbers.
 use std::sync::Arc;
 
-use super::request::Request;
+use super::request::{Request, ScriptBase};
 use super::socket::{self, SocketStep, SocketWork, Talk, Upgrade};
 use super::{ArrivalsKind, Iterations, Kind, Plan, Problems, Step, Version};
 use crate::feeder::Feeders;
-use crate::record::StepNames;
+use crate::record::Names as StepNames;
 use crate::rng::Rng;
 use crate::schedule::{LoadKind, Spacing, Stage};
 use crate::template::Names;
@@ -17,8 +17,10 @@ const VISITS: u64 = 0x7669_7369_7473;
 /// Nothing changes any more once it is compiled; the threads only read it.
 #[derive(Debug)]
 pub struct Compiled {
-    pub names: StepNames,
+    pub names: Arc<StepNames>,
     pub scenarios: Vec<Scenario>,
+    /// What scripts' requests have in common, where scenarios are scripts.
+    pub scripted: Option<ScriptBase>,
     /// Running sums of the weights, scaled to end at 1.
     chances: Vec<f64>,
     pub feeders: Feeders,
@@ -63,6 +65,7 @@ pub struct Origin {
 
 #[derive(Debug)]
 pub struct Scenario {
+    pub name: Box<str>,
     pub steps: Vec<CompiledStep>,
     /// How many extracted values an iteration holds.
     pub slots: usize,
@@ -173,8 +176,13 @@ pub fn compile(plan: &Plan, cores: usize) -> Result<Compiled, Problems> {
         to: spec.to,
     };
     let mut compiled = Compiled {
-        names: names.into(),
+        names: Arc::new(StepNames::new(names)),
         scenarios,
+        scripted: plan
+            .scenarios
+            .iter()
+            .any(|scenario| scenario.python)
+            .then(|| ScriptBase::of(plan)),
         chances: chances.collect(),
         feeders,
         lookups_ns: plan.all_origins().map(|one| one.lookup_ns).collect(),
@@ -209,6 +217,10 @@ pub fn compile(plan: &Plan, cores: usize) -> Result<Compiled, Problems> {
     compiled.threads = plan
         .threads
         .unwrap_or_else(|| default_threads(&compiled, cores));
+    if compiled.scripted.is_some() {
+        // One script thread feeds one engine thread.
+        compiled.threads = 1;
+    }
     // A thread without a connection, or without a user, could start nothing.
     let users_max = compiled.users_max.map_or(usize::MAX, |most| most as usize);
     compiled.threads = compiled
@@ -278,6 +290,7 @@ fn compile_scenario(
     made.add_all(path, &scenario.steps, None);
     Scenario {
         steps: made.steps,
+        name: scenario.name.as_str().into(),
         slots: extracted.len(),
     }
 }

@@ -1,8 +1,10 @@
 //! One request of a scenario: its bytes, or the templates they come from, and what its answer is held to.
 use super::compile::Origin;
+pub use super::script::ScriptBase;
 use super::{Plan, redirect::Redirect, socket::Upgrade};
 use crate::expect::Expectation;
 use crate::extract::{Extraction, From};
+use crate::feeder::Feeders;
 use crate::http1::Wants;
 use crate::http2::Prepared;
 use crate::rng::Rng;
@@ -18,16 +20,16 @@ pub struct Request {
     pub method: String,
     /// May be sent again when a kept-alive connection turns out to be closed (RFC 9110, 9.2.2).
     pub idempotent: bool,
-    path: Template,
+    pub(super) path: Template,
     /// The header lines but content-length, each with its line end.
-    fields: Template,
+    pub(super) fields: Template,
     /// The same without what describes a body, for a redirect that turns into a GET.
-    fields_of_get: Template,
+    pub(super) fields_of_get: Template,
     /// Both again without what is meant for the request's own origin alone, for a redirect to another one.
-    fields_elsewhere: Option<Box<[Template; 2]>>,
-    body: Option<Template>,
+    pub(super) fields_elsewhere: Option<Box<[Template; 2]>>,
+    pub(super) body: Option<Template>,
     /// A content-length even without a body, as POST, PUT and PATCH need.
-    sized: bool,
+    pub(super) sized: bool,
     /// All of it, where nothing changes from one request to the next.
     pub fixed: Option<Box<[u8]>>,
     /// The same for HTTP/2, where the plan may speak it.
@@ -38,6 +40,11 @@ pub struct Request {
     pub reads_json: bool,
     /// Asks for a WebSocket.
     pub upgrade: Option<Box<Upgrade>>,
+    /// A script made it, and judges the answer.
+    pub of_script: bool,
+    /// In place of the plan's.
+    pub timeout_ns: Option<u64>,
+    pub follows_redirects: bool,
 }
 
 impl Request {
@@ -137,8 +144,7 @@ impl Request {
             series,
             origin: spec.origin,
             method: spec.method.clone(),
-            idempotent: ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]
-                .contains(&spec.method.as_str()),
+            idempotent: is_idempotent(&spec.method),
             path,
             fields: lines(&|_| true)?,
             fields_of_get: lines(&|name| !describes_body(name))?,
@@ -151,7 +157,7 @@ impl Request {
                 None
             },
             body,
-            sized: ["POST", "PUT", "PATCH"].contains(&spec.method.as_str()),
+            sized: is_sized(&spec.method),
             fixed: None,
             prepared: None,
             wants: Wants {
@@ -166,28 +172,41 @@ impl Request {
             expect,
             extract,
             upgrade: None,
+            of_script: false,
+            timeout_ns: None,
+            follows_redirects: true,
         };
         if request.is_fixed() {
-            let mut bytes = vec![];
-            let values = Values {
-                number: 0,
-                extracted: &[],
-                feeders: names.feeders,
-            };
-            if request
-                .render(&values, &mut Rng::new(0), None, &mut bytes)
-                .is_ok()
-            {
-                if plan.http.version.may_multiplex(origin.tls) {
-                    request.prepared = Prepared::of(&bytes, origin.tls);
-                }
-                request.fixed = Some(bytes.into());
-            }
+            request.fix(
+                names.feeders,
+                plan.http
+                    .version
+                    .may_multiplex(origin.tls)
+                    .then_some(origin.tls),
+            );
         }
         Ok(request)
     }
 
-    fn is_fixed(&self) -> bool {
+    /// Keep the bytes of a request in which nothing changes.
+    /// `multiplexed`: HTTP/2 may be spoken as well, with TLS or without.
+    pub(super) fn fix(&mut self, feeders: &Feeders, multiplexed: Option<bool>) {
+        let mut bytes = vec![];
+        let values = Values {
+            number: 0,
+            extracted: &[],
+            feeders,
+        };
+        if self
+            .render(&values, &mut Rng::new(0), None, &mut bytes)
+            .is_ok()
+        {
+            self.prepared = multiplexed.and_then(|secure| Prepared::of(&bytes, secure));
+            self.fixed = Some(bytes.into());
+        }
+    }
+
+    pub(super) fn is_fixed(&self) -> bool {
         let body_fixed = self.body.as_ref().is_none_or(|body| body.fixed().is_some());
         self.path.fixed().is_some() && self.fields.fixed().is_some() && body_fixed
     }
@@ -266,12 +285,12 @@ impl Request {
     }
 }
 
-fn describes_body(name: &str) -> bool {
+pub(super) fn describes_body(name: &str) -> bool {
     name.to_ascii_lowercase().starts_with("content-")
 }
 
 /// What another origin must not be told, or would take for its own name.
-fn is_for_one_origin(name: &str) -> bool {
+pub(super) fn is_for_one_origin(name: &str) -> bool {
     ["host", "authorization", "cookie"]
         .iter()
         .any(|own| name.eq_ignore_ascii_case(own))
@@ -304,6 +323,16 @@ fn collect<S, T>(
         }
     }
     compiled
+}
+
+/// May be sent twice (RFC 9110, 9.2.2).
+pub(super) fn is_idempotent(method: &str) -> bool {
+    ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"].contains(&method)
+}
+
+/// Says how long its body is even without one (RFC 9110, 8.6).
+pub(super) fn is_sized(method: &str) -> bool {
+    ["POST", "PUT", "PATCH"].contains(&method)
 }
 
 /// The plan's headers, those of the step in their place, and `host` and `connection` from the engine.

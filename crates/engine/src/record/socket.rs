@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use scaleworthy_measure::Histogram;
 
-use super::{Sample, Unit};
+use super::Sample;
 
 #[derive(Default)]
 pub struct SocketSecond {
@@ -36,7 +36,7 @@ impl SocketSecond {
     /// Name what there is.
     pub fn series(
         self,
-        add: &mut impl FnMut(&'static str, Option<(&'static str, Arc<str>)>, Unit, Sample),
+        add: &mut impl FnMut(&'static str, Option<(&'static str, Arc<str>)>, &'static str, Sample),
     ) {
         for (name, histogram) in [
             ("load.ws.round_trip", self.round_trip),

@@ -1,9 +1,11 @@
 //! One second of the run over all threads, as series with names, labels and units.
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use scaleworthy_measure::Histogram;
 
-use super::{ErrorKind, PHASES, Second, StepNames, StepSecond};
+use super::names::StepName;
+use super::{ErrorKind, Names, PHASES, Second, StepSecond};
 
 /// What a slice holds; the kind of its series follows from it.
 pub enum Sample {
@@ -16,14 +18,14 @@ pub enum Sample {
 }
 
 /// The unit of a series.
-pub type Unit = &'static str;
+pub type Unit = Cow<'static, str>;
 
 /// One series' value for the second.
 pub struct Series {
     /// Its name, such as `load.response_time`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Its labels, sorted by name.
-    pub labels: Vec<(&'static str, Arc<str>)>,
+    pub labels: Vec<(Cow<'static, str>, Arc<str>)>,
     /// Its unit.
     pub unit: Unit,
     /// Its value.
@@ -42,16 +44,19 @@ pub struct Tick {
 
 impl Tick {
     /// Name everything that `second` holds.
-    pub fn new(second: Second, names: &StepNames) -> Self {
+    pub fn new(second: Second, names: &Names) -> Self {
         let mut series = vec![];
-        for (step, name) in second.steps.into_iter().zip(names.iter()) {
-            step_series(step, name, &mut series);
+        for (step, name) in second.steps.into_iter().zip(names.steps()) {
+            step_series(step, &name, &mut series);
         }
-        let mut add = |name, unit, value| {
+        for (at, own) in second.own.into_iter().enumerate() {
+            series.extend(names.own(at).and_then(|name| own.series(name)));
+        }
+        let mut add = |name: &'static str, unit: &'static str, value| {
             series.push(Series {
-                name,
+                name: name.into(),
                 labels: vec![],
-                unit,
+                unit: unit.into(),
                 value,
             })
         };
@@ -80,19 +85,24 @@ impl Tick {
     }
 }
 
-fn step_series(step: StepSecond, name: &Arc<str>, series: &mut Vec<Series>) {
-    let mut add =
-        |series_name: &'static str, label: Option<(&'static str, Arc<str>)>, unit, value| {
-            let mut labels = vec![("step", name.clone())];
-            labels.extend(label);
-            labels.sort_unstable_by_key(|(key, _)| *key);
-            series.push(Series {
-                name: series_name,
-                labels,
-                unit,
-                value,
-            });
-        };
+fn step_series(step: StepSecond, name: &StepName, series: &mut Vec<Series>) {
+    let mut add = |series_name: &'static str,
+                   label: Option<(&'static str, Arc<str>)>,
+                   unit: &'static str,
+                   value| {
+        let mut labels = vec![(Cow::from("step"), name.name.clone())];
+        labels.extend(label.map(|(key, value)| (Cow::from(key), value)));
+        for (key, value) in &name.tags {
+            labels.push((key.to_string().into(), value.clone()));
+        }
+        labels.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        series.push(Series {
+            name: series_name.into(),
+            labels,
+            unit: unit.into(),
+            value,
+        });
+    };
     let counter = |count: u64| Sample::Counter(count as f64);
     if let Some(socket) = step.socket {
         socket.series(&mut add);

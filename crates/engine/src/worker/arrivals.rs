@@ -167,6 +167,7 @@ impl Worker {
 
     /// Bring the users to the number that the levels ask for; those too many leave when their iteration ends.
     fn change_users(&mut self, now: u64) {
+        let there = self.users_there() as u64;
         let Load::Closed {
             levels,
             base_ns,
@@ -179,9 +180,7 @@ impl Worker {
         };
         let into_ns = now - *base_ns;
         *wanted = self.share.of(levels.users_at(into_ns));
-        let missing = wanted
-            .saturating_sub(self.users.len() as u64)
-            .min(self.starts_left);
+        let missing = wanted.saturating_sub(there).min(self.starts_left);
         let in_a_row = missing.min(STARTS_IN_A_ROW as u64);
         *change_ns = if in_a_row < missing {
             // Thousands at once would keep the answers to the first of them waiting: the rest in the next round.
@@ -198,6 +197,6 @@ impl Worker {
 
     /// Is one user more there than the levels ask for?
     pub(super) fn too_many_users(&self) -> bool {
-        matches!(&self.load, Load::Closed { wanted, .. } if self.users.len() as u64 > *wanted)
+        matches!(&self.load, Load::Closed { wanted, .. } if self.users_there() as u64 > *wanted)
     }
 }

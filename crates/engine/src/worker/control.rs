@@ -170,6 +170,7 @@ impl Worker {
         }
         self.ready.clear();
         self.parked.clear();
+        self.end_script_starts();
         // Users without a request: those in a pause, parked or waiting.
         let holding: Vec<u32> = self
             .users
@@ -203,6 +204,8 @@ impl Worker {
         let holds_socket = matches!(self.users[user as usize].socket, Held::Open(_));
         if until_ns < self.end_ns || holds_socket || self.plan.finish {
             self.set_timer(until_ns, Due::User(user));
+        } else if self.scripted.is_some() {
+            self.dismiss(user);
         } else {
             // Nothing will be started after the pause.
             self.remove_user(user);

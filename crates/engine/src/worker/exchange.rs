@@ -3,9 +3,11 @@ use std::io;
 
 use super::Worker;
 use super::connections::{Conn, Place, State};
+use super::script::NO_CALL;
 use super::users::Waiting;
 use crate::http1::{State as Reading, Wrong};
 use crate::record::ErrorKind;
+use crate::script::ToScript;
 use crate::sys::{self, EventFlags};
 use crate::websocket;
 
@@ -70,7 +72,8 @@ impl Worker {
         let put = conn.put(bytes, &mut self.cipher);
         conn.clocks.sent_end_ns = sys::now_ns();
         step.bytes_sent += bytes.len() as u64;
-        self.set_deadline(at, sent_ns.saturating_add(self.plan.timeout_ns));
+        let timeout_ns = request.timeout_ns.unwrap_or(self.plan.timeout_ns);
+        self.set_deadline(at, sent_ns.saturating_add(timeout_ns));
         self.after_put(at, put);
     }
 
@@ -286,8 +289,16 @@ impl Worker {
 
     /// The request ends without an answer.
     pub(super) fn fail(&mut self, id: u32, kind: ErrorKind, text: impl FnOnce() -> String) {
-        self.count_failure(id, kind, text);
-        self.end_iteration_after_failure(id);
+        if self.users[id as usize].call == NO_CALL {
+            self.count_failure(id, kind, text);
+            return self.end_iteration_after_failure(id);
+        }
+        let text: Box<str> = text().into();
+        self.count_failure(id, kind, || text.to_string());
+        self.end_call(id, |call| match kind {
+            ErrorKind::Cancelled => ToScript::Nothing { call },
+            _ => ToScript::Failed { call, kind, text },
+        });
     }
 
     /// The user's request has failed; what the user does about it is another matter.
@@ -306,12 +317,36 @@ impl Worker {
                 step.in_flight -= 1;
                 self.in_flight -= 1;
             }
-            let name = &self.plan.names[series];
+            let names = &self.plan.names;
             self.second.example(&mut self.examples_told, kind, || {
-                format!("{name}: {}", text())
+                format!("{}: {}", names.step(series), text())
             });
         }
         user.request_over();
+    }
+
+    /// Nobody wants the answer of this user's request any more.
+    pub(super) fn give_up(&mut self, user: u32, kind: ErrorKind, text: &str) {
+        if self.waiting.iter().any(|waiting| waiting.is_for(user)) {
+            self.waiting.retain(|waiting| !waiting.is_for(user));
+            return self.fail(user, kind, || text.into());
+        }
+        if self.cancel_stream(user) {
+            return self.fail(user, kind, || text.into());
+        }
+        let busy = [State::Connecting, State::Handshaking, State::Busy];
+        let uses = |conn: &Conn| busy.contains(&conn.state) && conn.user == user;
+        let slot = self
+            .slots
+            .iter()
+            .position(|slot| slot.conn.as_ref().is_some_and(uses));
+        match slot {
+            Some(at) => self.break_off(at as u32, kind, || text.into()),
+            None => self.fail(user, kind, || text.into()),
+        }
+        if !self.waiting.is_empty() {
+            self.serve_waiting();
+        }
     }
 
     /// What is still in flight is cut; the run is over.
@@ -324,6 +359,7 @@ impl Worker {
         for at in 0..self.slots.len() as u32 {
             self.break_off(at, ErrorKind::Cut, || "not done when the run ended".into());
         }
+        self.cut_scripts();
         self.end_when_empty();
     }
 }

@@ -365,6 +365,29 @@ impl Worker {
         self.send_elsewhere(user);
     }
 
+    /// Nobody wants the user's answer any more; false where it has neither a stream nor waits for one.
+    pub(super) fn cancel_stream(&mut self, user: u32) -> bool {
+        for at in 0..self.slots.len() as u32 {
+            let Some(multiplex) = self.multiplex(at) else {
+                continue;
+            };
+            let joining = multiplex.joining.len();
+            multiplex.joining.retain(|waiting| *waiting != user);
+            if multiplex.joining.len() < joining {
+                return true;
+            }
+            let mut streams = multiplex.connection.streams.iter();
+            if let Some(id) = streams.find(|stream| stream.user == user).map(|it| it.id) {
+                drop(streams);
+                multiplex.connection.cancel(id, Code::CANCEL);
+                self.send_soon(at);
+                self.list_by_room(at);
+                return true;
+            }
+        }
+        false
+    }
+
     /// Streams that have taken too long are given up; the connection and its other streams go on.
     pub(super) fn look_at_streams(&mut self, at: u32, now: u64) {
         let limit_ms = self.plan.timeout_ns as f64 / 1e6;

@@ -1,6 +1,7 @@
 //! What an answer was worth: redirects, expectations, extractions, and the three clocks.
 use super::Worker;
 use super::connections::Place;
+use super::script::{NO_CALL, Requests};
 use super::users::User;
 use crate::http1::{DecodeError, Kept};
 use crate::plan::compile::Compiled;
@@ -81,7 +82,11 @@ impl Worker {
         step.phases[phase::RECEIVE].record(user.hops_ns[2]);
         step.in_flight -= 1;
         self.in_flight -= 1;
+        let sent_ns = user.sent_ns;
         user.request_over();
+        if user.call != NO_CALL {
+            return self.answer_call(place, id, status, keep, sent_ns);
+        }
         if opens {
             self.after_opening(id, opened);
         }
@@ -108,9 +113,10 @@ impl Worker {
         let step = &mut self.second.steps[series];
         step.failed += 1;
         step.errors[kind as usize] += 1;
-        let name = &self.plan.names[series];
-        self.second
-            .example(&mut self.examples_told, kind, || format!("{name}: {text}"));
+        let names = &self.plan.names;
+        self.second.example(&mut self.examples_told, kind, || {
+            format!("{}: {text}", names.step(series))
+        });
     }
 
     fn follow(&mut self, place: Place, id: u32, keep: bool, redirect: Redirect) {
@@ -129,11 +135,12 @@ impl Worker {
 
 /// Where an answer sends us: followed within the origin, up to the plan's number of hops. A step that expects the
 /// redirect's own status keeps it.
-fn onward(plan: &Compiled, user: &User, kept: &Kept, status: u16) -> Onward {
+fn onward(plan: &Requests, user: &User, kept: &Kept, status: u16) -> Onward {
     let Some(request) = user.request(plan) else {
         return Onward::Stay;
     };
     if plan.redirects_max == 0
+        || !request.follows_redirects
         || !matches!(status, 301..=303 | 307 | 308)
         || request.expects_status(status)
     {
@@ -193,9 +200,9 @@ fn judge(
             format!("got status {status}")
         }
     };
-    let by_default =
-        (request.expect.is_empty() && status >= 400).then(|| (ErrorKind::ExpectStatus, text()));
-    if request.expect.is_empty() && request.extract.is_empty() {
+    let by_default = (request.expect.is_empty() && status >= 400 && !request.of_script)
+        .then(|| (ErrorKind::ExpectStatus, text()));
+    if request.expect.is_empty() && request.extract.is_empty() && !kept.is_coded() {
         return Ok(Verdict {
             failed: by_default,
             ..HELD

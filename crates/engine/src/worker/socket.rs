@@ -745,9 +745,8 @@ impl Worker {
 
     /// The socket's steps are over or were never begun: which one comes after them?
     pub(super) fn after_opening(&mut self, id: u32, opened: bool) {
-        let plan = self.plan_here.clone();
         let user = &mut self.users[id as usize];
-        let request = user.request(&plan);
+        let request = user.request(&self.plan);
         let Some(upgrade) = request.and_then(|request| request.upgrade.as_deref()) else {
             return;
         };

@@ -1,11 +1,14 @@
 //! What a user does next: a request, a pause, another iteration, or nothing more.
 use super::arrivals::Load;
+use super::script::{NO_CALL, Requests};
 use super::socket::Held;
 use super::{Phase, Worker};
 use crate::plan::compile::{Compiled, CompiledStep};
 use crate::plan::redirect::Redirect;
 use crate::plan::request::Request;
+use crate::record::StepSecond;
 use crate::rng::{Rng, mix};
+use crate::script::ToScript;
 use crate::template::Values;
 use crate::websocket;
 
@@ -25,6 +28,8 @@ pub struct User {
     pub step: u32,
     /// The connection that is kept for this user, where each has its own; otherwise `UNRESERVED`.
     pub reserved: u32,
+    /// The call of a script that it carries.
+    pub call: u32,
     /// Planned start of the current request.
     pub planned_ns: u64,
     /// When it was first sent; 0 before.
@@ -56,6 +61,12 @@ pub enum Waiting {
     Started(u32),
 }
 
+impl Waiting {
+    pub fn is_for(&self, user: u32) -> bool {
+        matches!(self, Self::User(waiting) | Self::Started(waiting) if *waiting == user)
+    }
+}
+
 impl User {
     pub fn new(number: u64, scenario: usize, planned_ns: u64) -> Self {
         Self {
@@ -63,6 +74,7 @@ impl User {
             scenario: scenario as u32,
             step: 0,
             reserved: UNRESERVED,
+            call: NO_CALL,
             planned_ns,
             sent_ns: 0,
             hops_ns: [0; 3],
@@ -87,7 +99,10 @@ impl User {
     }
 
     /// The request that the user is at.
-    pub fn request<'a>(&self, plan: &'a Compiled) -> Option<&'a Request> {
+    pub fn request<'a>(&self, plan: &'a Requests) -> Option<&'a Request> {
+        if self.call != NO_CALL {
+            return plan.of_call(self.call);
+        }
         match plan.scenarios[self.scenario as usize]
             .steps
             .get(self.step as usize)?
@@ -98,7 +113,10 @@ impl User {
     }
 
     /// Where the step that the user is at is counted.
-    pub fn series(&self, plan: &Compiled) -> Option<usize> {
+    pub fn series(&self, plan: &Requests) -> Option<usize> {
+        if self.call != NO_CALL {
+            return plan.of_call(self.call).map(|request| request.series);
+        }
         match plan.scenarios[self.scenario as usize]
             .steps
             .get(self.step as usize)?
@@ -110,7 +128,7 @@ impl User {
     }
 
     /// Where the request goes, or what it was redirected to.
-    pub fn origin(&self, plan: &Compiled) -> usize {
+    pub fn origin(&self, plan: &Requests) -> usize {
         match &self.redirect {
             Some(redirect) => redirect.origin,
             None => self.request(plan).map_or(0, |request| request.origin),
@@ -140,15 +158,13 @@ fn first_series(plan: &Compiled, scenario: usize) -> Option<usize> {
 }
 
 /// The series of the first step that is counted, wherever in the scenario it stands.
-fn any_series(plan: &Compiled, scenario: usize) -> usize {
+fn any_series(plan: &Compiled, scenario: usize) -> Option<usize> {
     let mut steps = plan.scenarios[scenario].steps.iter();
-    steps
-        .find_map(|step| match step {
-            CompiledStep::Request(request) => Some(request.series),
-            CompiledStep::Socket(step) => Some(step.series),
-            CompiledStep::Think { .. } => None,
-        })
-        .unwrap_or(0)
+    steps.find_map(|step| match step {
+        CompiledStep::Request(request) => Some(request.series),
+        CompiledStep::Socket(step) => Some(step.series),
+        CompiledStep::Think { .. } => None,
+    })
 }
 
 impl Worker {
@@ -166,13 +182,16 @@ impl Worker {
         let number = self.next_number();
         let scenario = self.plan.scenario_of(number);
         if self.users.len() as u64 >= self.users_max {
-            let series = any_series(&self.plan, scenario);
+            let series = self.any_series(scenario);
             self.second.steps[series].planned += 1;
             self.second.steps[series].not_started += 1;
             return;
         }
         let Some(series) = first_series(&self.plan, scenario) else {
             let user = self.users.insert(User::new(number, scenario, planned_ns)) as u32;
+            if self.scripted.is_some() {
+                return self.begin_script(user, true);
+            }
             return self.ready.push_back(user);
         };
         self.second.steps[series].planned += 1;
@@ -196,6 +215,9 @@ impl Worker {
         let number = self.next_number();
         let scenario = self.plan.scenario_of(number);
         let user = self.users.insert(User::new(number, scenario, now)) as u32;
+        if self.scripted.is_some() {
+            return self.begin_script(user, true);
+        }
         self.advance(user, now);
     }
 
@@ -210,6 +232,12 @@ impl Worker {
 
     /// Let the user do what comes next, which became due at `at_ns`.
     pub(super) fn advance(&mut self, user: u32, at_ns: u64) {
+        if self.scripted.is_some() {
+            return match self.users[user as usize].call {
+                NO_CALL => self.advance_host(user, at_ns),
+                _ => self.advance_call(user),
+            };
+        }
         if self.phase != Phase::Running {
             return self.leave(user, websocket::GOING_AWAY);
         }
@@ -241,7 +269,7 @@ impl Worker {
         self.users.remove(user as usize);
     }
 
-    fn seek_connection(&mut self, user: u32) {
+    pub(super) fn seek_connection(&mut self, user: u32) {
         if self.has_room() || self.users[user as usize].reserved != UNRESERVED {
             self.occupy(user);
         } else if self.waiting.len() < self.waiting_max {
@@ -260,17 +288,21 @@ impl Worker {
         }
     }
 
-    fn next_iteration(&mut self, user: u32, at_ns: u64) {
-        if self.closes_first(user, websocket::NORMAL) {
-            return;
-        }
-        let number = match self.load {
+    /// The number of the user's next iteration, if it begins another.
+    pub(super) fn number_after(&mut self, user: u32) -> Option<u64> {
+        match self.load {
             Load::Open { .. } => self.plan.iteration_after(self.users[user as usize].number),
             Load::Closed { .. } => {
                 (self.starts_left > 0 && !self.too_many_users()).then(|| self.next_number())
             }
-        };
-        let Some(number) = number else {
+        }
+    }
+
+    fn next_iteration(&mut self, user: u32, at_ns: u64) {
+        if self.closes_first(user, websocket::NORMAL) {
+            return;
+        }
+        let Some(number) = self.number_after(user) else {
             self.remove_user(user);
             return;
         };
@@ -283,6 +315,13 @@ impl Worker {
 
     /// The request failed without an answer: what follows in the scenario builds on it, so the iteration ends.
     pub(super) fn end_iteration_after_failure(&mut self, user: u32) {
+        if self.users[user as usize].call != NO_CALL {
+            // It found no connection, nor room to wait for one.
+            return self.end_call(user, |call| ToScript::Nothing { call });
+        }
+        if self.scripted.is_some() && matches!(self.load, Load::Open { .. }) {
+            return self.dismiss(user);
+        }
         if self.phase != Phase::Running || matches!(self.load, Load::Open { .. }) {
             self.users[user as usize].step = AFTER_LAST;
             return self.leave(user, websocket::NORMAL);
@@ -295,6 +334,18 @@ impl Worker {
     /// The iteration is over although steps are left: an extraction found nothing.
     pub(super) fn skip_to_end(&mut self, user: u32) {
         self.users[user as usize].step = AFTER_LAST;
+    }
+
+    /// Where a scenario is counted that sends nothing yet: its first step, or, of a script, a step of its own name.
+    fn any_series(&mut self, scenario: usize) -> usize {
+        if let Some(series) = any_series(&self.plan, scenario) {
+            return series;
+        }
+        let name = &self.plan.scenarios[scenario].name;
+        let series = self.plan.names.number(name, &[]) as usize;
+        let grow = (series + 1).max(self.second.steps.len());
+        self.second.steps.resize_with(grow, StepSecond::default);
+        series
     }
 
     /// Serve who waits, in the order in which they became due, as long as there are connections.

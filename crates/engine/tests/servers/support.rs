@@ -218,7 +218,7 @@ pub fn carry_out(plan: &Value) -> Added {
                 .iter()
                 .find(|(name, _)| *name != "step")
                 .map(|(_, value)| value.to_string());
-            match (series.name, label) {
+            match (&*series.name, label) {
                 ("load.errors", Some(kind)) => *added.errors.entry(kind).or_default() += count,
                 ("load.statuses", Some(status)) => {
                     *added.statuses.entry(status).or_default() += count

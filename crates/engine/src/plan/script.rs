@@ -1,0 +1,142 @@
+//! Requests that a script asks for while the run goes on: the same thing as a plan's, made at run time.
+use super::Plan;
+use super::check::{ENGINE_HEADERS, is_token};
+use super::compile::Compiled;
+use super::request::{Request, describes_body, is_for_one_origin, is_idempotent, is_sized};
+use crate::http1::Wants;
+use crate::script::ScriptRequest;
+use crate::template::Template;
+
+/// What all requests of scripts have in common.
+#[derive(Debug)]
+pub struct ScriptBase {
+    /// The plan's headers.
+    headers: Vec<(String, String)>,
+    keep_alive: bool,
+}
+
+impl ScriptBase {
+    pub fn of(plan: &Plan) -> Self {
+        Self {
+            headers: plan.headers.clone(),
+            keep_alive: plan.http.keep_alive,
+        }
+    }
+}
+
+/// The plan's headers, its own in their place, and those of the engine.
+fn merged<'a>(
+    base: &'a ScriptBase,
+    own: &[(&'a str, &'a str)],
+    authority: &'a str,
+) -> Result<Vec<(&'a str, &'a str)>, String> {
+    let is = |name: &str, other: &str| name.eq_ignore_ascii_case(other);
+    let mut headers = vec![("host", authority)];
+    for (name, value) in &base.headers {
+        if !own.iter().any(|(mine, _)| is(mine, name)) {
+            headers.push((name, value));
+        }
+    }
+    for (name, value) in own {
+        check_header(name, value)?;
+        headers.push((name, value));
+    }
+    // Whoever names the host means it.
+    if headers[1..].iter().any(|(name, _)| is(name, "host")) {
+        headers.remove(0);
+    }
+    if !base.keep_alive && !headers.iter().any(|(name, _)| is(name, "connection")) {
+        headers.push(("connection", "close"));
+    }
+    Ok(headers)
+}
+
+impl Request {
+    /// The request that a script asks for.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn of_script(spec: &ScriptRequest<'_>, plan: &Compiled) -> Result<Self, String> {
+        let base = plan
+            .scripted
+            .as_ref()
+            .ok_or("the plan has no Python scenario")?;
+        if !is_token(spec.method) || spec.method == "CONNECT" {
+            return Err(format!(
+                "a method is a word such as GET, got {:?}",
+                spec.method
+            ));
+        }
+        if !spec.path.starts_with('/') {
+            return Err(format!("a path begins with '/', got {:?}", spec.path));
+        }
+        let Some(origin) = plan.origins.get(spec.origin) else {
+            return Err(format!("the plan has no origin {}", spec.origin));
+        };
+        let authority = origin.authority();
+        let headers = merged(base, spec.headers, &authority)?;
+        let lines = |keep: &dyn Fn(&str) -> bool| {
+            let kept = headers.iter().filter(|(name, _)| keep(name));
+            let text = kept.fold(String::with_capacity(160), |text, (name, value)| {
+                text + name + ": " + value + "\r\n"
+            });
+            Template::of_bytes(text.as_bytes())
+        };
+        let mut request = Self {
+            series: spec.step as usize,
+            origin: spec.origin,
+            method: spec.method.to_string(),
+            idempotent: is_idempotent(spec.method),
+            path: Template::of_path(spec.path),
+            fields: lines(&|_| true),
+            fields_of_get: lines(&|name| !describes_body(name)),
+            fields_elsewhere: (plan.origins.len() > 1).then(|| {
+                Box::new([
+                    lines(&|name| !is_for_one_origin(name)),
+                    lines(&|name| !is_for_one_origin(name) && !describes_body(name)),
+                ])
+            }),
+            body: spec.body.map(Template::of_bytes),
+            sized: is_sized(spec.method),
+            fixed: None,
+            prepared: None,
+            expect: vec![],
+            extract: vec![],
+            wants: Wants {
+                to_head_request: spec.method == "HEAD",
+                upgrade: false,
+                head: true,
+                body: true,
+                body_bytes_max: plan.body_bytes_max,
+            },
+            reads_json: false,
+            upgrade: None,
+            of_script: true,
+            timeout_ns: spec.timeout_ns,
+            follows_redirects: spec.follows_redirects,
+        };
+        let multiplexed = plan.version.may_multiplex(origin.tls).then_some(origin.tls);
+        request.fix(&plan.feeders, multiplexed);
+        Ok(request)
+    }
+}
+
+fn check_header(name: &str, value: &str) -> Result<(), String> {
+    if !is_token(name) {
+        return Err(format!("{name:?} is not a header name"));
+    }
+    if ENGINE_HEADERS
+        .iter()
+        .any(|own| name.eq_ignore_ascii_case(own))
+    {
+        return Err(format!(
+            "{name:?} is set by the engine from the body and http.keep_alive; leave it out"
+        ));
+    }
+    if value.bytes().any(|b| b < 0x20 && b != b'\t' || b == 0x7f) {
+        return Err(format!(
+            "the value of {name:?} has a line break or control character"
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,210 @@
+"""Run users' coroutines on an event loop until the engine says that the run is over.
+
+The engine (a thread of its own, without the GIL) plans iterations and tells of them through the line; here each user is one task
+that runs its iterations one after the other. uvloop is the event loop where it is installed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from scaleworthy._native import Response, Run, ScriptLine
+from scaleworthy.load.scenario.errors import ExpectationFailed, FeederDry, RequestFailed
+from scaleworthy.load.scenario.expect import look_closely
+from scaleworthy.load.scenario.loading import Loaded
+from scaleworthy.load.scenario.user import User
+from scaleworthy.load.scenario.watch import Watch
+from scaleworthy.load.scenario.world import World
+
+END_WITHIN_S = 2.0
+"""How long users whose run was cut may take to notice it."""
+HOPELESS_AFTER = 20
+"""So many iterations that all raised, from the first on, and the run is stopped."""
+_GC_THRESHOLD = 20_000
+
+
+class ScenarioBroken(Exception):
+    """Every iteration raised, from the first on: the text is the traceback of the first."""
+
+
+def drive(run: Run, loaded: Loaded, plan: Mapping[str, Any]) -> list[str]:
+    """Carry out the scenarios of *loaded* until *run*, which was started or will be, is over.
+
+    Args:
+        plan: What users need to know of it: `target` (URL), `seed`, `data` (what `@setup` returned).
+
+    Returns:
+        What a reader of the numbers must know, in sentences.
+
+    Raises:
+        ScenarioBroken: No iteration got through.
+    """
+    line = run.script()
+    if line is None:
+        raise ValueError("the run has no Python scenario")
+    world = World(
+        line,
+        target_url=plan["target"],
+        seed=plan["seed"],
+        data=plan.get("data"),
+        feeders=loaded.feeders,
+    )
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        driver = Driver(run, line, loaded, world)
+        return runner.run(driver.until_over())
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+class Driver:
+    """The users of one process."""
+
+    def __init__(self, run: Run, line: ScriptLine, loaded: Loaded, world: World) -> None:
+        self._run = run
+        self._line = line
+        self._path = Path(loaded.module.__file__ or "")
+        self._declared = loaded.declared
+        self._functions = [scenario.function for scenario in loaded.declared.scenarios]
+        self._world = world
+        self._users: dict[int, User] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._over = asyncio.Event()
+        self._got_through = False
+        self._raised = 0
+        self._first_traceback: str | None = None
+        self._broken = False
+
+    async def until_over(self) -> list[str]:
+        """Serve the line until the engine has ended and every user is gone."""
+        loop = asyncio.get_running_loop()
+        self._line.attach(
+            event_loop=loop,
+            begin=self._arrive,
+            over=self._over.set,
+            cookies=self._keep_cookies,
+            failure=RequestFailed,
+            expect=look_closely,
+        )
+        watch = Watch(loop, self._world)
+        loop.add_reader(self._line.fd, self._line.on_ready)
+        try:
+            with watch:
+                await self._over.wait()
+                await self._dismiss()
+        finally:
+            loop.remove_reader(self._line.fd)
+        if self._broken:
+            raise ScenarioBroken(self._first_traceback or "")
+        return [*watch.notes(), *self._notes()]
+
+    def _arrive(self, number_of_user: int, number: int, scenario: int, late_ns: int) -> None:
+        user = User(line=self._line, user=number_of_user, number=number, late_ns=late_ns)
+        user.settle_in(self._world)
+        self._users[number_of_user] = user
+        self._line.add_user(user)
+        task = asyncio.get_running_loop().create_task(self._live(user, scenario))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _live(self, user: User, scenario: int) -> None:
+        """One user's life: its iterations, one after the other."""
+        next_scenario: int | None = scenario
+        try:
+            if self._declared.on_start is not None:
+                await self._guarded(self._declared.on_start, user, scenario)
+            while next_scenario is not None:
+                failed = await self._guarded(self._functions[next_scenario], user, next_scenario)
+                next_scenario = await self._line.next_iteration(user.id, failed)
+            if self._declared.on_stop is not None:
+                user.parting = True
+                await self._guarded(self._declared.on_stop, user, scenario)
+        finally:
+            del self._users[user.id]
+            self._line.remove_user(user.id)
+
+    async def _guarded(self, function: Callable[[User], Any], user: User, scenario: int) -> bool:
+        """Run *function*; return whether the user should wait a little before it goes on."""
+        try:
+            await function(user)
+        except RequestFailed:
+            return True
+        except (ExpectationFailed, asyncio.CancelledError):
+            return False
+        except FeederDry as dry:
+            self._dry(dry)
+            return True
+        except Exception as error:  # noqa: BLE001 - whatever a scenario raises is counted, and the run goes on
+            self._count(error, scenario)
+            return True
+        self._got_through = True
+        return False
+
+    def _count(self, error: Exception, scenario: int) -> None:
+        self._raised += 1
+        self._line.fail(self._world.step(self._declared.scenarios[scenario].name), "script", self._in_a_line(error))
+        if self._first_traceback is None:
+            self._first_traceback = "".join(traceback.format_exception(error))
+        if not self._got_through and self._raised >= HOPELESS_AFTER and not self._broken:
+            self._broken = True
+            self._run.abort()
+
+    def _in_a_line(self, error: Exception) -> str:
+        frames = [
+            f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"
+            for frame in traceback.extract_tb(error.__traceback__)
+            if "/scaleworthy/load/scenario/" not in frame.filename
+        ]
+        return f"{type(error).__name__}: {error} ({' → '.join(frames)})"
+
+    def _dry(self, dry: FeederDry) -> None:
+        self._dry_text = str(dry)
+        self._run.stop()
+
+    _dry_text: str | None = None
+
+    def _keep_cookies(self, user: int, response: Response) -> None:
+        owner = self._users.get(user)
+        if owner is not None:
+            for value in response.header_values("set-cookie"):
+                owner.cookies.keep(value, request_path="/")
+
+    async def _dismiss(self) -> None:
+        """The engine has ended: whoever is still inside a scenario is cancelled."""
+        left = list(self._tasks)
+        if not left:
+            return
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=END_WITHIN_S)
+
+    def _notes(self) -> list[str]:
+        notes: list[str] = []
+        forgotten, _ = self._line.forgotten
+        if forgotten:
+            notes.append(
+                f"{forgotten:,} requests were sent and never awaited: write 'await user.get(…)' to wait for the answer"
+            )
+        if self._dry_text is not None:
+            notes.append(f"the run was stopped: {self._dry_text}")
+        if self._tasks:
+            notes.append(f"{len(self._tasks):,} users did not end within {END_WITHIN_S:g} s of the run's end")
+        leaked = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        leaked = [task for task in leaked if task not in self._tasks]
+        if leaked:
+            names = sorted({getattr(task.get_coro(), "__qualname__", "?") for task in leaked})
+            notes.append(f"{len(leaked):,} tasks were started and left running: {', '.join(names[:5])}")
+        return notes

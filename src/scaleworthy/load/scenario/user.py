@@ -1,0 +1,212 @@
+"""A user of a Python scenario: its requests, its time to think, what it checks and records."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Awaitable, Iterator, Mapping
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Unpack
+
+from scaleworthy._native import Awaited, PreparedRequest, Response, ScriptUser
+from scaleworthy.load.scenario.asking import Options, auth_header, body_of, with_query
+from scaleworthy.load.scenario.cookies import Cookies
+from scaleworthy.load.scenario.naming import route_name
+from scaleworthy.load.scenario.times import seconds_ns, think_ns
+
+if TYPE_CHECKING:
+    from scaleworthy.load.scenario.world import World
+
+_GROUPS: ContextVar[tuple[str, ...]] = ContextVar("scaleworthy_groups", default=())
+
+
+class User(ScriptUser):
+    """Someone inside a scenario. In a closed load (users) it repeats its scenarios; in an open one (a rate) it comes once.
+
+    Attributes:
+        state: Its own, kept from one iteration to the next.
+        headers: Sent with each of its requests.
+        cookies: Its jar; filled by answers.
+        data: What the file's `@setup` returned.
+        number: The iteration's number, unique over all workers.
+    """
+
+    state: dict[str, Any]
+    headers: dict[str, str]
+    cookies: Cookies
+    data: Any
+    _world: World
+    _random: tuple[int, random.Random] | None = None
+
+    def settle_in(self, world: World) -> None:
+        """Join the users of a process."""
+        self._world = world
+        self.data = world.data
+        self.state = {}
+        self.headers = {}
+        self.cookies = Cookies()
+
+    def get(self, path: str, **options: Unpack[Options]) -> Response:
+        """Send a GET; awaiting it gives the answer, which is the same object."""
+        return self.request("GET", path, **options)
+
+    def head(self, path: str, **options: Unpack[Options]) -> Response:
+        """Send a HEAD."""
+        return self.request("HEAD", path, **options)
+
+    def options(self, path: str, **options: Unpack[Options]) -> Response:
+        """Send an OPTIONS."""
+        return self.request("OPTIONS", path, **options)
+
+    def post(self, path: str, **options: Unpack[Options]) -> Response:
+        """Send a POST."""
+        return self.request("POST", path, **options)
+
+    def put(self, path: str, **options: Unpack[Options]) -> Response:
+        """Send a PUT."""
+        return self.request("PUT", path, **options)
+
+    def patch(self, path: str, **options: Unpack[Options]) -> Response:
+        """Send a PATCH."""
+        return self.request("PATCH", path, **options)
+
+    def delete(self, path: str, **options: Unpack[Options]) -> Response:
+        """Send a DELETE."""
+        return self.request("DELETE", path, **options)
+
+    def request(self, method: str, path: str, **options: Unpack[Options]) -> Response:
+        """Send any request. It is on its way at once; awaiting it waits for the answer.
+
+        Args:
+            method: Such as "GET".
+            path: Path and query at the target; a whole URL must be the target's own.
+            options: See `Options`.
+
+        Returns:
+            The answer to come. Awaiting raises RequestFailed where none comes.
+
+        Raises:
+            ValueError: A method, path or header that cannot be sent.
+        """
+        world = self._world
+        if not (options or self.headers or self.cookies or _GROUPS.get()):
+            prepared = world.plain.get((method, path))
+            if prepared is None:
+                prepared = world.remember(method, path, self._prepared(method, path, options))
+            return self.send(prepared)
+        return self.send(self._prepared(method, path, options))
+
+    def _prepared(self, method: str, path: str, options: Options) -> PreparedRequest:
+        world = self._world
+        path = world.path_of(path)
+        name = options.get("name") or route_name(method, path)
+        groups = _GROUPS.get()
+        if groups:
+            name = " / ".join((*groups, name))
+        full_path = world.base + with_query(path, options.get("params"))
+        body, content_type = body_of(options)
+        headers = {key.lower(): value for key, value in self.headers.items()}
+        if "auth" in options:
+            headers["authorization"] = auth_header(options["auth"])
+        headers |= {key.lower(): value for key, value in options.get("headers", {}).items()}
+        if content_type is not None:
+            headers.setdefault("content-type", content_type)
+        self._add_cookies(headers, full_path, options.get("cookies"))
+        timeout = options.get("timeout")
+        return PreparedRequest(
+            self.line,
+            step=world.step(name, options.get("tags")),
+            method=method,
+            path=full_path,
+            headers=list(headers.items()),
+            body=body,
+            timeout_ns=None if timeout is None else seconds_ns(timeout),
+            follows_redirects=options.get("follow_redirects", True),
+        )
+
+    def _add_cookies(self, headers: dict[str, str], path: str, own: Mapping[str, str] | None) -> None:
+        kept = self.cookies.header(path)
+        given = "; ".join(f"{name}={value}" for name, value in (own or {}).items())
+        joined = "; ".join(text for text in (headers.get("cookie"), given, kept) if text)
+        if joined:
+            headers["cookie"] = joined
+
+    def think(self, time_text: str | float) -> Awaited:
+        """Wait as a person would: "30s", drawn evenly from "1s..3s", or seconds. Cut short when the run ends."""
+        return self.rest(think_ns(time_text, self))
+
+    async def gather(self, *awaited: Awaitable[Any]) -> list[Any]:
+        """Wait for several requests (or anything else) at once and return their results in order.
+
+        Where one raises, the others are cancelled, and it is raised here.
+        """
+        if all(isinstance(one, Awaited) for one in awaited):
+            return await self._gather_requests(awaited)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_awaiting(one)) for one in awaited]
+        return [task.result() for task in tasks]
+
+    async def _gather_requests(self, awaited: tuple[Awaitable[Any], ...]) -> list[Any]:
+        results: list[Any] = []
+        try:
+            for one in awaited:
+                results.append(await one)  # noqa: PERF401 - they are all under way; this only collects
+        except BaseException:
+            for one in awaited[len(results) :]:
+                if isinstance(one, Awaited):
+                    one.cancel()
+            raise
+        return results
+
+    @contextlib.contextmanager
+    def group(self, name: str) -> Iterator[None]:
+        """Put *name* before the names of the steps inside: `checkout / GET /cart`."""
+        token = _GROUPS.set((*_GROUPS.get(), name))
+        try:
+            yield
+        finally:
+            _GROUPS.reset(token)
+
+    def check(self, name: str, condition: object) -> bool:
+        """Count whether *condition* holds (`load.checks`); nothing is raised, and no request fails by it."""
+        self._world.count("load.checks", {"check": name, "outcome": "pass" if condition else "fail"}, 1.0, "checks")
+        return bool(condition)
+
+    @contextlib.contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Measure what happens inside (`load.timed`): a query, a message, anything that is awaited; errors are timed too."""
+        begun_ns = time.monotonic_ns()
+        try:
+            yield
+        finally:
+            self._world.time("load.timed", {"name": name}, time.monotonic_ns() - begun_ns)
+
+    def record(self, series: str, value: float, unit: str = "", **labels: str) -> None:
+        """Record a value of a series of your own.
+
+        Args:
+            series: Its name, such as "cart.items".
+            value: With the unit "ns", "us", "ms" or "s" it is one of a distribution of times; with "level", what is so at
+                the moment; else an amount that adds up.
+            unit: What is counted or measured.
+            labels: What tells series of one name apart.
+        """
+        self._world.record_own(series, value, unit, labels)
+
+    @property
+    def row(self) -> Mapping[str, Any]:
+        """This iteration's row of the file's feeders (`feed`)."""
+        return self._world.row(self.number)
+
+    @property
+    def random(self) -> random.Random:
+        """Random numbers of this iteration: the same in every run of the same seed."""
+        if self._random is None or self._random[0] != self.number:
+            self._random = (self.number, random.Random(f"{self._world.seed}/{self.number}"))
+        return self._random[1]
+
+
+async def _awaiting(awaited: Awaitable[Any]) -> Any:
+    return await awaited

@@ -1,0 +1,117 @@
+"""What all users of one process share: the line to the engine, names, prepared requests, feeders, what `@setup` returned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from scaleworthy._native import PreparedRequest, ScriptLine
+from scaleworthy.load.scenario.feeders import Feeder
+
+PREPARED_MAX = 4_096
+TAGS_MAX = 10
+_NS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
+
+
+class World:
+    """One process's share of a run, as its users see it.
+
+    Attributes:
+        base: The target's own path, before every path.
+        plain: Requests without options, ready to be sent, by method and path.
+    """
+
+    def __init__(
+        self, line: ScriptLine, *, target_url: str, seed: int, data: Any = None, feeders: Sequence[Feeder] = ()
+    ) -> None:
+        self.line = line
+        self.seed = seed
+        self.data = data
+        self.plain: dict[tuple[str, str], PreparedRequest] = {}
+        self._feeders = feeders
+        self._origin = urlsplit(target_url)
+        self.base = self._origin.path.rstrip("/")
+        self._steps: dict[Any, int] = {}
+        self._series: dict[Any, int] = {}
+
+    def path_of(self, path: str) -> str:
+        """Return path and query of *path*, which may be a whole URL of the target.
+
+        Raises:
+            ValueError: No path, or another origin's.
+        """
+        if path.startswith("/"):
+            return path
+        parts = urlsplit(path)
+        if not parts.scheme:
+            raise ValueError(f"a path begins with '/', got {path!r}")
+        own = self._origin
+        if (parts.scheme, parts.hostname, _port(parts)) != (own.scheme, own.hostname, _port(own)):
+            raise ValueError(
+                f"{path!r} is not at the target {own.scheme}://{own.netloc}; requests go to the target alone"
+            )
+        rest = parts.path.removeprefix(self.base) or "/"
+        return f"{rest}?{parts.query}" if parts.query else rest
+
+    def remember(self, method: str, path: str, prepared: PreparedRequest) -> PreparedRequest:
+        """Keep a request that may come again as it is; the oldest are forgotten together."""
+        if len(self.plain) >= PREPARED_MAX:
+            self.plain.clear()
+        self.plain[method, path] = prepared
+        return prepared
+
+    def step(self, name: str, tags: Mapping[str, str] | None = None) -> int:
+        """Return the step of this name and these tags.
+
+        Raises:
+            ValueError: More than 10 tags.
+        """
+        key = (name, tuple(sorted(tags.items()))) if tags else name
+        number = self._steps.get(key)
+        if number is None:
+            pairs = [] if isinstance(key, str) else [(str(tag), str(value)) for tag, value in key[1]]
+            if len(pairs) > TAGS_MAX:
+                raise ValueError(f"a request has at most {TAGS_MAX} tags, got {len(pairs)}")
+            number = self._steps[key] = self.line.step(name, pairs)
+        return number
+
+    def count(self, series: str, labels: Mapping[str, str], value: float, unit: str) -> None:
+        """Add to a counter."""
+        self._record(series, labels, unit, "counter", value)
+
+    def time(self, series: str, labels: Mapping[str, str], value_ns: float) -> None:
+        """Add one time to a distribution."""
+        self._record(series, labels, "ns", "histogram", value_ns)
+
+    def record_own(self, series: str, value: float, unit: str, labels: Mapping[str, str]) -> None:
+        """Record a value of a series of the scenario's own: a time, a level or an amount, by its unit."""
+        if unit in _NS:
+            self._record(series, labels, "ns", "histogram", value * _NS[unit])
+        else:
+            self._record(series, labels, unit, "gauge" if unit == "level" else "counter", value)
+
+    def _record(
+        self,
+        series: str,
+        labels: Mapping[str, str],
+        unit: str,
+        kind: Literal["histogram", "counter", "gauge"],
+        value: float,
+    ) -> None:
+        key = (series, tuple(sorted(labels.items())), kind)
+        number = self._series.get(key)
+        if number is None:
+            number = self._series[key] = self.line.series(series, [(str(k), str(v)) for k, v in key[1]], unit, kind)
+        self.line.record(number, float(value))
+
+    def row(self, number: int) -> Mapping[str, Any]:
+        """Return the rows of all feeders for iteration *number*, as one."""
+        merged: dict[str, Any] = {}
+        for feeder in self._feeders:
+            merged |= feeder.row(number, seed=self.seed)
+        return merged
+
+
+def _port(parts: Any) -> int:
+    return parts.port or (443 if parts.scheme == "https" else 80)
