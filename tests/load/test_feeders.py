@@ -47,3 +47,28 @@ def test_a_bad_file_is_refused_with_its_line(tmp_path: Path, name: str, content:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"none\.csv' cannot be read: No such file"):
         read_rows(tmp_path / "none.csv")
+
+
+def test_a_file_without_a_heading_is_given_its_columns(tmp_path: Path) -> None:
+    path = tmp_path / "phones"
+    path.write_text("+1;Ann;x\n+2;Bob\n")
+
+    assert read_rows(path, columns=("phone", "name"), delimiter=";") == (
+        ["phone", "name"],
+        [["+1", "Ann"], ["+2", "Bob"]],
+    )
+
+
+def test_a_heading_may_be_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "phones.csv"
+    path.write_text("PHONE NUMBER\n+1\n")
+
+    assert read_rows(path, columns=("phone",), skip_heading=True) == (["phone"], [["+1"]])
+
+
+def test_a_row_shorter_than_its_columns_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "phones.csv"
+    path.write_text("+1,Ann\n+2\n")
+
+    with pytest.raises(ValueError, match=r"phones\.csv:2: 1 values under 2 columns"):
+        read_rows(path, columns=("phone", "name"))

@@ -15,6 +15,7 @@ from scaleworthy.load import plan_for_url, run_load, summarize, summary_text
 from scaleworthy.load.generator import judge_generator
 from scaleworthy.load.reading import reading
 from scaleworthy.load.summary import FIELDS, Counts, Step, Times, times_of
+from scaleworthy.load.summary_apdex import apdex_of
 from scaleworthy.series import Histogram, MemoryStore, Recording, SeriesKey, Slice, Store
 
 DOC = Path(__file__).parents[2] / "docs" / "reference" / "summary.md"
@@ -256,3 +257,18 @@ def test_a_killed_run_still_has_its_summary(server: NullServer, url: str, tmp_pa
     assert tuple(summary.to_dict()) == FIELDS
     assert "it was killed" in text
     json.dumps(summary.to_dict())
+
+
+def test_apdex_counts_half_of_what_is_tolerated_and_nothing_of_what_has_no_answer() -> None:
+    with MemoryStore(run={}) as store:
+        store.put_fact("load", "plan", {"apdex": "100ms"})
+        times = Histogram()
+        for value_ms, count in ((50, 6), (300, 2), (900, 1)):
+            times.record(value_ms * MS, count)
+        store.append(START, [(key("load.response_time", "histogram", "ns", step="a"), times)])
+
+        apdex = apdex_of(store, (START, START + 1), started=10)
+
+    assert apdex is not None
+    assert (apdex.satisfied, apdex.tolerated, apdex.frustrated) == (6, 2, 2)
+    assert (apdex.score, apdex.rating) == (0.7, "fair")

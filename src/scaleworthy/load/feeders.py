@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ValidationInfo, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from scaleworthy.load.base import PlanPart, shown
 
@@ -23,11 +23,19 @@ class Feeder(PlanPart):
     """Rows from `file` (CSV with a heading line, or JSONL; the name's ending decides) or from `rows`.
 
     `sequential` hands the rows out in turn, from the first again after the last; `random` draws each time.
+
+    Attributes:
+        columns: Names of a CSV file's columns, for one without a heading line; values behind the last of them are left out.
+        skip_heading: The file has a heading line all the same, which `columns` replaces.
+        delimiter: Between the values of a CSV file.
     """
 
     file: str | None = None
     rows: list[dict[str, Scalar]] | None = None
     order: Literal["sequential", "random"] = "sequential"
+    columns_given: Annotated[list[str], Field(min_length=1)] | None = Field(None, alias="columns")
+    skip_heading: bool = False
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
 
     _table: tuple[list[str], list[list[str]]] = ([], [])
 
@@ -35,11 +43,17 @@ class Feeder(PlanPart):
     def _read(self, info: ValidationInfo) -> Feeder:
         if (self.file is None) == (self.rows is None):
             raise ValueError("needs either 'file' or 'rows'")
+        if self.columns_given is not None and (self.file or ".jsonl").lower().endswith((".jsonl", ".ndjson")):
+            raise ValueError("'columns' names those of a CSV file")
+        if self.skip_heading and self.columns_given is None:
+            raise ValueError("'skip_heading' needs 'columns': the names that stand in for the heading")
         if self.rows is not None:
             table = _table_of(((f"row {at}", row) for at, row in enumerate(self.rows, 1)), "rows")
         else:
             assert self.file is not None
-            table = read_rows(Path((info.context or {}).get("folder", ".")) / self.file)
+            path = Path((info.context or {}).get("folder", ".")) / self.file
+            columns = self.columns_given or ()
+            table = read_rows(path, columns=columns, skip_heading=self.skip_heading, delimiter=self.delimiter)
         object.__setattr__(self, "_table", table)
         return self
 
@@ -54,43 +68,52 @@ class Feeder(PlanPart):
         return self._table[1]
 
 
-def read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Return columns and rows of a CSV or JSONL file.
+def read_rows(
+    path: Path, *, columns: Sequence[str] = (), skip_heading: bool = False, delimiter: str = ","
+) -> tuple[list[str], list[list[str]]]:
+    """Return columns and rows of a CSV or JSONL file; a CSV file has a heading line, unless *columns* are given.
 
     Raises:
         ValueError: Unreadable, empty, ragged or too large; the text names the file and the line.
     """
-    reader = {".csv": _read_csv, ".jsonl": _read_jsonl, ".ndjson": _read_jsonl}.get(path.suffix.lower())
-    if reader is None:
+    kind = ".csv" if columns else path.suffix.lower()
+    if kind not in (".csv", ".jsonl", ".ndjson"):
         raise ValueError(f"feeder {path.name!r} must end in .csv or .jsonl")
     try:
         if path.stat().st_size > FILE_MAX_BYTES:
             raise ValueError(f"feeder {path.name!r} is larger than {FILE_MAX_BYTES // 10**6} MB; split it")
         with path.open(encoding="utf-8-sig", newline="") as lines:
-            return reader(lines, path.name)
+            if kind != ".csv":
+                return _read_jsonl(lines, path.name)
+            rows = csv.reader(lines, strict=True, delimiter=delimiter)
+            return _read_csv(rows, path.name, list(columns), skip=skip_heading)
     except OSError as error:
         raise ValueError(f"feeder {str(path)!r} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"feeder {path.name!r} is not UTF-8 text (byte {error.start})") from error
 
 
-def _read_csv(lines: Iterable[str], name: str) -> tuple[list[str], list[list[str]]]:
-    reader = csv.reader(lines, strict=True)
-    columns: list[str] = []
+def _read_csv(reader: Any, name: str, columns: list[str], *, skip: bool) -> tuple[list[str], list[list[str]]]:
+    """Return the rows that *reader* (of the csv module) gives; without *columns* the first names them."""
+    named = bool(columns)
+    if named:
+        _check_columns(columns, "columns")
     rows = []
     try:
         for row in reader:
             if not row:
                 continue
-            if not columns:
+            if skip:
+                skip = False
+            elif not columns:
                 columns = [column.strip() for column in row]
                 _check_columns(columns, f"{name}:{reader.line_num}")
-            elif len(row) != len(columns):
+            elif len(row) < len(columns) or (len(row) > len(columns) and not named):
                 raise ValueError(
                     f"{name}:{reader.line_num}: {len(row)} values under {len(columns)} columns ({', '.join(columns)})"
                 )
             else:
-                rows.append(row)
+                rows.append(row[: len(columns)])
     except csv.Error as error:
         raise ValueError(f"{name}:{reader.line_num}: {error}") from error
     if not rows:

@@ -52,6 +52,7 @@ class Plan(PlanPart):
         load: How much, for how long.
         objectives: What must hold, as expressions over series.
         seed: Repeats the same random choices; drawn, and recorded, where it is None.
+        apdex_ns: The response time that satisfies; the summary then has an apdex.
         grace_ns: How long unfinished requests may take after the run's end before they are cut.
         threads: Engine threads, over all worker processes; as many as the load asks for where it is None.
         workers: Processes that carry the plan out; where it is None, as few as can open its connections.
@@ -67,6 +68,7 @@ class Plan(PlanPart):
     load: Load = Field(default_factory=lambda: Load.model_validate({"users": 10}))
     objectives: list[ObjectiveText] = Field(default_factory=list)
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    apdex_ns: Duration | None = Field(None, alias="apdex")
     grace_ns: Duration = Field(5 * SECOND_NS, alias="grace")
     threads: Annotated[int, Field(ge=1, le=256)] | None = None
     workers: Annotated[int, Field(ge=1, le=64)] | None = None

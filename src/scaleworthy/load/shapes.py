@@ -173,9 +173,12 @@ class Load(PlanPart):
         """Return a staged load in the plan file's form, its stages shortened or stretched to *duration_ns* in all."""
         assert self.stages is not None, "only stages can be shortened"
         whole_ns = sum(stage.duration_ns for stage in self.stages)
+        # Whole milliseconds read better than nanoseconds, where there are enough of them.
+        grain_ns = 10**6 if duration_ns >= 10**9 else 1
         stages = [
-            stage._replace(duration_ns=stage.duration_ns and max(1, stage.duration_ns * duration_ns // whole_ns))
+            stage._replace(duration_ns=stage.duration_ns and max(1, round(part / grain_ns)) * grain_ns)
             for stage in self.stages
+            for part in (stage.duration_ns * duration_ns / whole_ns,)
         ]
         form = self.model_dump(by_alias=True, exclude_defaults=True, exclude={"stages"}, mode="json")
         return form | {"stages": write_stages(stages)}

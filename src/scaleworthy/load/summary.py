@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from scaleworthy.load.generator import Generator, judge_generator
+from scaleworthy.load.summary_apdex import Apdex, apdex_of
 from scaleworthy.load.summary_sockets import WebSockets, websockets_of
 from scaleworthy.load.summary_times import Times, times_of
 from scaleworthy.series import Objective, Outcome, Store
@@ -65,6 +66,7 @@ class Summary(Counts):
     objectives: list[ObjectiveResult]
     generator: Generator
     websocket: WebSockets | None = None
+    apdex: Apdex | None = None
 
     @property
     def exit_status(self) -> int:
@@ -84,7 +86,7 @@ FIELDS = (
     "schema", "verdict", "speed", "seconds", "planned", "started", "answered", "failed", "not_started", "requests_per_s",
     "response_ms", "service_ms", "lag_ms", "steps", "statuses", "errors", "objectives", "generator",
 )  # fmt: skip
-OPTIONAL_FIELDS = ("websocket",)
+OPTIONAL_FIELDS = ("websocket", "apdex")
 """Parts that are there where the run has something to say in them."""
 
 
@@ -117,6 +119,7 @@ def summarize(store: Store) -> Summary:
         objectives=[ObjectiveResult(text=item.text, held=item.held, value=_value(item)) for item in outcomes],
         generator=generator,
         websocket=websockets_of(store, window),
+        apdex=apdex_of(store, window, started=counts["started"]),
     )
 
 

@@ -23,6 +23,11 @@ def summary_text(summary: Summary, store: Store) -> str:
     if len(summary.steps) > 1:
         lines += ["", *_step_table(summary), ""]
     lines += _websocket(summary.websocket)
+    if (apdex := summary.apdex) is not None:
+        lines.append(
+            f"apdex         {apdex.score:.2f} ({apdex.rating}) for {apdex.threshold_ms:g} ms: satisfied {apdex.satisfied:,}"
+            f"   tolerated {apdex.tolerated:,}   frustrated {apdex.frustrated:,}"
+        )
     lines += _errors(summary, store)
     lines += [_objective(summary, at) for at in range(len(summary.objectives))]
     if (interrupted := store.fact("load", "interrupted")) is not None:

@@ -87,15 +87,22 @@ def _phase(reading: Reading, loc: Loc, phase: Any) -> Phase | None:
 
 
 def _stages(phases: list[Phase]) -> dict[str, Any]:
-    """Return phases in a row as stages; a level that jumps is a stage of no length."""
+    """Return phases in a row as the plan's stages: held at once, or climbed from a level that a stage of no length sets."""
+    load: dict[str, Any] = {}
     stages: list[str] = []
     level = 0.0
     for phase in phases:
-        if phase.first_per_s != level:
-            stages.append(f"0s:{_rate(phase.first_per_s)}")
-        stages.append(f"{duration_text(phase.duration_ns)}:{_rate(phase.last_per_s)}")
+        duration = duration_text(phase.duration_ns)
+        if phase.first_per_s == phase.last_per_s:
+            stages.append(f"{duration}@{_rate(phase.last_per_s)}")
+        else:
+            if phase.first_per_s != level and not stages:
+                load["rate"] = _rate(phase.first_per_s)
+            elif phase.first_per_s != level:
+                stages.append(f"0s:{_rate(phase.first_per_s)}")
+            stages.append(f"{duration}:{_rate(phase.last_per_s)}")
         level = phase.last_per_s
-    return {"stages": ",".join(stages)}
+    return load | {"stages": ",".join(stages)}
 
 
 def _most(users_max: set[int | None]) -> int:

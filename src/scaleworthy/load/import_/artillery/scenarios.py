@@ -1,4 +1,4 @@
-"""`scenarios` become the plan's: each flow's steps in order, and where in the script each of them stood."""
+"""`scenarios`, `before` and `after`: which engine each runs on, its name and weight, and its steps."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 
 from scaleworthy.load.base import shown
 from scaleworthy.load.import_.artillery import words
-from scaleworthy.load.import_.artillery.amounts import number, time_ns
+from scaleworthy.load.import_.artillery.amounts import number
+from scaleworthy.load.import_.artillery.flows import Flows
 from scaleworthy.load.import_.artillery.reading import Reading
-from scaleworthy.load.import_.artillery.requests import Requests
-from scaleworthy.load.import_.artillery.templates import Templates
+from scaleworthy.load.import_.artillery.sockets import Sockets
+from scaleworthy.load.import_.artillery.templates import USER_ID, Templates
 from scaleworthy.load.yaml_lines import Loc
 
-Step = dict[str, Any]
+_SOCKET_ENGINES = ("ws", "websocket")
 
 
 class Scenarios:
@@ -23,12 +24,13 @@ class Scenarios:
         origins: Place in the plan → place in the script.
     """
 
-    def __init__(self, reading: Reading, config: Mapping[str, Any], target: str) -> None:
+    def __init__(self, reading: Reading, templates: Templates, flows: Flows, sockets: Sockets, *, engine: Any) -> None:
         self._reading = reading
-        self._config = config
-        self._templates = Templates(reading, target=target)
-        self._requests = Requests(reading, self._templates, target)
-        self.origins: dict[Loc, Loc] = {}
+        self._templates = templates
+        self._flows = flows
+        self._sockets = sockets
+        self._engine = engine or "http"
+        self.origins: dict[Loc, Loc] = flows.origins
 
     def all(self, scenarios: Any) -> list[dict[str, Any]]:
         """Return the plan's scenarios; one without a name is called by its number."""
@@ -42,61 +44,79 @@ class Scenarios:
             if not given:
                 continue
             self._reading.check_words(loc, given, words.SCENARIO, words.SCENARIO_REFUSED)
+            weight = self._weight((*loc, "weight"), given.get("weight"))
             here: Loc = ("scenarios", len(made))
             self.origins[here] = loc
+            steps = self._steps(loc, given, (*here, "steps"))
+            if weight == 0:
+                self._reading.note(loc, "a scenario of weight 0 is never taken")
+                continue
             form: dict[str, Any] = {"name": self._name(loc, given.get("name"), at, made)}
-            weight = number(self._reading, (*loc, "weight"), given.get("weight"))
-            if weight is not None:
-                form["weight"] = weight
-            form["steps"] = self._flow((*loc, "flow"), given.get("flow"), (*here, "steps"))
-            made.append(form)
+            made.append(form | ({} if weight is None else {"weight": weight}) | {"steps": steps})
         return made
 
-    def _name(self, loc: Loc, given: Any, at: int, before: list[dict[str, Any]]) -> str:
-        name = str(given) if given is not None else f"scenario {at + 1}"
-        name = name[:190] or f"scenario {at + 1}"
-        if name in {scenario["name"] for scenario in before}:
-            self._reading.note(
-                loc, f"a second scenario named {name!r} is called '{name} ({at + 1})': results are kept by name"
-            )
-            name = f"{name} ({at + 1})"
-        return name
-
-    def _flow(self, loc: Loc, flow: Any, here: Loc) -> list[Step]:
-        if not isinstance(flow, list) or not flow:
-            self._reading.refuse(loc, f"must be a list of steps, got {shown(flow)}")
+    def once(self, name: str, given: Any) -> list[dict[str, Any]]:
+        """Return the steps of `before` or `after`: run once in the whole run."""
+        loc: Loc = (name,)
+        hook = self._reading.mapping(loc, given)
+        if not hook:
             return []
-        steps: list[Step] = []
-        for at, item in enumerate(flow):
-            for step_loc, step in self._reading.items((*loc, at), item):
-                made = self._step(step_loc, step)
-                if made is not None:
-                    self.origins[(*here, len(steps))] = step_loc
-                    steps.append(made)
+        self._reading.check_words(loc, hook, words.SCENARIO, words.SCENARIO_REFUSED)
+        if hook.get("engine") in _SOCKET_ENGINES:
+            self._reading.refuse((*loc, "engine"), "what runs once runs over HTTP; leave engine out")
+        return self._flows.steps((*loc, "flow"), hook.get("flow"), (name,))
+
+    def _weight(self, loc: Loc, given: Any) -> float | None:
+        if isinstance(given, str) and "{{" in given:
+            given = self._templates.constant(loc, given)
+        return number(self._reading, loc, given)
+
+    def _name(self, loc: Loc, given: Any, at: int, before: list[dict[str, Any]]) -> str:
+        name = (str(given) if given is not None else "")[:190].strip() or f"scenario {at + 1}"
+        if name not in {scenario["name"] for scenario in before}:
+            return name
+        other = f"{name} ({at + 1})"
+        self._reading.note(loc, f"a second scenario named {name!r} is called {other!r}: results are kept by name")
+        return other
+
+    def _steps(self, loc: Loc, given: Mapping[str, Any], here: Loc) -> list[dict[str, Any]]:
+        engine = given.get("engine") or self._engine
+        flow = given.get("flow")
+        self._templates.uses_user_id = False
+        if engine in _SOCKET_ENGINES and not self._is_http(loc, flow):
+            socket = self._sockets.step((*loc, "flow"), flow)
+            self.origins[(*here, 0)] = (*loc, "flow")
+            steps = [] if socket is None else [socket]
+        elif engine in ("http", *_SOCKET_ENGINES):
+            steps = self._flows.steps((*loc, "flow"), flow, here)
+        else:
+            why = words.ENGINES_REFUSED.get(
+                str(engine), f"the engine {shown(engine)} is not run; there are http and ws"
+            )
+            self._reading.refuse((*loc, "engine"), why)
+            return []
+        if self._templates.uses_user_id:
+            steps.insert(0, {"set": {USER_ID: "{{ $uuid }}"}})
+            self._move(here)
         return steps
 
-    def _step(self, loc: Loc, step: Any) -> Step | None:
-        given = self._reading.mapping(loc, step)
-        if not given:
-            return None
-        kinds = [name for name in given if name in words.STEPS_HTTP]
-        if len(kinds) != 1:
-            self._reading.check_words(loc, given, words.STEPS_HTTP, words.STEPS_REFUSED)
-            if len(kinds) > 1:
-                self._reading.refuse(loc, f"one step does one thing, got {' and '.join(kinds)}")
-            return None
-        kind = kinds[0]
-        beside = [name for name in given if name != kind]
-        if kind in words.VERBS:
-            if beside:
-                self._reading.refuse(loc, f"{', '.join(beside)} must stand inside {kind}: indent by two more")
-                return None
-            return self._requests.step(loc, kind, given[kind])
-        if kind == "think":
-            return self._think((*loc, "think"), given["think"])
-        self._reading.refuse((*loc, kind), f"{kind} is not run")
-        return None
+    def _is_http(self, loc: Loc, flow: Any) -> bool:
+        """Return whether a flow that says `engine: ws` asks over HTTP; such files are about."""
+        kinds = {name for step in flow if isinstance(step, dict) for name in step} if isinstance(flow, list) else set()
+        if not kinds & set(words.VERBS) or kinds & {"send", "connect"}:
+            return False
+        self._reading.note(loc, "engine: ws, but its steps are HTTP requests: it runs over HTTP")
+        return True
 
-    def _think(self, loc: Loc, given: Any) -> Step | None:
-        pause_ns = time_ns(self._reading, loc, given, what="a think time")
-        return None if pause_ns is None else {"think": f"{pause_ns}ns"}
+    def _move(self, here: Loc) -> None:
+        """One step was put before the others: what stood at 0 stands at 1, and so on."""
+        moved = {}
+        for place, origin in self.origins.items():
+            if place[: len(here)] == here and len(place) > len(here):
+                step = place[len(here)]
+                assert isinstance(step, int), "steps are numbered"
+                moved[(*here, step + 1, *place[len(here) + 1 :])] = origin
+            else:
+                moved[place] = origin
+        self.origins.clear()
+        self.origins.update(moved)

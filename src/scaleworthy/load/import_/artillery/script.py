@@ -8,14 +8,26 @@ from typing import Any
 from pydantic import ValidationError
 
 from scaleworthy.load.import_.artillery import words
+from scaleworthy.load.import_.artillery.amounts import switch
+from scaleworthy.load.import_.artillery.captures import Captures
+from scaleworthy.load.import_.artillery.checks import Checks, apdex_of
 from scaleworthy.load.import_.artillery.environment import resolve, with_environment
+from scaleworthy.load.import_.artillery.expectations import Expectations
+from scaleworthy.load.import_.artillery.flows import Flows
+from scaleworthy.load.import_.artillery.payload import Values
 from scaleworthy.load.import_.artillery.phases import load_of
 from scaleworthy.load.import_.artillery.reading import Reading
+from scaleworthy.load.import_.artillery.requests import Requests
 from scaleworthy.load.import_.artillery.scenarios import Scenarios
-from scaleworthy.load.import_.artillery.settings import headers_of, http_of, target_of
+from scaleworthy.load.import_.artillery.settings import defaults_of, headers_of, http_of, target_of
+from scaleworthy.load.import_.artillery.sockets import Sockets
+from scaleworthy.load.import_.artillery.templates import Templates
+from scaleworthy.load.import_.artillery.thinking import Thinking
 from scaleworthy.load.import_.imported import Document, Imported, Wishes
 from scaleworthy.load.plan import Plan
 from scaleworthy.load.problems import located
+from scaleworthy.load.template import nearest
+from scaleworthy.load.texts import path_label
 from scaleworthy.load.yaml_lines import Loc
 
 
@@ -36,16 +48,16 @@ def artillery_plan(document: Document, wishes: Wishes) -> Imported:
     """
     reading = Reading(document.path, document.places, environment=wishes.environment)
     data = document.data
-    given = [name for name in data if not name.startswith("x-")]
-    reading.check_words((), given, words.TOP, {})
+    reading.check_words((), [name for name in data if not name.startswith("x-")], words.TOP, {})
     config = with_environment(reading, reading.mapping(("config",), data.get("config")))
     reading.check_words(("config",), config, words.CONFIG, words.CONFIG_REFUSED)
     config = resolve(reading, ("config",), config)
-    plan, origins = _plan_form(reading, data, config, wishes)
+    script = _Script(reading, config, wishes)
+    plan = script.form(data)
     try:
         made = Plan.model_validate(plan, context={"folder": reading.folder})
     except ValidationError as error:
-        found = [(_origin(loc, origins), text) for loc, text in located(error, Plan)]
+        found = [(script.origin(loc), text) for loc, text in located(error, Plan)]
         for loc, text in found:
             # What follows from a refusal, such as a scenario without steps, says nothing more.
             if not loc or not reading.is_refused(loc):
@@ -56,35 +68,120 @@ def artillery_plan(document: Document, wishes: Wishes) -> Imported:
     return Imported(made, plan, reading.notes())
 
 
-def _plan_form(
-    reading: Reading, data: Mapping[str, Any], config: Mapping[str, Any], wishes: Wishes
-) -> tuple[dict[str, Any], dict[Loc, Loc]]:
-    """Return the plan file's form, and where in the script each of its parts stood."""
-    target = target_of(reading, config, wishes.target)
-    scenarios = Scenarios(reading, config, target)
-    plan: dict[str, Any] = {"target": target, "http": http_of(reading, config)}
-    if headers := headers_of(reading, config):
-        plan["headers"] = headers
-    plan["scenarios"] = scenarios.all(data.get("scenarios"))
-    phases: Loc = ("config", "phases")
-    if wishes.has_load and config.get("phases") is None:
-        plan["load"] = {"users": 1}
-    else:
-        plan["load"] = load_of(reading, phases, config.get("phases"), mode=config.get("mode"))
-    origins: dict[Loc, Loc] = {
-        (): (),
-        ("target",): ("config", "target"),
-        ("http",): ("config", "http"),
-        ("headers",): ("config", "http", "defaults", "headers"),
-        ("load",): phases,
-        **scenarios.origins,
-    }
-    return plan, origins
+class _Script:
+    """The compilers of one file, wired to each other."""
+
+    def __init__(self, reading: Reading, config: Mapping[str, Any], wishes: Wishes) -> None:
+        self._reading = reading
+        self._config = config
+        self._wishes = wishes
+        self._plugins = reading.mapping(("config", "plugins"), config.get("plugins"))
+        for name in self._plugins:
+            if name not in words.PLUGINS:
+                offer = nearest(name, words.PLUGINS)
+                reading.note(
+                    ("config", "plugins", name),
+                    f"the plugin {name!r} is not run; what it measures or checks is left out{offer}",
+                )
+        self._target = target_of(reading, config, wishes.target)
+        self._values = Values(reading, config)
+        templates = Templates(reading, target=self._target, variables=self._values.variables)
+        loc, defaults = defaults_of(reading, config)
+        strict = switch(reading, (*loc, "strictCapture"), defaults.get("strictCapture"))
+        captures = Captures(reading, templates, strict=strict is not False)
+        thinking = Thinking(reading, templates, reading.mapping((*loc, "think"), defaults.get("think")).get("jitter"))
+        expect = self._expect_plugin()
+        cookies = reading.mapping((*loc, "cookie"), defaults.get("cookie"))
+        requests = Requests(
+            reading,
+            templates,
+            self._target,
+            captures=captures,
+            expectations=Expectations(reading, templates, default_200=expect.get("expectDefault200") is True),
+            cookies={name: templates.text((*loc, "cookie", name), str(value)) for name, value in cookies.items()},
+        )
+        self._templates = templates
+        flows = Flows(reading, templates, requests, thinking)
+        sockets = Sockets(reading, templates, captures, thinking, config=config, target=self._target)
+        self._scenarios = Scenarios(reading, templates, flows, sockets, engine=config.get("engine"))
+        self._origins: dict[Loc, Loc] = {}
+
+    def form(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the plan file's form."""
+        reading, config = self._reading, self._config
+        plan: dict[str, Any] = {"target": self._target, "http": http_of(reading, config)}
+        if headers := headers_of(reading, config):
+            plan["headers"] = self._templates.deep(("config", "http", "defaults", "headers"), headers)
+        if self._values.variables:
+            plan["variables"] = self._values.variables
+        if self._values.feeders:
+            plan["feeders"] = self._values.feeders
+        scenarios = self._scenarios.all(data.get("scenarios"))
+        for name in ("before", "after"):
+            steps = self._scenarios.once(name, data.get(name))
+            if steps:
+                plan[name] = steps
+        plan["scenarios"] = scenarios
+        plan["load"] = self._load()
+        objectives = self._objectives([step for scenario in scenarios for step in scenario["steps"]])
+        if objectives:
+            plan["objectives"] = objectives
+        if apdex := apdex_of(reading, config, self._plugins):
+            plan["apdex"] = apdex
+        self._origins = {
+            (): (),
+            ("target",): ("config", "target"),
+            ("http",): ("config", "http"),
+            ("headers",): ("config", "http", "defaults", "headers"),
+            ("variables",): ("config", "variables"),
+            ("load",): ("config", "phases"),
+            ("objectives",): ("config", "ensure"),
+            **self._values.origins,
+            **self._scenarios.origins,
+        }
+        return plan
+
+    def origin(self, loc: Loc) -> Loc:
+        """Return where in the script the plan's part at *loc* came from: the nearest part around it that is known."""
+        for length in range(len(loc), -1, -1):
+            if loc[:length] in self._origins:
+                return self._origins[loc[:length]]
+        return ()
+
+    def _load(self) -> dict[str, Any]:
+        phases = self._config.get("phases")
+        if self._wishes.has_load and phases is None:
+            return {"users": 1}
+        return load_of(self._reading, ("config", "phases"), phases, mode=self._config.get("mode"))
+
+    def _objectives(self, steps: list[dict[str, Any]]) -> list[str]:
+        checks = Checks(self._reading, labels_in(steps))
+        made: list[str] = []
+        for loc, given in (
+            (("config", "ensure"), self._config.get("ensure")),
+            (("config", "plugins", "ensure"), self._plugins.get("ensure")),
+        ):
+            made += checks.objectives(loc, given)
+        return list(dict.fromkeys(made))
+
+    def _expect_plugin(self) -> dict[str, Any]:
+        loc: Loc = ("config", "plugins", "expect")
+        given = self._reading.mapping(loc, self._plugins.get("expect") or self._config.get("expect"))
+        self._reading.check_words(loc, given, words.EXPECT, {})
+        default = switch(self._reading, (*loc, "expectDefault200"), given.get("expectDefault200"))
+        return given | {"expectDefault200": default}
 
 
-def _origin(loc: Loc, origins: Mapping[Loc, Loc]) -> Loc:
-    """Return where in the script the plan's part at *loc* came from: the nearest part around it that is known."""
-    for length in range(len(loc), -1, -1):
-        if loc[:length] in origins:
-            return origins[loc[:length]]
-    return ()
+def labels_in(steps: list[Any]) -> list[str]:
+    """Return the names that requests are measured by, in steps at any depth."""
+    made: list[str] = []
+    for step in steps:
+        if isinstance(step, list):
+            made += labels_in(step)
+        elif isinstance(step, dict):
+            verb = next((name for name in words.VERBS if name in step), None)
+            if verb is not None:
+                made.append(step.get("name") or path_label(verb.upper(), step[verb]))
+            for within in (step.get("steps"), step.get("parallel"), (step.get("loop") or {}).get("steps")):
+                made += labels_in(within) if isinstance(within, list) else []
+    return list(dict.fromkeys(made))

@@ -33,6 +33,8 @@ CONFIG_REFUSED = {
     "engines": "engines beside http and ws are not run; leave this out",
     "socketio": "Socket.IO is not run; leave this out",
 }
+PLUGINS = ("expect", "ensure", "apdex", "metrics-by-endpoint")
+EXPECT = ("outputFormat", "formatter", "reportFailuresAsErrors", "useOnlyRequestNames", "expectDefault200")
 SCENARIO = ("name", "weight", "engine", "flow")
 SCENARIO_REFUSED = dict.fromkeys(
     ("beforeScenario", "afterScenario", "beforeRequest", "afterResponse", "onError"), f"a hook's {JAVASCRIPT}"
@@ -62,6 +64,12 @@ REQUEST_REFUSED = {
     "probability": "a request by chance is not run; put it into a scenario of its own with a weight",
 }
 STEPS_HTTP = (*VERBS, "think", "loop", "parallel", "log")
+BESIDE = {
+    "think": ("jitter",),
+    "loop": ("count", "over", "whileTrue", "loopValue", "loopElement"),
+    "parallel": ("limit",),
+}
+"""What may stand beside a step's own key."""
 STEPS_WS = ("connect", "send", "think", "loop", "log")
 STEPS_REFUSED = {
     "function": JAVASCRIPT,
