@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 /// Keeps every field.
@@ -135,5 +137,50 @@ fn blocks_that_are_none_are_refused_with_a_reason() {
         let got = Decoder::default().decode(block, &mut All::default());
         let got = got.unwrap_err();
         assert!(got.contains(wanted), "wanted {wanted:?}, got {got:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// One table over several blocks: its size stays within what was agreed on, whatever they hold.
+    #[test]
+    fn arbitrary_blocks_are_survived(
+        blocks in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..300), 1..8),
+    ) {
+        let mut decoder = Decoder::default();
+        for block in blocks {
+            let _ = decoder.decode(&block, &mut All::default());
+        }
+    }
+
+    #[test]
+    fn huffman_gives_back_what_it_took(text in proptest::collection::vec(any::<u8>(), 0..100)) {
+        let mut back = vec![];
+        huffman::decode(&huffman::encode(&text), &mut back).unwrap();
+        prop_assert_eq!(back, text);
+    }
+
+    /// Fields that enter the table, told by literals and indexes in turn, come back as they were.
+    #[test]
+    fn the_table_follows_what_was_entered(
+        lengths in proptest::collection::vec((1usize..30, 0usize..900), 1..40),
+    ) {
+        let mut decoder = Decoder::default();
+        for (at, (name, value)) in lengths.into_iter().enumerate() {
+            let letter = |at: usize| (b'a' + (at % 26) as u8) as char;
+            let name: String = (at..at + name).map(letter).collect();
+            let value: String = (at..at + value).map(letter).collect();
+            let mut block = vec![0x40];
+            let coded = huffman::encode(name.as_bytes());
+            put_integer(&mut block, 0x80, 7, coded.len());
+            block.extend_from_slice(&coded);
+            put_integer(&mut block, 0, 7, value.len());
+            block.extend_from_slice(value.as_bytes());
+            // The newest entry is the first behind the fixed ones.
+            block.push(0x80 | 62);
+            let line = format!("{name}: {value}");
+            prop_assert_eq!(fields(&mut decoder, &block), [line.clone(), line]);
+        }
     }
 }
