@@ -184,6 +184,15 @@ class HttpSettings(PlanPart):
 
     _ca_pem: str | None = None
 
+    def problem_with(self, target: Target) -> str | None:
+        """Return why this version of HTTP cannot be spoken with *target*, as `field: reason`; None where it can."""
+        match self.version, target.scheme:
+            case "2", "http":
+                return "http.version: '2' is agreed on over TLS; for an http target say '2-prior-knowledge'"
+            case "2-prior-knowledge", "https":
+                return "http.version: '2-prior-knowledge' is for http targets; for https say '2'"
+        return None
+
     @property
     def ca_pem(self) -> str | None:
         """The authorities to trust, where the plan names its own."""

@@ -111,6 +111,8 @@ class Plan(PlanPart):
                     if name not in known
                 ]
                 known.update(step.extract)
+        if (wrong := self.http.problem_with(self.target)) is not None:
+            problems.append(wrong)
         if problems:
             raise ValueError("\n".join(dict.fromkeys(problems)))
         names = [scenario.name for scenario in self.scenarios]
@@ -147,9 +149,12 @@ class Plan(PlanPart):
                 made[name] = adapter.validate_python(value, strict=True)
             except ValidationError as error:
                 problems += [f"{where}: {text}" for where, text in describe(error, type(self), below=(name,))]
+        changed = self.model_copy(update=made)
+        if not problems and (wrong := changed.http.problem_with(changed.target)) is not None:
+            problems.append(wrong)
         if problems:
             raise InvalidInput("the plan", problems)
-        return self.model_copy(update=made)
+        return changed
 
     def seeded(self) -> Self:
         """Return the plan with a seed: its own, or one drawn now."""
