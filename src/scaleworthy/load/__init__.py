@@ -18,49 +18,81 @@ if TYPE_CHECKING:
     from scaleworthy.load.plan import Plan, make_plan
     from scaleworthy.load.result import Limit, Probe, Quantiles
     from scaleworthy.load.run import LoadRun, run_load, start
+    from scaleworthy.load.scenarios import (
+        ExpectationFailed,
+        RequestFailed,
+        Response,
+        User,
+        feed,
+        on_start,
+        on_stop,
+        scenario,
+        setup,
+        teardown,
+    )
     from scaleworthy.load.summary import Summary, summarize
     from scaleworthy.load.summary_text import summary_text
 
 _WHERE = {
+    "ExpectationFailed": "scenarios",
     "Imported": "import_.imported",
     "Limit": "result",
     "LoadRun": "run",
     "Plan": "plan",
     "Probe": "result",
     "Quantiles": "result",
+    "RequestFailed": "scenarios",
+    "Response": "scenarios",
     "SearchSettings": "limit.settings",
     "Summary": "summary",
+    "User": "scenarios",
     "Wishes": "import_.imported",
+    "feed": "scenarios",
     "find_limit": "limit.live",
     "load_plan": "front",
     "make_plan": "plan",
+    "on_start": "scenarios",
+    "on_stop": "scenarios",
     "plan_for_url": "front_url",
     "read_plan": "front",
     "run_load": "run",
+    "scenario": "scenarios",
+    "setup": "scenarios",
     "start": "run",
     "summarize": "summary",
     "summary_text": "summary_text",
+    "teardown": "scenarios",
 }
 
 __all__ = [
+    "ExpectationFailed",
     "Imported",
     "Limit",
     "LoadRun",
     "Plan",
     "Probe",
     "Quantiles",
+    "RequestFailed",
+    "Response",
     "SearchSettings",
     "Summary",
+    "User",
     "Wishes",
+    "feed",
     "find_limit",
     "load_plan",
     "make_plan",
+    "on_start",
+    "on_stop",
     "plan_for_url",
     "read_plan",
     "run_load",
+    "scenario",
+    "setup",
     "start",
     "summarize",
     "summary_text",
+    "teardown",
 ]
 
 

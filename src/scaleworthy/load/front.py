@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scaleworthy.errors import UsageError
+from scaleworthy.load.front_python import python_plan
 from scaleworthy.load.front_yaml import near_files, plan_of
 from scaleworthy.load.import_.artillery import artillery_plan, is_artillery
 from scaleworthy.load.import_.imported import Document, Imported, Wishes
@@ -47,6 +48,8 @@ def read_plan(path: Path | str, wishes: Wishes | None = None) -> Imported:
         InvalidInput: Every problem, each with its line.
     """
     path, wishes = Path(path), wishes or Wishes()
+    if path.suffix == ".py":
+        return python_plan(path, wishes)
     if path.suffix.lower() in _SCRIPTS:
         raise UsageError(
             f"{path.name} is JavaScript, which is not run",

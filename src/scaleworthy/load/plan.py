@@ -22,6 +22,7 @@ from scaleworthy.load.masking import masked
 from scaleworthy.load.origins import OriginUrl, number_origins, other_origins
 from scaleworthy.load.problems import describe
 from scaleworthy.load.replay import read_recorded, replayed
+from scaleworthy.load.scenarios.file import PythonFile
 from scaleworthy.load.shapes import Load
 from scaleworthy.load.steps import Scenario, speaking
 from scaleworthy.load.template import names_in, nearest
@@ -47,6 +48,7 @@ class Plan(PlanPart):
     Attributes:
         target: The service's address.
         origins: Further origins that redirects may lead to; those that steps name count by themselves.
+        python: A file of Python scenarios, in place of `scenarios`.
         headers: Sent with every request; a step's own header of the same name wins.
         variables: Values for templates, the same for every request.
         load: How much, for how long.
@@ -64,7 +66,8 @@ class Plan(PlanPart):
     http: HttpSettings = Field(default_factory=lambda: HttpSettings.model_validate({}))
     variables: dict[str, str | int | float | bool] = Field(default_factory=dict)
     feeders: list[Feeder] = Field(default_factory=list)
-    scenarios: Annotated[list[Scenario], Field(min_length=1, max_length=1_000)]
+    scenarios: Annotated[list[Scenario], Field(min_length=1, max_length=1_000)] = Field(default_factory=list)
+    python: PythonFile | None = None
     load: Load = Field(default_factory=lambda: Load.model_validate({"users": 10}))
     objectives: list[ObjectiveText] = Field(default_factory=list)
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
@@ -91,6 +94,14 @@ class Plan(PlanPart):
         scenarios, feeder = replayed(recorded)
         feeders = [*data.get("feeders", ()), feeder]
         return {**data, "scenarios": scenarios, "feeders": feeders, "load": {**load, "replay_requests": True}}
+
+    @model_validator(mode="after")
+    def _says_what_users_do(self) -> Self:
+        if not self.scenarios and self.python is None:
+            raise ValueError("scenarios: is required")
+        if self.scenarios and self.python is not None:
+            raise ValueError("python: is in place of 'scenarios'; leave one of them out")
+        return self
 
     @model_validator(mode="after")
     def _every_template_has_a_value(self) -> Self:
@@ -166,13 +177,30 @@ class Plan(PlanPart):
         return other_origins(self.target, self.origins, self._native_scenarios())
 
     def _native_scenarios(self) -> list[dict[str, Any]]:
+        if self.python is not None:
+            return self.python.to_native()
         return [scenario.to_native(self.target.base) for scenario in self.scenarios]
 
     @property
     def requests_per_start(self) -> float:
         """Requests that one scenario start makes, on average over the weights."""
+        if self.python is not None:
+            return 1.0  # only the file's own code knows
         weights = sum(scenario.weight for scenario in self.scenarios)
         return sum(scenario.weight / weights * scenario.requests for scenario in self.scenarios)
+
+    def to_python(self) -> dict[str, Any] | None:
+        """Return what worker processes must know of Python scenarios; None for a plan without."""
+        if self.python is None:
+            return None
+        return {
+            "file": str(self.python.file),
+            "setup": self.python.has_setup,
+            "teardown": self.python.has_teardown,
+            "target": self.target.url,
+            "origins": [origin.url for origin in self.other_origins],
+            "seed": self.seed,
+        }
 
     def describe(self) -> str:
         """Return target and shape in one line."""

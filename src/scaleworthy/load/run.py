@@ -159,7 +159,12 @@ def prepare(
     native = plan.to_native(addresses=first.addresses, lookup_ns=first.took_ns, others=others, live=live)
     try:
         run = Run(plan_json=json.dumps(native))
-        engine: Engine = InProcess(run) if workers == 1 else Fleet(native, workers=workers, threads=plan.threads)
+        python = plan.to_python()
+        engine: Engine = (
+            InProcess(run)
+            if workers == 1 and python is None
+            else Fleet(native, workers=workers, threads=plan.threads, python=python)
+        )
     except ScaleworthyError:
         raise
     except ValueError as error:
@@ -177,7 +182,7 @@ def record_facts(plan: Plan, store: Store, *, at_s: float, threads: int) -> None
         "target": plan.target.url,
         "shape": plan.load.describe(),
         "seed": plan.seed,
-        "speed": "declarative",
+        "speed": "declarative" if plan.python is None else "python",
         "objectives": list(plan.objectives),
         "connections_max": plan.http.connections_max,
         "threads": threads,

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import queue
 import select
 import signal
 import sys
@@ -21,6 +22,7 @@ import time
 from typing import NoReturn
 
 from scaleworthy._native import Run
+from scaleworthy.load.fleet.script_work import ScenarioError, Script, script_of
 from scaleworthy.load.fleet.wire import MESSAGE, Frames, Message, SecondWriter, WorkerSecond, message_frame, write_all
 from scaleworthy.load.health import Health, open_files_max
 
@@ -54,11 +56,12 @@ class Worker:
         self._outbox = outbox
         self._frames = Frames(inbox)
         self._writing = threading.Lock()
-        self._begin = threading.Event()
+        self._jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._exit = threading.Event()
         self._started = False
         self._health = Health(worker=0)
         self._run: Run | None = None
+        self._script: Script | None = None
 
     def serve(self) -> int:
         """Take the order, carry it out, and stay until the coordinator lets go."""
@@ -71,20 +74,31 @@ class Worker:
             open_files_max()
             self._health = Health(worker=order["number"])
             run = self._run = Run(plan_json=order["plan_json"])
+            self._script = script_of(order)
             self._say({"ready": {"threads": run.threads, "pid": os.getpid()}})
             listener.start()
-            self._begin.wait()
-            if self._started:
-                self._carry_out(run)
-        except (ValueError, RuntimeError, OSError) as error:
+            while (job := self._jobs.get()) != "exit":
+                self._do(job, run)
+        except (ValueError, RuntimeError, OSError, ScenarioError) as error:
             self._fail(str(error))
             return 1
-        self._exit.wait()
         return 0
 
-    def _carry_out(self, run: Run) -> None:
-        """Be there until the last second was handed over."""
-        self._pump(run)
+    def _do(self, job: str, run: Run) -> None:
+        script = self._script
+        if job == "setup" and script is not None:
+            self._say({"set_up": script.set_up()})
+        elif job == "teardown" and script is not None:
+            script.tear_down()
+            self._say({"torn_down": True})
+        elif job == "start" and script is not None:
+            pump = threading.Thread(target=self._pump, args=(run,), name="seconds")
+            pump.start()
+            said = script.drive(run)
+            pump.join()
+            self._say(said)
+        elif job == "start":
+            self._pump(run)
 
     def _pump(self, run: Run) -> None:
         """Hand the run's seconds over until there are no more."""
@@ -141,7 +155,13 @@ class Worker:
                 self._health.begin()
                 run.start(**times)
                 self._started = True
-                self._begin.set()
+                self._jobs.put("start")
+            case {"setup": _}:
+                self._jobs.put("setup")
+            case {"teardown": _}:
+                self._jobs.put("teardown")
+            case {"data": data} if self._script is not None:
+                self._script.data = data
             case {"level": level, "at_ns": at_ns}:
                 run.set_level(per_s_or_users=level, at_ns=at_ns)
             case {"pause": at_ns}:
@@ -158,13 +178,13 @@ class Worker:
                 run.abort()
             case {"exit": _}:
                 self._exit.set()
-                self._begin.set()
+                self._jobs.put("exit")
 
     def _leave(self) -> NoReturn:
         """The coordinator is gone: nobody wants the results, and nothing may be left running."""
         if self._run is not None and self._started:
             self._run.abort()
-        self._begin.set()
+        self._jobs.put("exit")
         self._exit.set()
         time.sleep(END_WITHIN_S)
         os._exit(1)

@@ -7,6 +7,7 @@ costs. It goes to worker processes where its connections are more than one proce
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def workers_for(plan: Plan, *, addresses: int, limits: Limits) -> int:
     least = 1 if needed is None else -(-needed // limits.connections_per_process)
     asked = plan.workers
     if asked is None:
-        return least
+        return least if plan.python is None else max(least, _workers_for_python(plan))
     if asked < least:
         raise UsageError(
             f"{needed:,} connections need at least {least} worker processes, got {asked}: one may open"
@@ -73,6 +74,15 @@ def workers_for(plan: Plan, *, addresses: int, limits: Limits) -> int:
                 f"{asked} workers share {most} {name}: each needs one", hint=f"ask for {most} workers at most"
             )
     return asked
+
+
+def _workers_for_python(plan: Plan) -> int:
+    """One process a core, since Python code keeps one core busy at a time; but none without a user, a start or a connection."""
+    load = plan.load.to_native()
+    bounds = [len(os.sched_getaffinity(0)), plan.http.connections_max, plan.threads, load.get("count")]
+    if load["kind"] == "closed":
+        bounds.append(round(max(level for stage in load["stages"] for level in (stage["from"], stage["to"]))))
+    return max(min(bound for bound in bounds if bound is not None), 1)
 
 
 def _ports() -> int:

@@ -22,6 +22,7 @@ from scaleworthy.errors import GeneratorError
 from scaleworthy.load.engine import EngineTick, WorkerReport
 from scaleworthy.load.fleet.gather import LATE_AFTER_S, LOST_AFTER_S, Gathering
 from scaleworthy.load.fleet.member import Member
+from scaleworthy.load.fleet.scripts import Scripts
 from scaleworthy.load.fleet.wire import Message
 
 READY_WITHIN_S = 60.0
@@ -39,6 +40,7 @@ class Fleet:
         *,
         workers: int,
         threads: int | None = None,
+        python: Mapping[str, Any] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Start the processes and wait until all are ready; nothing is sent to the target yet.
@@ -47,6 +49,7 @@ class Fleet:
             plan: The native plan (ARCHITECTURE.md, The plan that crosses the border).
             workers: Processes.
             threads: Engine threads over all of them; one each where it is None.
+            python: What the workers must know of Python scenarios; their `@setup` is run before this returns.
 
         Raises:
             GeneratorError: A worker cannot be started, or is not ready within a minute.
@@ -59,16 +62,21 @@ class Fleet:
         self._notes: list[str] = []
         self._lost: dict[int, str] = {}
         self.finished = False
+        self._scripts: Scripts | None = None
+        if python is not None:
+            self._scripts = Scripts(python, self._members, listen=self._listen, clock=clock)
         # Nothing is left running when the run is forgotten, or the interpreter ends.
         self._end = weakref.finalize(self, _end_all, self._members, self._selector)
         try:
-            self._launch(plan, workers)
+            self._launch(plan, workers, python)
             self._wait_until_ready()
+            if self._scripts is not None:
+                self._scripts.set_up()
         except BaseException:
             self._end()
             raise
 
-    def _launch(self, plan: Mapping[str, Any], workers: int) -> None:
+    def _launch(self, plan: Mapping[str, Any], workers: int, python: Mapping[str, Any] | None) -> None:
         for number in range(workers):
             threads = self.threads // workers + (number < self.threads % workers)
             try:
@@ -84,7 +92,8 @@ class Fleet:
         for member in self._members:
             share = {"first": first, "of": self.threads}
             plan_json = json.dumps({**plan, "threads": member.threads, "share": share})
-            member.order({"number": member.number, "parent": os.getpid(), "path": sys.path, "plan_json": plan_json})
+            order = {"number": member.number, "parent": os.getpid(), "path": sys.path, "plan_json": plan_json}
+            member.order(order if python is None else {**order, "python": python})
             first += member.threads
 
     def _wait_until_ready(self) -> None:
@@ -164,7 +173,11 @@ class Fleet:
 
     def _finish(self) -> None:
         self.finished = True
-        self._end()
+        try:
+            if self._scripts is not None:
+                self._notes += self._scripts.take_down()
+        finally:
+            self._end()
 
     def _tell(self, command: Message) -> None:
         for member in self._members:

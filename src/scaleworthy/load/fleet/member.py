@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
+from typing import Any
 
 from scaleworthy.load.engine import Tally
 from scaleworthy.load.fleet.wire import MESSAGE, Frames, Message, SecondReader, WorkerSecond, message_frame, write_all
@@ -36,6 +37,7 @@ class Member:
         self.ready = False
         self.over = False
         self.failed: str | None = None
+        self._said: Message = {}
         # A group of its own: the terminal's Ctrl-C is for the coordinator, which ends its workers in order.
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "scaleworthy.load.worker"],
@@ -61,9 +63,18 @@ class Member:
         """Whether nothing more will be heard of it."""
         return self._frames.ended or self.failed is not None
 
+    def said(self, what: str) -> bool:
+        """Return whether it has said this."""
+        return what in self._said
+
+    def heard(self, what: str) -> Any:
+        """Return what it has said about this; None where it has said nothing."""
+        return self._said.get(what)
+
     def order(self, message: Message) -> None:
         """Send what it has to carry out; waits until it has taken that."""
         with contextlib.suppress(OSError):  # one that is gone is found when it is listened to
+            os.set_blocking(self._inbox, True)
             write_all(self._inbox, message_frame(message))
             os.set_blocking(self._inbox, False)
 
@@ -89,6 +100,8 @@ class Member:
                     self.examples |= examples
                 case {"failed": text}:
                     self.failed = f"failed: {text}"
+                case dict(said):
+                    self._said |= said
         if self._frames.ended and self.failed is None and not self.over:
             self.failed = self._how_it_ended()
 

@@ -9,7 +9,7 @@ from scaleworthy.errors import UsageError
 from scaleworthy.units import parse_duration_ns
 
 if TYPE_CHECKING:
-    from scaleworthy.load.scenario.user import User
+    from scaleworthy.load.scenarios.user import User
 
 
 def seconds_ns(value: float | str) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from scaleworthy._native import PreparedRequest, ScriptLine
-from scaleworthy.load.scenario.feeders import Feeder
+from scaleworthy.load.scenarios.feeders import Feeder
 
 PREPARED_MAX = 4_096
 TAGS_MAX = 10
@@ -18,41 +18,49 @@ class World:
     """One process's share of a run, as its users see it.
 
     Attributes:
-        base: The target's own path, before every path.
         plain: Requests without options, ready to be sent, by method and path.
     """
 
     def __init__(
-        self, line: ScriptLine, *, target_url: str, seed: int, data: Any = None, feeders: Sequence[Feeder] = ()
+        self,
+        line: ScriptLine,
+        *,
+        target_url: str,
+        seed: int,
+        origins: Sequence[str] = (),
+        data: Any = None,
+        feeders: Sequence[Feeder] = (),
     ) -> None:
         self.line = line
         self.seed = seed
         self.data = data
         self.plain: dict[tuple[str, str], PreparedRequest] = {}
         self._feeders = feeders
-        self._origin = urlsplit(target_url)
-        self.base = self._origin.path.rstrip("/")
+        self._base = urlsplit(target_url).path.rstrip("/")
+        # The first one stands, where the target is named again among the origins.
+        self._origins = {_origin(urlsplit(url)): at for at, url in reversed([*enumerate((target_url, *origins))])}
         self._steps: dict[Any, int] = {}
         self._series: dict[Any, int] = {}
 
-    def path_of(self, path: str) -> str:
-        """Return path and query of *path*, which may be a whole URL of the target.
+    def place_of(self, path: str) -> tuple[int, str]:
+        """Return the number of the origin that a request goes to, and its path and query there.
 
         Raises:
-            ValueError: No path, or another origin's.
+            ValueError: No path, or at an origin that the plan does not name.
         """
         if path.startswith("/"):
-            return path
+            return 0, self._base + path
         parts = urlsplit(path)
         if not parts.scheme:
             raise ValueError(f"a path begins with '/', got {path!r}")
-        own = self._origin
-        if (parts.scheme, parts.hostname, _port(parts)) != (own.scheme, own.hostname, _port(own)):
+        number = self._origins.get(_origin(parts))
+        if number is None:
             raise ValueError(
-                f"{path!r} is not at the target {own.scheme}://{own.netloc}; requests go to the target alone"
+                f"{path!r} is neither at the target nor at one of the plan's origins;"
+                " name it in a plan file: origins: [...] beside python: (docs/guide/scenarios.md)"
             )
-        rest = parts.path.removeprefix(self.base) or "/"
-        return f"{rest}?{parts.query}" if parts.query else rest
+        rest = parts.path or "/"
+        return number, f"{rest}?{parts.query}" if parts.query else rest
 
     def remember(self, method: str, path: str, prepared: PreparedRequest) -> PreparedRequest:
         """Keep a request that may come again as it is; the oldest are forgotten together."""
@@ -113,5 +121,5 @@ class World:
         return merged
 
 
-def _port(parts: Any) -> int:
-    return parts.port or (443 if parts.scheme == "https" else 80)
+def _origin(parts: SplitResult) -> tuple[str, str | None, int]:
+    return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)

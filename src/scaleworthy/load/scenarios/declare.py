@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, Literal, TypeVar, overload
 
-from scaleworthy.load.scenario.user import User
+from scaleworthy.load.scenarios.user import User
 
 ScenarioFunction = Callable[[User], Awaitable[Any]]
 F = TypeVar("F", bound=Callable[..., Any])

@@ -11,13 +11,13 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Unpack
 
 from scaleworthy._native import Awaited, PreparedRequest, Response, ScriptUser
-from scaleworthy.load.scenario.asking import Options, auth_header, body_of, with_query
-from scaleworthy.load.scenario.cookies import Cookies
-from scaleworthy.load.scenario.naming import route_name
-from scaleworthy.load.scenario.times import seconds_ns, think_ns
+from scaleworthy.load.scenarios.asking import Options, auth_header, body_of, with_query
+from scaleworthy.load.scenarios.cookies import Cookies
+from scaleworthy.load.scenarios.naming import route_name
+from scaleworthy.load.scenarios.times import seconds_ns, think_ns
 
 if TYPE_CHECKING:
-    from scaleworthy.load.scenario.world import World
+    from scaleworthy.load.scenarios.world import World
 
 _GROUPS: ContextVar[tuple[str, ...]] = ContextVar("scaleworthy_groups", default=())
 
@@ -100,12 +100,12 @@ class User(ScriptUser):
 
     def _prepared(self, method: str, path: str, options: Options) -> PreparedRequest:
         world = self._world
-        path = world.path_of(path)
+        origin, full_path = world.place_of(path)
+        full_path = with_query(full_path, options.get("params"))
         name = options.get("name") or route_name(method, path)
         groups = _GROUPS.get()
         if groups:
             name = " / ".join((*groups, name))
-        full_path = world.base + with_query(path, options.get("params"))
         body, content_type = body_of(options)
         headers = {key.lower(): value for key, value in self.headers.items()}
         if "auth" in options:
@@ -118,6 +118,7 @@ class User(ScriptUser):
         return PreparedRequest(
             self.line,
             step=world.step(name, options.get("tags")),
+            origin=origin,
             method=method,
             path=full_path,
             headers=list(headers.items()),

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from scaleworthy.errors import MissingExtra
 from scaleworthy.load.feeders import read_rows
-from scaleworthy.load.scenario.errors import FeederDry
+from scaleworthy.load.scenarios.errors import FeederDry
 
 Order = Literal["sequential", "random", "unique"]
 Row = Mapping[str, Any]

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from scaleworthy._native import Response, json_first
-from scaleworthy.load.scenario.errors import ExpectationFailed
+from scaleworthy.load.scenarios.errors import ExpectationFailed
 
 _EXCERPT = 120
 Broken = tuple[str, str]

@@ -1,10 +1,10 @@
 """Python scenarios: what a scenario's file imports, and what carries it out."""
 
 from scaleworthy._native import Response
-from scaleworthy.load.scenario.declare import on_start, on_stop, scenario, setup, teardown
-from scaleworthy.load.scenario.errors import ExpectationFailed, FeederDry, RequestFailed
-from scaleworthy.load.scenario.feeders import Feeder, feed
-from scaleworthy.load.scenario.user import User
+from scaleworthy.load.scenarios.declare import on_start, on_stop, scenario, setup, teardown
+from scaleworthy.load.scenarios.errors import ExpectationFailed, FeederDry, RequestFailed
+from scaleworthy.load.scenarios.feeders import Feeder, feed
+from scaleworthy.load.scenarios.user import User
 
 __all__ = [
     "ExpectationFailed",

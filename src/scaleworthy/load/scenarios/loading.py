@@ -10,8 +10,8 @@ from pathlib import Path
 from types import ModuleType
 
 from scaleworthy.errors import InvalidInput, ScaleworthyError, UsageError
-from scaleworthy.load.scenario.declare import Declared, declared
-from scaleworthy.load.scenario.feeders import Feeder
+from scaleworthy.load.scenarios.declare import Declared, declared
+from scaleworthy.load.scenarios.feeders import Feeder
 
 MODULE_NAME = "__scaleworthy_scenario__"
 

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from scaleworthy._native import Response, Run, ScriptLine
-from scaleworthy.load.scenario.errors import ExpectationFailed, FeederDry, RequestFailed
-from scaleworthy.load.scenario.expect import look_closely
-from scaleworthy.load.scenario.loading import Loaded
-from scaleworthy.load.scenario.user import User
-from scaleworthy.load.scenario.watch import Watch
-from scaleworthy.load.scenario.world import World
+from scaleworthy.load.scenarios.errors import ExpectationFailed, FeederDry, RequestFailed
+from scaleworthy.load.scenarios.expect import look_closely
+from scaleworthy.load.scenarios.loading import Loaded
+from scaleworthy.load.scenarios.user import User
+from scaleworthy.load.scenarios.watch import Watch
+from scaleworthy.load.scenarios.world import World
 
 END_WITHIN_S = 2.0
 """How long users whose run was cut may take to notice it."""
@@ -50,6 +50,7 @@ def drive(run: Run, loaded: Loaded, plan: Mapping[str, Any]) -> list[str]:
     world = World(
         line,
         target_url=plan["target"],
+        origins=plan.get("origins", ()),
         seed=plan["seed"],
         data=plan.get("data"),
         feeders=loaded.feeders,
@@ -166,7 +167,7 @@ class Driver:
         frames = [
             f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"
             for frame in traceback.extract_tb(error.__traceback__)
-            if "/scaleworthy/load/scenario/" not in frame.filename
+            if "/scaleworthy/load/scenarios/" not in frame.filename
         ]
         return f"{type(error).__name__}: {error} ({' → '.join(frames)})"
 

@@ -15,12 +15,12 @@ from collections import Counter
 from types import FrameType, TracebackType
 from typing import Self
 
-from scaleworthy.load.scenario.world import World
+from scaleworthy.load.scenarios.world import World
 
 BEAT_S = 0.05
 HELD_UP_S = 0.1
 PLACES_MAX = 20
-_LIBRARY = (sysconfig.get_path("stdlib"), "/scaleworthy/load/scenario/", "<frozen")
+_LIBRARY = (sysconfig.get_path("stdlib"), "/scaleworthy/load/scenarios/", "<frozen")
 
 
 class Watch:
