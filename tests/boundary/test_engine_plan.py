@@ -68,7 +68,7 @@ def test_templates_patterns_and_paths_are_parsed_before_the_start():
 
     for wanted in (
         "scenarios[0].steps[0].request.path: nothing gives '{{ nmae }}'",
-        'scenarios[0].steps[0].request.headers "x-a": built in are $n, $uuid and $random(low, high)',
+        'scenarios[0].steps[0].request.headers "x-a": built in are $n, $uuid, $random(low, high)',
         "scenarios[0].steps[0].request.body: '{{' without '}}'",
         'scenarios[0].steps[1].request.expect[0]: "(" is not a regular expression',
         'scenarios[0].steps[1].request.expect[1]: "id" is not a JSONPath',

@@ -1,14 +1,14 @@
-//! Take a value out of an answer: by JSONPath, by regular expression (first group, else the match), from a header.
-use serde_json::Value;
-use serde_json_path::JsonPath;
-
-use crate::http1::Answer;
+//! Take a value out of an answer: by JSONPath, by regular expression, from a header.
+use crate::json;
+use crate::judging::{Case, JsonFound, JsonReading, Spot, pattern_of};
 use crate::plan;
+use crate::value::Held;
 
 #[derive(Debug)]
-pub enum From {
-    Json(JsonPath),
-    Regex(regex::Regex),
+enum From {
+    Json(Spot),
+    /// With the group that counts.
+    Regex(regex::Regex, usize),
     Header(String),
 }
 
@@ -17,45 +17,77 @@ pub enum From {
 pub struct Extraction {
     pub slot: usize,
     pub variable: String,
-    pub from: From,
+    /// Without a value the request fails and the iteration ends.
+    pub strict: bool,
+    from: From,
+    all: bool,
 }
 
 impl Extraction {
-    pub fn compile(spec: &plan::Extract, slot: usize) -> Result<Self, String> {
+    pub fn compile(
+        spec: &plan::Extract,
+        slot: usize,
+        json: &mut JsonReading,
+    ) -> Result<Self, String> {
         let from = match (&spec.json, &spec.regex, &spec.header) {
-            (Some(path), _, _) => From::Json(json_path(path)?),
-            (_, Some(pattern), _) => From::Regex(pattern_of(pattern)?),
+            (Some(path), _, _) => From::Json(json.add(path)?),
+            (_, Some(pattern), _) => {
+                let pattern = pattern_of(pattern)?;
+                let groups = pattern.captures_len();
+                let group = spec.group.unwrap_or(usize::from(groups > 1));
+                if group >= groups {
+                    let last = groups - 1;
+                    return Err(format!(
+                        "group {group} is not there: the last one is {last}"
+                    ));
+                }
+                From::Regex(pattern, group)
+            }
             (_, _, header) => From::Header(header.clone().unwrap_or_default()),
         };
         Ok(Self {
             slot,
             variable: spec.variable.clone(),
+            strict: spec.strict,
             from,
+            all: spec.all,
         })
     }
 
-    pub fn reads_json(&self) -> bool {
-        matches!(self.from, From::Json(_))
+    pub fn reads_head(&self) -> bool {
+        matches!(self.from, From::Header(_))
     }
 
-    /// The value, if the answer has it. A JSON value that is not a string is written as JSON.
-    pub fn take(&self, answer: &Answer<'_>, json: Option<&Value>) -> Option<Box<str>> {
+    pub fn reads_body(&self) -> bool {
+        !self.reads_head()
+    }
+
+    /// Hold the value; false where the answer has none. JSON that is not a string is held as it is written.
+    pub fn take(&self, case: &Case<'_>, held: &mut Held) -> bool {
         match &self.from {
-            From::Json(path) => path.query(json?).first().map(|value| match value {
-                Value::String(text) => text.as_str().into(),
-                other => other.to_string().into(),
-            }),
-            From::Regex(pattern) => {
-                let text = String::from_utf8_lossy(answer.body);
-                let found = pattern.captures(&text)?;
-                found
-                    .get(1)
-                    .or_else(|| found.get(0))
-                    .map(|part| part.as_str().into())
+            From::Json(spot) if self.all => case
+                .all_at(spot)
+                .is_some_and(|all| held.set_json(all.as_bytes())),
+            From::Json(spot) => case.at(spot, |raw| raw.is_some_and(|raw| held.set_json(raw))),
+            From::Regex(pattern, group) => {
+                let text = String::from_utf8_lossy(case.answer.body);
+                let mut found = pattern
+                    .captures_iter(&text)
+                    .filter_map(|captures| captures.get(*group).map(|part| part.as_str()));
+                if self.all {
+                    let all: Vec<&str> = found.collect();
+                    let text = serde_json::to_string(&all).unwrap_or_default();
+                    return !all.is_empty() && held.set_json(text.as_bytes());
+                }
+                let first = found.next();
+                first.inspect(|text| held.set_text(text)).is_some()
             }
-            From::Header(name) => answer
-                .header(name)
-                .map(|value| String::from_utf8_lossy(value).into()),
+            From::Header(name) => {
+                let value = case.answer.header(name);
+                value
+                    .inspect(|value| held.set_text(&String::from_utf8_lossy(value)))
+                    .is_some()
+            }
         }
     }
 }
@@ -65,26 +97,12 @@ impl Extraction {
 /// # Errors
 /// Not a JSONPath.
 pub fn json_first(body: &[u8], path: &str) -> Result<Option<String>, String> {
-    let path = json_path(path)?;
-    let Ok(json) = serde_json::from_slice(body) else {
-        return Ok(None);
-    };
-    Ok(path.query(&json).first().map(serde_json::Value::to_string))
-}
-
-pub fn json_path(path: &str) -> Result<JsonPath, String> {
-    JsonPath::parse(path).map_err(|error| format!("{path:?} is not a JSONPath: {error}"))
-}
-
-pub fn pattern_of(pattern: &str) -> Result<regex::Regex, String> {
-    regex::Regex::new(pattern).map_err(|error| {
-        // The first lines draw the pattern with a caret, the last one says what is wrong.
-        let text = error.to_string();
-        let reason = text
-            .lines()
-            .next_back()
-            .unwrap_or("")
-            .trim_start_matches("error: ");
-        format!("{pattern:?} is not a regular expression: {reason}")
-    })
+    let mut reading = JsonReading::default();
+    let spot = reading.add(path)?;
+    let mut found = JsonFound::default();
+    reading.read(body, &mut found);
+    Ok(found.at(&spot, body, |raw| {
+        raw.filter(|raw| json::is_valid(raw))
+            .map(|raw| String::from_utf8_lossy(raw).into_owned())
+    }))
 }

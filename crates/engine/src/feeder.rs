@@ -1,6 +1,8 @@
 //! Which row does an iteration get? From its number alone, so threads share out the rows without talking.
-use crate::plan::{Feeder, Order};
+use crate::plan;
+use crate::plan::Order;
 use crate::rng::Rng;
+use crate::value::Constant;
 
 /// All rows of a plan.
 #[derive(Debug)]
@@ -9,8 +11,27 @@ pub struct Feeders {
     seed: u64,
 }
 
+#[derive(Debug)]
+struct Feeder {
+    columns: Vec<String>,
+    rows: Vec<Box<[Constant]>>,
+    order: Order,
+}
+
 impl Feeders {
-    pub fn new(feeders: Vec<Feeder>, seed: u64) -> Self {
+    pub fn new(specs: &[plan::Feeder], seed: u64) -> Self {
+        let feeders = specs
+            .iter()
+            .map(|spec| Feeder {
+                columns: spec.columns.clone(),
+                rows: spec
+                    .rows
+                    .iter()
+                    .map(|row| row.iter().map(Constant::from).collect())
+                    .collect(),
+                order: spec.order,
+            })
+            .collect();
         Self { feeders, seed }
     }
 
@@ -26,7 +47,7 @@ impl Feeders {
     }
 
     /// The value in the row of iteration `number`: row `number` modulo the rows, or one drawn for that number.
-    pub fn value(&self, feeder: usize, column: usize, number: u64) -> &str {
+    pub fn value(&self, feeder: usize, column: usize, number: u64) -> &Constant {
         let Feeder { rows, order, .. } = &self.feeders[feeder];
         let last = rows.len() as u64 - 1;
         let row = match order {
@@ -45,22 +66,20 @@ mod tests {
 
     fn feeders(order: Order) -> Feeders {
         let rows = (0..5)
-            .map(|i| vec![format!("a{i}"), format!("b{i}")])
+            .map(|i| vec![format!("a{i}").into(), format!("b{i}").into()])
             .collect();
-        Feeders::new(
-            vec![Feeder {
-                columns: vec!["a".into(), "b".into()],
-                rows,
-                order,
-            }],
-            9,
-        )
+        let feeder = plan::Feeder {
+            columns: vec!["a".into(), "b".into()],
+            rows,
+            order,
+        };
+        Feeders::new(&[feeder], 9)
     }
 
     #[test]
     fn sequential_rows_come_in_order_and_start_again() {
         let feeders = feeders(Order::Sequential);
-        let got: Vec<&str> = (0..7).map(|n| feeders.value(0, 0, n)).collect();
+        let got: Vec<&str> = (0..7).map(|n| &*feeders.value(0, 0, n).text).collect();
         assert_eq!(got, ["a0", "a1", "a2", "a3", "a4", "a0", "a1"]);
     }
 
@@ -70,7 +89,7 @@ mod tests {
         let feeders = feeders(Order::Random);
         let rows: std::collections::HashSet<String> = (0..200)
             .map(|n| {
-                let (a, b) = (feeders.value(0, 0, n), feeders.value(0, 1, n));
+                let (a, b) = (&feeders.value(0, 0, n).text, &feeders.value(0, 1, n).text);
                 assert_eq!(a[1..], b[1..]);
                 a.to_string()
             })

@@ -24,14 +24,20 @@ pub struct Answer<'a> {
 impl<'a> Answer<'a> {
     /// The value of the first header of this name.
     pub fn header(&self, name: &str) -> Option<&'a [u8]> {
-        let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-        let mut response = httparse::Response::new(&mut headers);
-        response.parse(self.head).ok()?;
-        response
-            .headers
-            .iter()
-            .find(|header| header.name.eq_ignore_ascii_case(name))
-            .map(|header| header.value)
+        self.headers(name).next()
+    }
+
+    /// The values of every header of this name. The head was found to be one before: each of its lines is a header.
+    pub fn headers(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.head
+            .split(|b| *b == b'\n')
+            .skip(1)
+            .filter_map(move |line| {
+                let (own, rest) = line.split_at_checked(name.len())?;
+                let value = rest.strip_prefix(b":")?;
+                own.eq_ignore_ascii_case(name.as_bytes())
+                    .then(|| value.trim_ascii())
+            })
     }
 }
 

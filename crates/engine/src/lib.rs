@@ -7,11 +7,17 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod condition;
+mod cookies;
+mod digits;
 mod expect;
 mod extract;
 mod feeder;
 mod http1;
 mod http2;
+mod json;
+mod judging;
+mod memory;
 mod null_server;
 mod origins;
 mod plan;
@@ -24,6 +30,7 @@ mod sys;
 mod template;
 mod timers;
 mod tls;
+mod value;
 mod websocket;
 mod worker;
 

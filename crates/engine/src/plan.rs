@@ -7,8 +7,11 @@ use std::fmt;
 
 use serde::Deserialize;
 
+mod body;
 mod check;
+mod check_steps;
 pub mod compile;
+pub mod program;
 pub mod redirect;
 pub mod request;
 mod script;
@@ -44,7 +47,7 @@ pub struct Plan {
     pub(crate) tls: Tls,
     pub(crate) http: Http,
     pub(crate) headers: Vec<(String, String)>,
-    pub(crate) variables: BTreeMap<String, String>,
+    pub(crate) variables: BTreeMap<String, serde_json::Value>,
     pub(crate) feeders: Vec<Feeder>,
     pub(crate) scenarios: Vec<Scenario>,
     pub(crate) load: Load,
@@ -142,7 +145,8 @@ impl Version {
 #[derive(Debug, Clone, Deserialize)]
 pub struct Feeder {
     pub columns: Vec<String>,
-    pub rows: Vec<Vec<String>>,
+    /// Texts are taken as they are; numbers and the like keep their type.
+    pub rows: Vec<Vec<serde_json::Value>>,
     pub order: Order,
 }
 
@@ -161,6 +165,9 @@ pub struct Scenario {
     /// A script in another thread says what its users do; it has no steps.
     #[serde(default)]
     pub python: bool,
+    /// Does each iteration keep the cookies it is given, and send them back?
+    #[serde(default)]
+    pub cookies: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -173,12 +180,73 @@ pub enum Step {
     Message(Box<socket::Message>),
     /// Inside a websocket only.
     Ping(socket::Ping),
+    Set(Set),
+    Log(Log),
+    If(If),
+    Loop(Loop),
+    Parallel(Parallel),
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub struct Think {
     pub min_ns: u64,
     pub max_ns: u64,
+}
+
+impl Step {
+    /// The lists of steps within this one.
+    fn within(&self) -> Vec<&[Self]> {
+        match self {
+            Self::If(branch) => vec![&branch.steps, &branch.otherwise],
+            Self::Loop(turns) => vec![&turns.steps],
+            Self::Parallel(parallel) => parallel.branches.iter().map(Vec::as_slice).collect(),
+            Self::Websocket(socket) => vec![&socket.steps],
+            _ => vec![],
+        }
+    }
+}
+
+/// Give variables a value: texts may hold templates, a text that is one template alone takes the value's own type.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Set {
+    pub values: Vec<(String, serde_json::Value)>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Log {
+    pub text: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct If {
+    pub condition: String,
+    pub steps: Vec<Step>,
+    #[serde(default, rename = "else")]
+    pub otherwise: Vec<Step>,
+}
+
+/// Do the steps again and again, until the first of the bounds that are given is reached.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Loop {
+    pub steps: Vec<Step>,
+    #[serde(default)]
+    pub count: Option<u64>,
+    #[serde(default)]
+    pub for_ns: Option<u64>,
+    /// A list, or a template that stands for one.
+    #[serde(default)]
+    pub over: Option<serde_json::Value>,
+    /// The variable that holds the list's item.
+    #[serde(default)]
+    pub item: Option<String>,
+    #[serde(default, rename = "while")]
+    pub condition: Option<String>,
+}
+
+/// Branches that are under way at the same time.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Parallel {
+    pub branches: Vec<Vec<Step>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -191,12 +259,54 @@ pub struct Request {
     pub origin: usize,
     #[serde(default)]
     pub headers: Vec<(String, String)>,
+    /// Sent beside those of the jar; one of the same name takes its place.
+    #[serde(default)]
+    pub cookies: Vec<(String, String)>,
+    /// User and password of `authorization: Basic`.
+    #[serde(default)]
+    pub basic: Option<(String, String)>,
     #[serde(default)]
     pub body: Option<String>,
+    /// How the body is read; by default by its content type, JSON or text.
+    #[serde(default)]
+    pub body_kind: Option<BodyKind>,
+    /// A body of several parts, in place of `body`.
+    #[serde(default)]
+    pub body_parts: Vec<BodyPart>,
+    #[serde(default)]
+    pub compress: Option<Compress>,
+    #[serde(default)]
+    pub timeout_ns: Option<u64>,
+    #[serde(default)]
+    pub follow_redirects: Option<bool>,
     #[serde(default)]
     pub expect: Vec<Expect>,
     #[serde(default)]
     pub extract: Vec<Extract>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BodyKind {
+    /// Values are written as they are.
+    Text,
+    /// Values of a form's fields are encoded.
+    Form,
+    /// A string that is one template alone keeps the value's type.
+    Json,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BodyPart {
+    Text(String),
+    Base64(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compress {
+    Gzip,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -207,22 +317,49 @@ pub enum Expect {
     BodyMatches(String),
     Json(ExpectJson),
     Header(ExpectHeader),
+    /// The longest response time.
+    WithinNs(u64),
+    Not(Box<Expect>),
 }
 
-/// Without `equals` (or with null) the path must only exist.
+/// Without `equals` (or with null) and without tests the path must only exist.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ExpectJson {
     pub path: String,
     #[serde(default)]
     pub equals: Option<serde_json::Value>,
+    #[serde(default)]
+    pub tests: Vec<Test>,
 }
 
-/// Without `contains` (or with null) the header must only be there.
+/// What a value must be. Texts may hold templates.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Test {
+    Exists(bool),
+    Equals(serde_json::Value),
+    Not(serde_json::Value),
+    OneOf(Vec<serde_json::Value>),
+    Above(f64),
+    AtLeast(f64),
+    Below(f64),
+    AtMost(f64),
+    Contains(String),
+    Matches(String),
+    /// Of a text its characters, of a list its items, of an object its members.
+    Length(Vec<Test>),
+}
+
+/// Without anything but a name the header must only be there.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ExpectHeader {
     pub name: String,
     #[serde(default)]
     pub contains: Option<String>,
+    #[serde(default)]
+    pub equals: Option<String>,
+    #[serde(default)]
+    pub matches: Option<String>,
 }
 
 /// A value kept for later steps, from exactly one of the three places.
@@ -235,6 +372,19 @@ pub struct Extract {
     pub regex: Option<String>,
     #[serde(default)]
     pub header: Option<String>,
+    /// Which group of the regular expression; by default the first, or the whole match where it has none.
+    #[serde(default)]
+    pub group: Option<usize>,
+    /// Every value that the JSONPath or the regular expression finds, as a JSON array.
+    #[serde(default)]
+    pub all: bool,
+    /// Does the request fail, and the iteration end, where nothing is found?
+    #[serde(default = "yes")]
+    pub strict: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Debug, Clone, Deserialize)]

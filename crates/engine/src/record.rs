@@ -32,16 +32,18 @@ pub enum ErrorKind {
     ExpectStatus,
     ExpectBody,
     ExpectHeader,
+    ExpectTime,
     Extract,
     Script,
     Cancelled,
+    Steps,
     Cut,
     WsClose,
 }
 
 impl ErrorKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Connect,
         Self::Dns,
         Self::Tls,
@@ -56,9 +58,11 @@ impl ErrorKind {
         Self::ExpectStatus,
         Self::ExpectBody,
         Self::ExpectHeader,
+        Self::ExpectTime,
         Self::Extract,
         Self::Script,
         Self::Cancelled,
+        Self::Steps,
         Self::Cut,
         Self::WsClose,
     ];
@@ -80,9 +84,11 @@ impl ErrorKind {
             Self::ExpectStatus => "expect-status",
             Self::ExpectBody => "expect-body",
             Self::ExpectHeader => "expect-header",
+            Self::ExpectTime => "expect-time",
             Self::Extract => "extract",
             Self::Script => "script",
             Self::Cancelled => "cancelled",
+            Self::Steps => "steps",
             Self::Cut => "cut",
             Self::WsClose => "ws-close",
         }
@@ -153,6 +159,9 @@ pub struct Second {
     pub cpu_ns: u64,
     /// The first example of each error kind that this thread met, when it met it in this second.
     pub examples: Vec<(ErrorKind, String)>,
+    /// Lines that scenarios log: the first few of each thread's run, and how many there were within this second.
+    pub logged: Vec<String>,
+    pub log_lines: u64,
     pub last: bool,
 }
 
@@ -192,6 +201,8 @@ impl Second {
         self.target += other.target;
         self.cpu_ns += other.cpu_ns;
         self.examples.extend(other.examples.iter().cloned());
+        self.logged.extend(other.logged.iter().cloned());
+        self.log_lines += other.log_lines;
     }
 }
 

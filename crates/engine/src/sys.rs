@@ -33,6 +33,11 @@ pub fn unix_offset_ns() -> i64 {
     offset
 }
 
+/// Nanoseconds since 1970, of the wall clock.
+pub fn unix_ns() -> u64 {
+    ns(rustix::time::clock_gettime(ClockId::Realtime))
+}
+
 /// CPU time that the calling thread has used.
 pub fn thread_cpu_ns() -> u64 {
     ns(rustix::time::clock_gettime(ClockId::ThreadCPUTime))

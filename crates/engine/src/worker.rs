@@ -13,8 +13,11 @@ use std::sync::mpsc::SyncSender;
 
 use slab::Slab;
 
+use crate::judging::JsonFound;
+use crate::memory::Spare;
 use crate::origins::Book;
 use crate::plan::compile::Compiled;
+use crate::plan::request::Scratch;
 use crate::record::{ErrorKind, Second};
 use crate::script::Script;
 use crate::sys::{self, Epoll, EventFlags, Events, Timer};
@@ -22,15 +25,18 @@ use crate::timers::{Due, Timers};
 use crate::tls::TlsSetup;
 
 mod arrivals;
+mod branches;
 mod connections;
 mod control;
 mod exchange;
+mod flow;
 mod http2;
 mod judge;
 mod script;
 mod sites;
 mod socket;
 mod users;
+mod weigh;
 
 use arrivals::Load;
 use connections::Slot;
@@ -45,6 +51,8 @@ const WAITING_MAX: usize = 1_000_000;
 const STARTS_IN_A_ROW: usize = 32;
 /// One receive; only the pages that are filled are ever touched.
 const RECEIVE_BYTES: usize = 64 * 1024;
+/// Lines that a thread hands over to be logged; further ones are counted.
+const LOG_LINES_MAX: u64 = 20;
 const TOKEN_TIMER: u64 = u64::MAX;
 const TOKEN_INBOX: u64 = u64::MAX - 1;
 const TOKEN_SCRIPT: u64 = u64::MAX - 2;
@@ -112,8 +120,13 @@ pub struct Worker {
     levels_set: u64,
     // Who is there.
     users: Slab<User>,
-    ready: VecDeque<u32>,
+    /// Who may go on, and since when.
+    ready: VecDeque<(u32, u64)>,
     parked: Vec<u32>,
+    /// Users that are branches of another one: they are no users of the load.
+    branch_users: usize,
+    /// What users remembered who are gone.
+    spare: Spare,
     waiting: VecDeque<Waiting>,
     waiting_max: usize,
     /// Most users at once in an open load; `u64::MAX` for any number.
@@ -147,6 +160,10 @@ pub struct Worker {
     frame: Vec<u8>,
     cipher: Vec<u8>,
     block: Vec<u8>,
+    scratch: Scratch,
+    json: JsonFound,
+    /// Lines logged so far.
+    logged: u64,
 }
 
 /// What a thread is given to begin with.
@@ -211,6 +228,8 @@ impl Worker {
             users: Slab::new(),
             ready: VecDeque::new(),
             parked: vec![],
+            branch_users: 0,
+            spare: Spare::default(),
             waiting: VecDeque::new(),
             scripted,
             waiting_max: WAITING_MAX / share.threads as usize,
@@ -241,6 +260,9 @@ impl Worker {
             frame: vec![],
             cipher: vec![],
             block: vec![],
+            scratch: Scratch::default(),
+            json: JsonFound::default(),
+            logged: 0,
             tls: tls.as_ref().map(TlsSetup::for_thread),
             plan_here: Rc::new(PlanHere(plan.clone())),
             plan: Requests::new(plan),
@@ -320,12 +342,12 @@ impl Worker {
         }
         while let Some((at, due)) = self.timers.pop_due(now) {
             match due {
-                Due::User(user) => self.ready.push_back(user),
+                Due::User(user) => self.ready.push_back((user, at)),
                 Due::Slot(slot) => self.look_at_deadline(slot, at, now),
             }
         }
         self.start_arrivals(now);
-        self.run_ready(now);
+        self.run_ready();
         self.end_when_empty();
         let end_ns = match self.phase {
             Phase::Running => self.end_of_starts_ns(),
@@ -353,7 +375,13 @@ impl Worker {
 
     /// Let the user go on as soon as what is being done is done.
     fn soon(&mut self, user: u32) {
-        self.ready.push_back(user);
+        let now = self.now_ns;
+        self.soon_at(user, now);
+    }
+
+    /// The same, of a user who could go on since `at_ns`.
+    fn soon_at(&mut self, user: u32, at_ns: u64) {
+        self.ready.push_back((user, at_ns));
         self.due_ns = 0;
     }
 

@@ -9,6 +9,8 @@ pub struct Wants {
     /// A 101 is welcome: the request asked for another protocol.
     pub upgrade: bool,
     pub head: bool,
+    /// The head too where it gives cookies.
+    pub cookies: bool,
     pub body: bool,
     pub body_bytes_max: usize,
 }
@@ -101,7 +103,8 @@ impl Exchange {
             if head.status < 200 {
                 continue;
             }
-            if wants.head || (300..400).contains(&head.status) {
+            self.kept.sets_cookies = wants.cookies && head.sets_cookies;
+            if wants.head || self.kept.sets_cookies || (300..400).contains(&head.status) {
                 self.kept.head.extend_from_slice(own);
             }
             self.kept.coding = head.coding;

@@ -16,6 +16,8 @@ pub struct Head {
     /// Whether the connection may carry another request.
     pub keep_alive: bool,
     pub coding: Coding,
+    /// It gives cookies.
+    pub sets_cookies: bool,
     /// Bytes of the head itself, its empty line included.
     pub length: usize,
 }
@@ -69,6 +71,7 @@ pub fn parse_head(bytes: &[u8], to_head_request: bool) -> Result<Option<Head>, &
         body,
         keep_alive,
         coding: fields.coding,
+        sets_cookies: fields.sets_cookies,
         length,
     }))
 }
@@ -80,6 +83,7 @@ struct Fields {
     /// Transfer-Encoding is there; whether its last coding is chunked.
     chunked: Option<bool>,
     coding: Coding,
+    sets_cookies: bool,
 }
 
 impl Fields {
@@ -95,6 +99,7 @@ impl Fields {
                     }
                 }
             }
+            10 if header.name.eq_ignore_ascii_case("set-cookie") => self.sets_cookies = true,
             14 if header.name.eq_ignore_ascii_case("content-length") => {
                 let length = content_length(header.value)?;
                 if self.length.is_some_and(|before| before != length) {

@@ -10,6 +10,8 @@ const KEPT_BYTES: usize = 16 * 1024;
 pub struct Kept {
     pub head: Vec<u8>,
     pub coding: Coding,
+    /// The head gives cookies, and somebody wants them.
+    pub sets_cookies: bool,
     body: Vec<u8>,
 }
 
@@ -17,6 +19,7 @@ impl Kept {
     /// Get ready for the next answer.
     pub fn reset(&mut self) {
         self.coding = Coding::Identity;
+        self.sets_cookies = false;
         for buffer in [&mut self.head, &mut self.body] {
             reuse(buffer);
         }

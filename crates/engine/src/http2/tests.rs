@@ -7,6 +7,7 @@ use super::request::translate;
 use crate::http1::{Wants, Wrong};
 
 const ALL: Wants = Wants {
+    cookies: false,
     to_head_request: false,
     head: true,
     body: true,

@@ -1,7 +1,7 @@
 //! What a plan may not say although its types allow it. Reports every problem; changes nothing.
 use super::{
     ArrivalsKind, Expect, Extract, Feeder, Iterations, Kind, Plan, Request, Scenario, Scheme, Step,
-    Target, Version, socket::WebSocket,
+    Target, Version, check_steps,
 };
 
 pub fn check(plan: &Plan, problems: &mut Vec<String>) {
@@ -191,77 +191,18 @@ fn check_scenario(path: &str, scenario: &Scenario, wrong: &mut impl FnMut(&str, 
         }
         return;
     }
-    if !scenario
-        .steps
-        .iter()
-        .any(|step| matches!(step, Step::Request(_) | Step::Websocket(_)))
-    {
+    if !check_steps::any(&scenario.steps, &|step| {
+        matches!(step, Step::Request(_) | Step::Websocket(_))
+    }) {
         wrong(
             &format!("{path}.steps"),
             "needs at least one request".into(),
         );
     }
-    check_steps(path, &scenario.steps, false, wrong);
+    check_steps::check(&format!("{path}.steps"), &scenario.steps, wrong);
 }
 
-fn check_steps(path: &str, steps: &[Step], in_socket: bool, wrong: &mut impl FnMut(&str, String)) {
-    for (at, step) in steps.iter().enumerate() {
-        let path = format!("{path}.steps[{at}]");
-        match step {
-            Step::Request(request) => check_request(&format!("{path}.request"), request, wrong),
-            Step::Think(think) if think.min_ns > think.max_ns => wrong(
-                &format!("{path}.think"),
-                format!(
-                    "min_ns must not be above max_ns, got {} and {}",
-                    think.min_ns, think.max_ns
-                ),
-            ),
-            Step::Think(_) => {}
-            Step::Websocket(_) if in_socket => {
-                wrong(&path, "a websocket has no websocket inside".into());
-            }
-            Step::Websocket(socket) => check_socket(&format!("{path}.websocket"), socket, wrong),
-            Step::Message(_) | Step::Ping(_) if !in_socket => {
-                wrong(&path, "messages and pings stand inside a websocket".into());
-            }
-            Step::Message(message) if message.send.is_none() && message.receive.is_none() => {
-                wrong(&format!("{path}.message"), "needs send or receive".into());
-            }
-            Step::Message(_) | Step::Ping(_) => {}
-        }
-    }
-}
-
-fn check_socket(path: &str, socket: &WebSocket, wrong: &mut impl FnMut(&str, String)) {
-    check_request(&format!("{path}.request"), &socket.request, wrong);
-    if socket.request.method != "GET" || socket.request.body.is_some() {
-        wrong(
-            &format!("{path}.request"),
-            "a websocket is opened by a GET without a body".into(),
-        );
-    }
-    for name in &socket.subprotocols {
-        if !is_token(name) {
-            wrong(
-                &format!("{path}.subprotocols"),
-                format!("must be tokens, got {name:?}"),
-            );
-        }
-    }
-    let close = &socket.close;
-    if !crate::websocket::may_be_sent(close.code) || close.reason.len() > 123 {
-        wrong(
-            &format!("{path}.close"),
-            format!(
-                "needs a code that may be sent and a reason of at most 123 bytes, got {}",
-                close.code
-            ),
-        );
-    }
-    check_steps(path, &socket.steps, true, wrong);
-}
-
-fn check_request(path: &str, request: &Request, wrong: &mut impl FnMut(&str, String)) {
+pub fn check_request(path: &str, request: &Request, wrong: &mut impl FnMut(&str, String)) {
     if request.name.is_empty() {
         wrong(&format!("{path}.name"), "must not be empty".into());
     }
@@ -278,6 +219,23 @@ fn check_request(path: &str, request: &Request, wrong: &mut impl FnMut(&str, Str
         );
     }
     headers(&format!("{path}.headers"), &request.headers, wrong);
+    for (at, (name, _)) in request.cookies.iter().enumerate() {
+        if !is_token(name) {
+            wrong(
+                &format!("{path}.cookies[{at}]"),
+                format!("must be a cookie's name, got {name:?}"),
+            );
+        }
+    }
+    if request.body.is_some() && !request.body_parts.is_empty() {
+        wrong(path, "has both body and body_parts; one is enough".into());
+    }
+    if request.timeout_ns == Some(0) {
+        wrong(
+            &format!("{path}.timeout_ns"),
+            "must be above 0 (null is the plan's), got 0".into(),
+        );
+    }
     for (at, expect) in request.expect.iter().enumerate() {
         if let Expect::Status(statuses) = expect
             && statuses.is_empty()

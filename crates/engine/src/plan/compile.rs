@@ -2,14 +2,13 @@
 //! and paths parsed, names turned into numbers.
 use std::sync::Arc;
 
-use super::request::{Request, ScriptBase};
-use super::socket::{self, SocketStep, SocketWork, Talk, Upgrade};
-use super::{ArrivalsKind, Iterations, Kind, Plan, Problems, Step, Version};
+use super::program::{Builder, CompiledStep, Scenario};
+use super::request::ScriptBase;
+use super::{ArrivalsKind, Iterations, Kind, Plan, Problems, Version};
 use crate::feeder::Feeders;
 use crate::record::Names as StepNames;
 use crate::rng::Rng;
 use crate::schedule::{LoadKind, Spacing, Stage};
-use crate::template::Names;
 
 /// Tells the draws of how often a user comes back apart from all others.
 const VISITS: u64 = 0x7669_7369_7473;
@@ -63,25 +62,6 @@ pub struct Origin {
     pub port: u16,
 }
 
-#[derive(Debug)]
-pub struct Scenario {
-    pub name: Box<str>,
-    pub steps: Vec<CompiledStep>,
-    /// How many extracted values an iteration holds.
-    pub slots: usize,
-}
-
-#[derive(Debug)]
-pub enum CompiledStep {
-    Request(Box<Request>),
-    Think {
-        min_ns: u64,
-        max_ns: u64,
-    },
-    /// On the socket that an earlier step opened.
-    Socket(Box<SocketStep>),
-}
-
 impl Compiled {
     /// The scenario of iteration `number`: by weight, and the same in every run of this seed.
     pub fn scenario_of(&self, number: u64) -> usize {
@@ -124,6 +104,30 @@ impl Compiled {
         (done < wanted).then_some(number + 1)
     }
 
+    /// The first step of a branch of the fork at `step`.
+    pub fn branch(&self, scenario: u32, step: u32, branch: usize) -> u32 {
+        match &self.scenarios[scenario as usize].steps[step as usize] {
+            CompiledStep::Fork { branches, .. } => branches[branch],
+            _ => step,
+        }
+    }
+
+    /// Where who forked at `step` goes on.
+    pub fn join(&self, scenario: u32, step: u32) -> u32 {
+        match &self.scenarios[scenario as usize].steps[step as usize] {
+            CompiledStep::Fork { join, .. } => *join,
+            _ => step,
+        }
+    }
+
+    /// The values that the branch which ends at `step` hands over.
+    pub fn branch_slots(&self, scenario: u32, step: u32) -> &[u32] {
+        match &self.scenarios[scenario as usize].steps[step as usize] {
+            CompiledStep::BranchEnd(slots) => slots,
+            _ => &[],
+        }
+    }
+
     /// When the stages end, in ns from the start.
     pub fn stages_end_ns(&self) -> u64 {
         self.stages
@@ -146,21 +150,19 @@ impl Compiled {
 /// Every template, pattern and path that cannot be understood, at once.
 pub fn compile(plan: &Plan, cores: usize) -> Result<Compiled, Problems> {
     let mut problems = vec![];
-    let feeders = Feeders::new(plan.feeders.clone(), plan.seed);
+    let feeders = Feeders::new(&plan.feeders, plan.seed);
     let origins: Vec<Origin> = plan.all_origins().map(Origin::of).collect();
     let mut names: Vec<Arc<str>> = vec![];
     let mut scenarios = vec![];
     for (at, scenario) in plan.scenarios.iter().enumerate() {
-        let path = format!("scenarios[{at}]");
-        scenarios.push(compile_scenario(
-            &path,
-            scenario,
+        let builder = Builder {
             plan,
-            &origins,
-            &feeders,
-            &mut names,
-            &mut problems,
-        ));
+            origins: &origins,
+            feeders: &feeders,
+            names: &mut names,
+            problems: &mut problems,
+        };
+        scenarios.push(builder.scenario(&format!("scenarios[{at}]"), scenario));
     }
     if !problems.is_empty() {
         return Err(Problems(problems));
@@ -189,8 +191,8 @@ pub fn compile(plan: &Plan, cores: usize) -> Result<Compiled, Problems> {
         origins,
         connections_max: plan.http.connections_max.unwrap_or(usize::MAX),
         timeout_ns: plan.http.timeout_ns.unwrap_or(u64::MAX),
-        connect_timeout_ns: plan.http.connect_timeout_ns.unwrap_or(u64::MAX),
         redirects_max: plan.http.redirects_max,
+        connect_timeout_ns: plan.http.connect_timeout_ns.unwrap_or(u64::MAX),
         body_bytes_max: plan.http.body_bytes_max,
         keep_alive: plan.http.keep_alive,
         connection_per_user: plan.http.connection_per_user,
@@ -260,176 +262,5 @@ fn default_threads(compiled: &Compiled, cores: usize) -> usize {
         1
     } else {
         (cores / 2).clamp(1, 4)
-    }
-}
-
-fn compile_scenario(
-    path: &str,
-    scenario: &super::Scenario,
-    plan: &Plan,
-    origins: &[Origin],
-    feeders: &Feeders,
-    names: &mut Vec<Arc<str>>,
-    problems: &mut Vec<String>,
-) -> Scenario {
-    let mut extracted: Vec<String> = vec![];
-    find_extracted(&scenario.steps, &mut extracted);
-    let known = Names {
-        extracted: &extracted,
-        feeders,
-        variables: &plan.variables,
-    };
-    let mut made = Steps {
-        plan,
-        origins,
-        known: &known,
-        names,
-        problems,
-        steps: vec![],
-    };
-    made.add_all(path, &scenario.steps, None);
-    Scenario {
-        steps: made.steps,
-        name: scenario.name.as_str().into(),
-        slots: extracted.len(),
-    }
-}
-
-/// The variables that steps fill, in order.
-fn find_extracted(steps: &[Step], found: &mut Vec<String>) {
-    for step in steps {
-        let extracts = match step {
-            Step::Request(request) => &request.extract,
-            Step::Message(message) => &message.extract,
-            Step::Websocket(socket) => &socket.request.extract,
-            Step::Think(_) | Step::Ping(_) => continue,
-        };
-        for extract in extracts {
-            if !found.contains(&extract.variable) {
-                found.push(extract.variable.clone());
-            }
-        }
-        if let Step::Websocket(socket) = step {
-            find_extracted(&socket.steps, found);
-        }
-    }
-}
-
-/// A scenario's steps as they are made; those within a socket stand between its opening and its closing.
-struct Steps<'a> {
-    plan: &'a Plan,
-    origins: &'a [Origin],
-    known: &'a Names<'a>,
-    names: &'a mut Vec<Arc<str>>,
-    problems: &'a mut Vec<String>,
-    steps: Vec<CompiledStep>,
-}
-
-/// The socket that steps are inside of.
-#[derive(Clone, Copy)]
-struct Inside {
-    opened_by: u32,
-    reconnect: bool,
-}
-
-impl Steps<'_> {
-    /// Steps of one name are counted together.
-    fn series(&mut self, name: &str) -> usize {
-        let known = self.names.iter().position(|known| **known == *name);
-        known.unwrap_or_else(|| {
-            self.names.push(name.into());
-            self.names.len() - 1
-        })
-    }
-
-    fn wrong(&mut self, path: &str, texts: Vec<String>) {
-        let lines = texts.into_iter().map(|text| format!("{path}.{text}"));
-        self.problems.extend(lines);
-    }
-
-    fn add_all(&mut self, path: &str, steps: &[Step], inside: Option<Inside>) {
-        for (at, step) in steps.iter().enumerate() {
-            let path = format!("{path}.steps[{at}]");
-            match (step, inside) {
-                (Step::Think(think), _) => self.steps.push(CompiledStep::Think {
-                    min_ns: think.min_ns,
-                    max_ns: think.max_ns,
-                }),
-                (Step::Request(request), _) => {
-                    let series = self.series(&request.name);
-                    match Request::compile(request, series, self.plan, self.origins, self.known) {
-                        Ok(request) => self.steps.push(CompiledStep::Request(Box::new(request))),
-                        Err(wrong) => self.wrong(&format!("{path}.request"), wrong),
-                    }
-                }
-                (Step::Websocket(socket), _) => self.add_socket(&path, socket),
-                (Step::Message(message), Some(inside)) => {
-                    let own = message.receive.as_ref().and_then(|wait| wait.timeout_ns);
-                    match Talk::compile(message, self.known) {
-                        Ok(talk) => {
-                            let what = SocketWork::Message(talk);
-                            self.add_work(&message.name, own, inside, what);
-                        }
-                        Err(wrong) => self.wrong(&format!("{path}.message"), wrong),
-                    }
-                }
-                (Step::Ping(ping), Some(inside)) => {
-                    self.add_work(&ping.name, ping.timeout_ns, inside, SocketWork::Ping);
-                }
-                // The check has refused it.
-                (Step::Message(_) | Step::Ping(_), None) => {}
-            }
-        }
-    }
-
-    fn add_work(&mut self, name: &str, own_ns: Option<u64>, inside: Inside, what: SocketWork) {
-        let step = SocketStep {
-            series: self.series(name),
-            opened_by: inside.opened_by,
-            reconnect: inside.reconnect,
-            timeout_ns: socket::timeout_ns(own_ns, self.plan),
-            what,
-        };
-        self.steps.push(CompiledStep::Socket(Box::new(step)));
-    }
-
-    fn add_socket(&mut self, path: &str, spec: &socket::WebSocket) {
-        let series = self.series(&spec.request.name);
-        let upgrade = Upgrade {
-            subprotocols: spec.subprotocols.clone(),
-            keeps_unread: socket::keeps_unread(&spec.steps),
-            past: 0,
-        };
-        let request =
-            Request::compile_upgrade(spec, upgrade, series, self.plan, self.origins, self.known);
-        let mut request = match request {
-            Ok(request) => request,
-            Err(wrong) => return self.wrong(&format!("{path}.websocket.request"), wrong),
-        };
-        let at = self.steps.len();
-        let inside = Inside {
-            opened_by: at as u32,
-            reconnect: spec.reconnect,
-        };
-        // Its place is taken now; where it ends is known later.
-        self.steps.push(CompiledStep::Think {
-            min_ns: 0,
-            max_ns: 0,
-        });
-        self.add_all(&format!("{path}.websocket"), &spec.steps, Some(inside));
-        let close = SocketWork::Close {
-            code: spec.close.code,
-            reason: spec.close.reason.clone(),
-        };
-        self.add_work(
-            &spec.request.name,
-            self.plan.http.connect_timeout_ns,
-            inside,
-            close,
-        );
-        if let Some(upgrade) = &mut request.upgrade {
-            upgrade.past = self.steps.len() as u32;
-        }
-        self.steps[at] = CompiledStep::Request(Box::new(request));
     }
 }

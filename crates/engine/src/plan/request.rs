@@ -1,14 +1,17 @@
 //! One request of a scenario: its bytes, or the templates they come from, and what its answer is held to.
+use super::body::Body;
 use super::compile::Origin;
 pub use super::script::ScriptBase;
 use super::{Plan, redirect::Redirect, socket::Upgrade};
-use crate::expect::Expectation;
-use crate::extract::{Extraction, From};
+use crate::cookies::{Jar, Setting};
+use crate::digits::push_number;
 use crate::feeder::Feeders;
 use crate::http1::Wants;
 use crate::http2::Prepared;
+use crate::judging::Judging;
 use crate::rng::Rng;
-use crate::template::{Names, Place, Template, Values};
+use crate::template::{Place, Template};
+use crate::value::{Names, Values};
 use crate::websocket::Key;
 
 #[derive(Debug)]
@@ -20,31 +23,56 @@ pub struct Request {
     pub method: String,
     /// May be sent again when a kept-alive connection turns out to be closed (RFC 9110, 9.2.2).
     pub idempotent: bool,
+    pub timeout_ns: u64,
+    pub redirects_max: u32,
     pub(super) path: Template,
-    /// The header lines but content-length, each with its line end.
+    /// The header lines but content-length and cookie, each with its line end.
     pub(super) fields: Template,
     /// The same without what describes a body, for a redirect that turns into a GET.
     pub(super) fields_of_get: Template,
     /// Both again without what is meant for the request's own origin alone, for a redirect to another one.
     pub(super) fields_elsewhere: Option<Box<[Template; 2]>>,
-    pub(super) body: Option<Template>,
+    pub(super) cookies: Cookies,
+    pub(super) body: Option<Body>,
     /// A content-length even without a body, as POST, PUT and PATCH need.
     pub(super) sized: bool,
     /// All of it, where nothing changes from one request to the next.
     pub fixed: Option<Box<[u8]>>,
     /// The same for HTTP/2, where the plan may speak it.
     pub prepared: Option<Prepared>,
-    pub expect: Vec<Expectation>,
-    pub extract: Vec<Extraction>,
+    pub judging: Judging,
     pub wants: Wants,
-    pub reads_json: bool,
     /// Asks for a WebSocket.
     pub upgrade: Option<Box<Upgrade>>,
     /// A script made it, and judges the answer.
     pub of_script: bool,
-    /// In place of the plan's.
-    pub timeout_ns: Option<u64>,
-    pub follows_redirects: bool,
+}
+
+/// What goes into the `cookie` header.
+#[derive(Debug, Default)]
+pub(super) struct Cookies {
+    /// The step's own names, and `a=b; c=d`.
+    names: Vec<String>,
+    own: Template,
+    /// Whether the jar's go along: not where the step writes the header itself.
+    jar: bool,
+}
+
+/// What a request is rendered with, beside its values.
+pub struct Rendering<'a> {
+    pub values: Values<'a>,
+    pub redirect: Option<&'a Redirect>,
+    pub jar: Option<&'a mut Jar>,
+    /// Does it go over TLS?
+    pub secure: bool,
+    pub now_ns: u64,
+}
+
+/// Buffers that are used again for each request.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    body: Vec<u8>,
+    plain: Vec<u8>,
 }
 
 impl Request {
@@ -59,6 +87,7 @@ impl Request {
         plan: &Plan,
         origins: &[Origin],
         names: &Names<'_>,
+        cookies: bool,
     ) -> Result<Self, Vec<String>> {
         let mut asking = spec.request.clone();
         asking.headers.extend(super::socket::upgrade_headers(spec));
@@ -66,7 +95,7 @@ impl Request {
         if !asking.expect.iter().any(names_status) {
             asking.expect.insert(0, super::Expect::Status(vec![101]));
         }
-        let mut request = Self::compile(&asking, series, plan, origins, names)?;
+        let mut request = Self::compile(&asking, series, plan, origins, names, cookies)?;
         request.upgrade = Some(Box::new(upgrade));
         request.wants.upgrade = true;
         request.wants.head = true;
@@ -85,6 +114,7 @@ impl Request {
         plan: &Plan,
         origins: &[Origin],
         names: &Names<'_>,
+        cookies: bool,
     ) -> Result<Self, Vec<String>> {
         let mut problems = vec![];
         let path = template("path", &spec.path, Place::Path, names, &mut problems);
@@ -103,32 +133,21 @@ impl Request {
                 &mut problems,
             );
         }
+        let has = |wanted: &str| {
+            headers
+                .iter()
+                .any(|(name, _)| name.eq_ignore_ascii_case(wanted))
+        };
         let is_json = headers.iter().any(|(name, value)| {
             name.eq_ignore_ascii_case("content-type") && value.to_ascii_lowercase().contains("json")
         });
-        let place = if is_json {
-            Place::JsonBody
-        } else {
-            Place::Body
-        };
-        let body = spec
-            .body
-            .as_deref()
-            .map(|body| template("body", body, place, names, &mut problems));
-        let expect = collect("expect", &spec.expect, Expectation::compile, &mut problems);
-        let slot = |extract: &super::Extract| {
-            names
-                .extracted
-                .iter()
-                .position(|n| *n == extract.variable)
-                .unwrap_or(0)
-        };
-        let extract = collect(
-            "extract",
-            &spec.extract,
-            |e| Extraction::compile(e, slot(e)),
-            &mut problems,
-        );
+        let body = Body::compile(spec, is_json, names).unwrap_or_else(|reason| {
+            problems.push(format!("body: {reason}"));
+            None
+        });
+        let own = cookie_template(&spec.cookies, names, &mut problems);
+        let judging = Judging::compile("expect", &spec.expect, &spec.extract, names, &mut problems);
+        let basic = basic_template(spec, names, &mut problems);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -138,13 +157,25 @@ impl Request {
                 .filter(|(name, _)| keep(name))
                 .map(|(name, value)| format!("{name}: {value}\r\n"))
                 .collect();
-            Template::parse(&lines.concat(), Place::Header, names).map_err(|reason| vec![reason])
+            let mut lines = Template::parse(&lines.concat(), Place::Header, names)
+                .map_err(|reason| vec![reason])?;
+            if let Some(basic) = basic.clone().filter(|_| keep("authorization")) {
+                lines.push_bytes(b"authorization: Basic ");
+                lines.push_base64(basic);
+                lines.push_bytes(b"\r\n");
+            }
+            Ok::<_, Vec<String>>(lines)
         };
         let mut request = Self {
             series,
             origin: spec.origin,
             method: spec.method.clone(),
             idempotent: is_idempotent(&spec.method),
+            timeout_ns: spec.timeout_ns.or(plan.http.timeout_ns).unwrap_or(u64::MAX),
+            redirects_max: match spec.follow_redirects {
+                Some(false) => 0,
+                _ => plan.http.redirects_max,
+            },
             path,
             fields: lines(&|_| true)?,
             fields_of_get: lines(&|name| !describes_body(name))?,
@@ -156,6 +187,11 @@ impl Request {
             } else {
                 None
             },
+            cookies: Cookies {
+                names: spec.cookies.iter().map(|(name, _)| name.clone()).collect(),
+                own,
+                jar: cookies && !has("cookie"),
+            },
             body,
             sized: is_sized(&spec.method),
             fixed: None,
@@ -163,18 +199,14 @@ impl Request {
             wants: Wants {
                 to_head_request: spec.method == "HEAD",
                 upgrade: false,
-                head: needs_head(&expect, &extract),
-                body: needs_body(&expect, &extract),
+                head: judging.reads_head(),
+                cookies,
+                body: judging.reads_body(),
                 body_bytes_max: plan.http.body_bytes_max,
             },
-            reads_json: expect.iter().any(Expectation::reads_json)
-                || extract.iter().any(Extraction::reads_json),
-            expect,
-            extract,
+            judging,
             upgrade: None,
             of_script: false,
-            timeout_ns: None,
-            follows_redirects: true,
         };
         if request.is_fixed() {
             request.fix(
@@ -192,13 +224,16 @@ impl Request {
     /// `multiplexed`: HTTP/2 may be spoken as well, with TLS or without.
     pub(super) fn fix(&mut self, feeders: &Feeders, multiplexed: Option<bool>) {
         let mut bytes = vec![];
-        let values = Values {
-            number: 0,
-            extracted: &[],
-            feeders,
+        let rendering = Rendering {
+            values: Values::none(0, feeders),
+            redirect: None,
+            jar: None,
+            secure: false,
+            now_ns: 0,
         };
+        let scratch = &mut Scratch::default();
         if self
-            .render(&values, &mut Rng::new(0), None, &mut bytes)
+            .render(rendering, &mut Rng::new(0), scratch, &mut bytes)
             .is_ok()
         {
             self.prepared = multiplexed.and_then(|secure| Prepared::of(&bytes, secure));
@@ -207,8 +242,10 @@ impl Request {
     }
 
     pub(super) fn is_fixed(&self) -> bool {
-        let body_fixed = self.body.as_ref().is_none_or(|body| body.fixed().is_some());
-        self.path.fixed().is_some() && self.fields.fixed().is_some() && body_fixed
+        self.path.fixed().is_some()
+            && self.fields.fixed().is_some()
+            && self.cookies.own.fixed().is_some()
+            && self.body.as_ref().is_none_or(Body::is_fixed)
     }
 
     /// Append the request's bytes, or those of the redirect it was sent to.
@@ -217,12 +254,18 @@ impl Request {
     /// The name in a template that has no value.
     pub fn render(
         &self,
-        values: &Values<'_>,
+        rendering: Rendering<'_>,
         rng: &mut Rng,
-        redirect: Option<&Redirect>,
+        scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> Result<(), &str> {
-        use std::io::Write;
+        let Rendering {
+            values,
+            redirect,
+            jar,
+            secure,
+            now_ns,
+        } = rendering;
         let key = self.upgrade.as_ref().map(|_| Key::draw(&mut rng.clone()));
         let becomes_get = redirect.is_some_and(|redirect| redirect.becomes_get);
         let method = if becomes_get && self.method != "HEAD" {
@@ -232,10 +275,12 @@ impl Request {
         };
         out.extend_from_slice(method.as_bytes());
         out.push(b' ');
+        let path_at = out.len();
         match redirect {
             Some(redirect) => out.extend_from_slice(redirect.path.as_bytes()),
-            None => self.path.render(values, rng, out)?,
+            None => self.path.render(&values, rng, out)?,
         }
+        let path_end = out.len();
         out.extend_from_slice(b" HTTP/1.1\r\n");
         let authority = redirect.and_then(|redirect| redirect.authority.as_deref());
         let fields = match (&self.fields_elsewhere, authority) {
@@ -248,22 +293,43 @@ impl Request {
             _ if becomes_get => &self.fields_of_get,
             _ => &self.fields,
         };
-        fields.render(values, rng, out)?;
+        fields.render(&values, rng, out)?;
         if let Some(key) = key {
-            // Writing to a Vec does not fail.
-            let _ = write!(out, "sec-websocket-key: {}\r\n", key.text());
+            out.extend_from_slice(format!("sec-websocket-key: {}\r\n", key.text()).as_bytes());
+        }
+        scratch.plain.clear();
+        let own = authority.is_none();
+        if own {
+            self.cookies.own.render(&values, rng, &mut scratch.plain)?;
+        }
+        if let Some(jar) = jar.filter(|jar| self.cookies.jar && !jar.is_empty()) {
+            let path = String::from_utf8_lossy(&out[path_at..path_end]);
+            let by = Setting {
+                origin: redirect.map_or(self.origin, |redirect| redirect.origin),
+                path: &path,
+                secure,
+                now_ns,
+            };
+            let given: &[String] = if own { &self.cookies.names } else { &[] };
+            jar.write(by, given, &mut scratch.plain);
+        }
+        if !scratch.plain.is_empty() {
+            out.extend_from_slice(b"cookie: ");
+            out.extend_from_slice(&scratch.plain);
+            out.extend_from_slice(b"\r\n");
         }
         match &self.body {
             Some(body) if !becomes_get => {
-                // The length stands before the body and is known after it.
-                out.extend_from_slice(b"content-length: \r\n\r\n");
-                let start = out.len();
-                body.render(values, rng, out)?;
-                let length = (out.len() - start).to_string();
-                out.splice(start - 4..start - 4, length.bytes());
+                scratch.body.clear();
+                body.render(&values, rng, &mut scratch.plain, &mut scratch.body)?;
+                out.extend_from_slice(b"content-length: ");
+                push_number(scratch.body.len() as u64, out);
+                out.extend_from_slice(b"\r\n\r\n");
+                out.extend_from_slice(&scratch.body);
             }
-            // Writing to a Vec does not fail.
-            None if self.sized && !becomes_get => _ = out.write_all(b"content-length: 0\r\n\r\n"),
+            None if self.sized && !becomes_get => {
+                out.extend_from_slice(b"content-length: 0\r\n\r\n");
+            }
             _ => out.extend_from_slice(b"\r\n"),
         }
         Ok(())
@@ -275,13 +341,6 @@ impl Request {
         // A request with a missing value was not sent, so nothing asks for its path.
         let _ = self.path.render(values, rng, &mut out);
         String::from_utf8_lossy(&out).into_owned()
-    }
-
-    /// Does the step expect this status by name?
-    pub fn expects_status(&self, status: u16) -> bool {
-        self.expect
-            .iter()
-            .any(|expect| matches!(expect, Expectation::Status(wanted) if wanted.contains(&status)))
     }
 }
 
@@ -309,20 +368,33 @@ fn template(
     })
 }
 
-fn collect<S, T>(
-    what: &str,
-    specs: &[S],
-    compile: impl Fn(&S) -> Result<T, String>,
+/// `a=b; c=d` of the step's own cookies.
+fn cookie_template(
+    cookies: &[(String, String)],
+    names: &Names<'_>,
     problems: &mut Vec<String>,
-) -> Vec<T> {
-    let mut compiled = vec![];
-    for (at, spec) in specs.iter().enumerate() {
-        match compile(spec) {
-            Ok(one) => compiled.push(one),
-            Err(reason) => problems.push(format!("{what}[{at}]: {reason}")),
+) -> Template {
+    let mut made = Template::default();
+    for (at, (name, value)) in cookies.iter().enumerate() {
+        made.push_bytes(if at == 0 { b"" } else { b"; " });
+        made.push_bytes(name.as_bytes());
+        made.push_bytes(b"=");
+        if let Err(reason) = made.push(value, Place::Cookie, names) {
+            problems.push(format!("cookies {name:?}: {reason}"));
         }
     }
-    compiled
+    made
+}
+
+/// `user:password` of the step.
+fn basic_template(
+    spec: &super::Request,
+    names: &Names<'_>,
+    problems: &mut Vec<String>,
+) -> Option<Template> {
+    let (user, password) = spec.basic.as_ref()?;
+    let text = format!("{user}:{password}");
+    Some(template("basic", &text, Place::Body, names, problems))
 }
 
 /// May be sent twice (RFC 9110, 9.2.2).
@@ -355,25 +427,12 @@ fn merged_headers(spec: &super::Request, plan: &Plan, origin: &Origin) -> Vec<(S
     {
         headers.insert(0, ("host".into(), origin.authority()));
     }
+    if spec.compress == Some(super::Compress::Gzip) {
+        headers.push(("content-encoding".into(), "gzip".into()));
+    }
     let says = |(name, _): &(String, String)| name.eq_ignore_ascii_case("connection");
     if !plan.http.keep_alive && !headers.iter().any(says) {
         headers.push(("connection".into(), "close".into()));
     }
     headers
-}
-
-fn needs_head(expect: &[Expectation], extract: &[Extraction]) -> bool {
-    expect
-        .iter()
-        .any(|expect| matches!(expect, Expectation::Header { .. }))
-        || extract
-            .iter()
-            .any(|extract| matches!(extract.from, From::Header(_)))
-}
-
-fn needs_body(expect: &[Expectation], extract: &[Extraction]) -> bool {
-    expect.iter().any(Expectation::reads_body)
-        || extract
-            .iter()
-            .any(|extract| !matches!(extract.from, From::Header(_)))
 }

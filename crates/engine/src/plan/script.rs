@@ -1,9 +1,13 @@
 //! Requests that a script asks for while the run goes on: the same thing as a plan's, made at run time.
 use super::Plan;
+use super::body::Body;
 use super::check::{ENGINE_HEADERS, is_token};
 use super::compile::Compiled;
-use super::request::{Request, describes_body, is_for_one_origin, is_idempotent, is_sized};
+use super::request::{
+    Cookies, Request, describes_body, is_for_one_origin, is_idempotent, is_sized,
+};
 use crate::http1::Wants;
+use crate::judging::Judging;
 use crate::script::ScriptRequest;
 use crate::template::Template;
 
@@ -87,6 +91,12 @@ impl Request {
             origin: spec.origin,
             method: spec.method.to_string(),
             idempotent: is_idempotent(spec.method),
+            timeout_ns: spec.timeout_ns.unwrap_or(plan.timeout_ns),
+            redirects_max: if spec.follows_redirects {
+                plan.redirects_max
+            } else {
+                0
+            },
             path: Template::of_path(spec.path),
             fields: lines(&|_| true),
             fields_of_get: lines(&|name| !describes_body(name)),
@@ -96,24 +106,22 @@ impl Request {
                     lines(&|name| !is_for_one_origin(name) && !describes_body(name)),
                 ])
             }),
-            body: spec.body.map(Template::of_bytes),
+            cookies: Cookies::default(),
+            body: spec.body.map(Body::of_bytes),
             sized: is_sized(spec.method),
             fixed: None,
             prepared: None,
-            expect: vec![],
-            extract: vec![],
+            judging: Judging::default(),
             wants: Wants {
                 to_head_request: spec.method == "HEAD",
                 upgrade: false,
                 head: true,
+                cookies: false,
                 body: true,
                 body_bytes_max: plan.body_bytes_max,
             },
-            reads_json: false,
             upgrade: None,
             of_script: true,
-            timeout_ns: spec.timeout_ns,
-            follows_redirects: spec.follows_redirects,
         };
         let multiplexed = plan.version.may_multiplex(origin.tls).then_some(origin.tls);
         request.fix(&plan.feeders, multiplexed);

@@ -4,9 +4,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use super::{Expect, Extract, Plan, Step};
-use crate::expect::Expectation;
-use crate::extract::Extraction;
-use crate::template::{Names, Place, Template};
+use crate::judging::Judging;
+use crate::template::{Place, Template};
+use crate::value::Names;
 
 /// A connection that is opened by `request` (a GET), used by `steps` and then closed.
 #[derive(Debug, Clone, Deserialize)]
@@ -111,10 +111,8 @@ pub enum SocketWork {
 pub struct Talk {
     pub send: Option<Words>,
     pub receives: bool,
-    pub fits: Vec<Expectation>,
-    pub expect: Vec<Expectation>,
-    pub extract: Vec<Extraction>,
-    pub reads_json: bool,
+    pub fits: Judging,
+    pub judging: Judging,
 }
 
 #[derive(Debug)]
@@ -135,43 +133,17 @@ impl Talk {
                 .map_err(|reason| problems.push(format!("send: {reason}")))
                 .ok()
         });
-        let mut all = |what: &str, specs: &[Expect]| {
-            let mut made = vec![];
-            for (at, spec) in specs.iter().enumerate() {
-                match Expectation::compile(spec) {
-                    Ok(one) => made.push(one),
-                    Err(reason) => problems.push(format!("{what}[{at}]: {reason}")),
-                }
-            }
-            made
-        };
-        let fits = all(
-            "receive.fits",
-            spec.receive.as_ref().map_or(&[], |receive| &receive.fits),
-        );
-        let expect = all("expect", &spec.expect);
-        let mut extract = vec![];
-        for (at, one) in spec.extract.iter().enumerate() {
-            let slot = names
-                .extracted
-                .iter()
-                .position(|name| *name == one.variable);
-            match Extraction::compile(one, slot.unwrap_or(0)) {
-                Ok(one) => extract.push(one),
-                Err(reason) => problems.push(format!("extract[{at}]: {reason}")),
-            }
-        }
+        let fits = spec.receive.as_ref().map_or(&[][..], |wait| &wait.fits);
+        let fits = Judging::compile("receive.fits", fits, &[], names, &mut problems);
+        let judging = Judging::compile("expect", &spec.expect, &spec.extract, names, &mut problems);
         if !problems.is_empty() {
             return Err(problems);
         }
         Ok(Self {
             send,
             receives: spec.receive.is_some(),
-            reads_json: fits.iter().chain(&expect).any(Expectation::reads_json)
-                || extract.iter().any(Extraction::reads_json),
             fits,
-            expect,
-            extract,
+            judging,
         })
     }
 }
@@ -180,7 +152,7 @@ impl Words {
     fn compile(payload: &Payload, names: &Names<'_>) -> Result<Self, String> {
         let (binary, template) = match payload {
             Payload::Text(text) => (false, Template::parse(text, Place::Body, names)?),
-            Payload::Json(text) => (false, Template::parse(text, Place::JsonBody, names)?),
+            Payload::Json(text) => (false, Template::parse(text, Place::TypedJson, names)?),
             Payload::Binary(text) => {
                 let bytes = STANDARD
                     .decode(text)

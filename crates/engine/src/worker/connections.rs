@@ -440,11 +440,7 @@ impl Worker {
         } else if state == State::Socket {
             self.socket_timeout(at);
         } else if state == State::Busy {
-            let user = &self.users[conn.user as usize];
-            let own_ns = user
-                .request(&self.plan)
-                .and_then(|request| request.timeout_ns);
-            let limit_ms = own_ns.unwrap_or(self.plan.timeout_ns) as f64 / 1e6;
+            let limit_ms = self.users[conn.user as usize].timeout_ns(&self.plan) as f64 / 1e6;
             self.break_off(at, ErrorKind::Timeout, || {
                 format!("no complete answer within {limit_ms} ms")
             });

@@ -2,8 +2,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::arrivals::Load;
+use super::branches::Leaving;
 use super::socket::Held;
-use super::users::Waiting;
+use super::users::{User, Waiting};
 use super::{Phase, Worker};
 use crate::sys::Wake;
 use crate::timers::Due;
@@ -134,7 +135,8 @@ impl Worker {
     fn resume(&mut self, now: u64) {
         self.count_pause(now);
         if self.paused_ns.take().is_some() {
-            self.ready.extend(self.parked.drain(..));
+            self.ready
+                .extend(self.parked.drain(..).map(|user| (user, now)));
         }
     }
 
@@ -182,6 +184,11 @@ impl Worker {
             self.leave(user, websocket::GOING_AWAY);
         }
         self.users.retain(|_, user| user.busy);
+        self.branch_users = self
+            .users
+            .iter()
+            .filter(|(_, user)| user.parent != User::NONE)
+            .count();
         self.due_ns = 0;
     }
 
@@ -208,7 +215,8 @@ impl Worker {
             self.dismiss(user);
         } else {
             // Nothing will be started after the pause.
-            self.remove_user(user);
+            self.users[user as usize].leaving = Leaving::Ended;
+            self.gone(user);
         }
     }
 }

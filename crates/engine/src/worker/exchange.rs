@@ -6,9 +6,11 @@ use super::connections::{Conn, Place, State};
 use super::script::NO_CALL;
 use super::users::Waiting;
 use crate::http1::{State as Reading, Wrong};
+use crate::plan::request::Rendering;
 use crate::record::ErrorKind;
 use crate::script::ToScript;
 use crate::sys::{self, EventFlags};
+use crate::value::Values;
 use crate::websocket;
 
 impl Worker {
@@ -63,7 +65,7 @@ impl Worker {
             self.in_flight += 1;
         }
         let bytes = match &request.fixed {
-            Some(fixed) if user.redirect.is_none() => fixed,
+            Some(fixed) if user.sends_as_planned() => fixed,
             _ => self.sending.as_slice(),
         };
         conn.exchange.reset();
@@ -72,29 +74,41 @@ impl Worker {
         let put = conn.put(bytes, &mut self.cipher);
         conn.clocks.sent_end_ns = sys::now_ns();
         step.bytes_sent += bytes.len() as u64;
-        let timeout_ns = request.timeout_ns.unwrap_or(self.plan.timeout_ns);
+        let timeout_ns = request.timeout_ns;
         self.set_deadline(at, sent_ns.saturating_add(timeout_ns));
         self.after_put(at, put);
     }
 
     /// Render the request into `sending`, unless its bytes are fixed; the error says which name has no value.
     pub(super) fn render(&mut self, user: u32) -> Result<(), String> {
-        let user = &self.users[user as usize];
+        let user = &mut self.users[user as usize];
         let Some(request) = user.request(&self.plan) else {
             return Ok(());
         };
-        if request.fixed.is_some() && user.redirect.is_none() {
+        if request.fixed.is_some() && user.sends_as_planned() {
             return Ok(());
         }
         self.sending.clear();
         let mut rng = user.rng(self.plan.seed);
+        let (number, origin) = (user.number, user.origin(&self.plan));
+        let (held, turns, jar) = match user.memory.as_deref_mut() {
+            Some(memory) => (&*memory.held, &*memory.turns, Some(&mut memory.jar)),
+            None => (&[][..], &[][..], None),
+        };
+        let rendering = Rendering {
+            values: Values {
+                number,
+                held,
+                turns,
+                feeders: &self.plan.feeders,
+            },
+            redirect: user.redirect.as_deref(),
+            jar,
+            secure: self.plan.origins[origin].tls,
+            now_ns: self.now_ns,
+        };
         request
-            .render(
-                &user.values(&self.plan),
-                &mut rng,
-                user.redirect.as_deref(),
-                &mut self.sending,
-            )
+            .render(rendering, &mut rng, &mut self.scratch, &mut self.sending)
             .map_err(|name| format!("{{{{ {name} }}}} has no value that may stand there"))
     }
 

@@ -142,7 +142,7 @@ impl Worker {
             return;
         };
         let (block, body): (&[u8], &[u8]) = match &request.prepared {
-            Some(prepared) if asking.redirect.is_none() => (&prepared.block, &prepared.body),
+            Some(prepared) if asking.sends_as_planned() => (&prepared.block, &prepared.body),
             _ => {
                 self.block.clear();
                 let secure = self.plan.origins[asking.origin(&self.plan)].tls;
@@ -186,7 +186,7 @@ impl Worker {
 
     fn send_frames(&mut self, at: u32) {
         let sent_ns = self.clock();
-        let deadline_ns = sent_ns.saturating_add(self.plan.timeout_ns);
+        let mut deadline_ns = u64::MAX;
         let Some(conn) = &mut self.slots[at as usize].conn else {
             return;
         };
@@ -217,8 +217,10 @@ impl Worker {
                 continue;
             }
             stream.clocks.sent_ns = sent_ns;
-            stream.deadline_ns = deadline_ns;
             let user = &mut self.users[stream.user as usize];
+            let own_ns = user.timeout_ns(&self.plan);
+            stream.deadline_ns = sent_ns.saturating_add(own_ns);
+            deadline_ns = deadline_ns.min(stream.deadline_ns);
             if user.sent_ns == 0 {
                 user.sent_ns = sent_ns;
                 step.lag.record(sent_ns - user.planned_ns.min(sent_ns));
@@ -226,7 +228,10 @@ impl Worker {
                 self.in_flight += 1;
             }
         }
-        self.set_deadline(at, deadline_ns);
+        if deadline_ns != u64::MAX {
+            let earlier_ns = self.conn(at).map_or(u64::MAX, |conn| conn.deadline_ns);
+            self.set_deadline(at, deadline_ns.min(earlier_ns));
+        }
         self.after_put(at, put);
     }
 
@@ -390,8 +395,10 @@ impl Worker {
 
     /// Streams that have taken too long are given up; the connection and its other streams go on.
     pub(super) fn look_at_streams(&mut self, at: u32, now: u64) {
-        let limit_ms = self.plan.timeout_ns as f64 / 1e6;
-        let Some(multiplex) = self.multiplex(at) else {
+        let Some(conn) = &mut self.slots[at as usize].conn else {
+            return;
+        };
+        let Some(multiplex) = &mut conn.multiplex else {
             return;
         };
         let connection = &mut multiplex.connection;
@@ -406,6 +413,7 @@ impl Worker {
                         ": {left} of the body's {all} bytes wait for the server to open its window"
                     )
                 });
+                let limit_ms = self.users[stream.user as usize].timeout_ns(&self.plan) as f64 / 1e6;
                 let text = format!("no complete answer within {limit_ms} ms{held}");
                 (stream.id, stream.user, text)
             })

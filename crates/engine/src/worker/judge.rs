@@ -3,23 +3,13 @@ use super::Worker;
 use super::connections::Place;
 use super::script::{NO_CALL, Requests};
 use super::users::User;
+use super::weigh::{Verdict, Weighing};
+use crate::cookies::Setting;
 use crate::http1::{DecodeError, Kept};
-use crate::plan::compile::Compiled;
+use crate::memory::Spare;
 use crate::plan::redirect::{self, Redirect};
 use crate::plan::request::Request;
 use crate::record::{ErrorKind, phase};
-
-/// How the judging of a complete answer came out.
-struct Verdict {
-    failed: Option<(ErrorKind, String)>,
-    /// A value that later steps need is missing: the iteration ends.
-    missing: bool,
-}
-
-const HELD: Verdict = Verdict {
-    failed: None,
-    missing: false,
-};
 
 /// What to do about an answer that may be a redirect.
 enum Onward {
@@ -39,6 +29,9 @@ impl Worker {
         user.hops_ns[0] += clocks.sent_end_ns - clocks.sent_ns;
         user.hops_ns[1] += clocks.first_byte_ns.saturating_sub(clocks.sent_end_ns);
         user.hops_ns[2] += done_ns - clocks.first_byte_ns.min(done_ns);
+        if kept.sets_cookies {
+            keep_cookies(&self.plan, user, &mut self.spare, kept, done_ns);
+        }
         if (300..400).contains(&status) {
             match onward(&self.plan, user, kept, status) {
                 Onward::Stay => {}
@@ -52,15 +45,22 @@ impl Worker {
         let Some(request) = user.request(&self.plan) else {
             return;
         };
-        let verdict = judge(
-            &self.plan,
-            request,
-            user.scenario as usize,
-            &mut user.extracted,
-            kept,
-            status,
-            self.examples_told[ErrorKind::ExpectStatus as usize],
-        );
+        let response_ns = done_ns - user.planned_ns.min(done_ns);
+        let verdict = if request.judging.is_empty() && !kept.is_coded() {
+            Ok(default_of(request, status, &self.examples_told))
+        } else {
+            let weighing = Weighing {
+                plan: &self.plan,
+                scenario: &self.plan.scenarios[user.scenario as usize],
+                number: user.number,
+                memory: &mut user.memory,
+                spare: &mut self.spare,
+                json: &mut self.json,
+                told: &self.examples_told,
+                response_ns,
+            };
+            judge(weighing, request, kept, status)
+        };
         let verdict = match verdict {
             Ok(verdict) => verdict,
             Err((kind, text)) => {
@@ -75,7 +75,7 @@ impl Worker {
         let step = &mut self.second.steps[series];
         step.answered += 1;
         step.status(status);
-        step.response.record(done_ns - user.planned_ns.min(done_ns));
+        step.response.record(response_ns);
         step.service.record(done_ns - user.sent_ns);
         step.phases[phase::SEND].record(user.hops_ns[0]);
         step.phases[phase::WAIT].record(user.hops_ns[1]);
@@ -139,10 +139,9 @@ fn onward(plan: &Requests, user: &User, kept: &Kept, status: u16) -> Onward {
     let Some(request) = user.request(plan) else {
         return Onward::Stay;
     };
-    if plan.redirects_max == 0
-        || !request.follows_redirects
+    if request.redirects_max == 0
         || !matches!(status, 301..=303 | 307 | 308)
-        || request.expects_status(status)
+        || request.judging.expects_status(status)
     {
         return Onward::Stay;
     }
@@ -150,16 +149,13 @@ fn onward(plan: &Requests, user: &User, kept: &Kept, status: u16) -> Onward {
         return Onward::Stay;
     };
     let location = String::from_utf8_lossy(location);
-    if user.hops >= plan.redirects_max {
+    if user.hops >= request.redirects_max {
         return Onward::Refuse(format!(
             "more than {} redirects, the next to {location:?}",
-            plan.redirects_max
+            request.redirects_max
         ));
     }
-    let base = match &user.redirect {
-        Some(redirect) => redirect.path.clone(),
-        None => request.path_text(&user.values(plan), &mut user.rng(plan.seed)),
-    };
+    let base = path_sent(plan, user, request);
     let from = user.origin(plan);
     match redirect::resolve(&plan.origins, from, &location, &base) {
         Some((origin, path)) => {
@@ -181,77 +177,66 @@ fn onward(plan: &Requests, user: &User, kept: &Kept, status: u16) -> Onward {
     }
 }
 
-/// Hold an answer to what its step expects, and take out what it extracts. The first thing that is wrong is the one
-/// that counts. The error is for an answer that cannot be read.
+/// The path that the answer is to.
+fn path_sent(plan: &Requests, user: &User, request: &Request) -> String {
+    match &user.redirect {
+        Some(redirect) => redirect.path.clone(),
+        None => request.path_text(&user.values(plan), &mut user.rng(plan.seed)),
+    }
+}
+
+fn keep_cookies(plan: &Requests, user: &mut User, spare: &mut Spare, kept: &Kept, now_ns: u64) {
+    let Some(request) = user.request(plan) else {
+        return;
+    };
+    let path = path_sent(plan, user, request);
+    let origin = user.origin(plan);
+    let by = Setting {
+        origin,
+        path: &path,
+        secure: plan.origins[origin].tls,
+        now_ns,
+    };
+    let scenario = &plan.scenarios[user.scenario as usize];
+    let jar = &mut user.remember(scenario, spare).jar;
+    for header in kept.answer(0).headers("set-cookie") {
+        jar.set(header, by);
+    }
+}
+
+/// What is expected where the step says nothing of it; of a script's requests, nothing.
+fn default_of(request: &Request, status: u16, told: &[bool]) -> Verdict {
+    if request.judging.expect.is_empty() && !request.of_script {
+        Verdict::by_default(status, told)
+    } else {
+        Verdict::HELD
+    }
+}
+
+/// The error is for an answer that cannot be read.
 fn judge(
-    plan: &Compiled,
+    weighing: Weighing<'_>,
     request: &Request,
-    scenario: usize,
-    extracted: &mut Option<Box<[Option<Box<str>>]>>,
     kept: &mut Kept,
     status: u16,
-    told: bool,
 ) -> Result<Verdict, (ErrorKind, String)> {
-    // Only the first one's text is kept: a service that fails at full rate costs no allocation for each.
-    let text = || {
-        if told {
-            String::new()
-        } else {
-            format!("got status {status}")
-        }
-    };
-    let by_default = (request.expect.is_empty() && status >= 400 && !request.of_script)
-        .then(|| (ErrorKind::ExpectStatus, text()));
-    if request.expect.is_empty() && request.extract.is_empty() && !kept.is_coded() {
-        return Ok(Verdict {
-            failed: by_default,
-            ..HELD
-        });
-    }
     if request.wants.body {
-        kept.decode(request.wants.body_bytes_max)
-            .map_err(|error| match error {
-                DecodeError::TooLarge => {
-                    let limit = request.wants.body_bytes_max;
-                    (
-                        ErrorKind::BodyTooLarge,
-                        format!("a body above {limit} bytes once decoded"),
-                    )
-                }
-                DecodeError::Wrong(reason) => (
-                    ErrorKind::Protocol,
-                    format!("a body that cannot be decoded: {reason}"),
-                ),
-            })?;
+        let limit = request.wants.body_bytes_max;
+        kept.decode(limit).map_err(|error| match error {
+            DecodeError::TooLarge => (
+                ErrorKind::BodyTooLarge,
+                format!("a body above {limit} bytes once decoded"),
+            ),
+            DecodeError::Wrong(reason) => (
+                ErrorKind::Protocol,
+                format!("a body that cannot be decoded: {reason}"),
+            ),
+        })?;
     }
-    let answer = kept.answer(status);
-    let json = if request.reads_json {
-        serde_json::from_slice(answer.body).ok()
-    } else {
-        None
-    };
-    let mut failed = by_default.or_else(|| {
-        request
-            .expect
-            .iter()
-            .find_map(|e| e.broken(&answer, json.as_ref()))
-    });
-    let mut missing = false;
-    for extraction in &request.extract {
-        let slots =
-            extracted.get_or_insert_with(|| vec![None; plan.scenarios[scenario].slots].into());
-        let value = extraction.take(&answer, json.as_ref());
-        if value.is_none() {
-            missing = true;
-            let text = || {
-                format!(
-                    "nothing found for {:?} in an answer of status {status}",
-                    extraction.variable
-                )
-            };
-            failed = failed.or_else(|| Some((ErrorKind::Extract, text())));
-        }
-        slots[extraction.slot] = value;
-    }
-    Ok(Verdict { failed, missing })
+    let by_default = default_of(request, status, weighing.told);
+    let verdict = weighing.weigh(&request.judging, &kept.answer(status));
+    Ok(Verdict {
+        failed: by_default.failed.or(verdict.failed),
+        ..verdict
+    })
 }

@@ -83,7 +83,7 @@ impl Worker {
             .scripted
             .as_ref()
             .map_or(0, |scripted| scripted.carriers);
-        self.users.len() - carriers
+        self.users.len() - carriers - self.branch_users
     }
 
     fn tell_script(&mut self, word: ToScript) {
@@ -347,7 +347,7 @@ impl Worker {
             return;
         }
         if gone {
-            self.remove_user(host);
+            self.gone(host);
         } else if failed && self.phase == Phase::Running {
             self.users[host as usize].busy = false;
             self.end_iteration_after_failure(host);

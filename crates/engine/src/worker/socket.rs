@@ -6,8 +6,9 @@ use std::collections::VecDeque;
 
 use super::Worker;
 use super::connections::{Place, State};
+use super::weigh::Weighing;
 use crate::http1::Answer;
-use crate::plan::compile::CompiledStep;
+use crate::plan::program::CompiledStep;
 use crate::plan::socket::{SocketStep, SocketWork, Talk};
 use crate::record::ErrorKind;
 use crate::rng::Rng;
@@ -475,50 +476,35 @@ impl Worker {
         let SocketWork::Message(talk) = &step.what else {
             return false;
         };
-        let json = if talk.reads_json {
-            serde_json::from_slice(message).ok()
-        } else {
-            None
-        };
         let answer = Answer {
             status: 101,
             head: b"",
             body: message,
         };
-        if talk
-            .fits
-            .iter()
-            .any(|fit| fit.broken(&answer, json.as_ref()).is_some())
-        {
+        let now_ns = self.now_ns;
+        let user = &mut self.users[id as usize];
+        let mut weighing = Weighing {
+            plan: &self.plan,
+            scenario: &self.plan.scenarios[user.scenario as usize],
+            number: user.number,
+            memory: &mut user.memory,
+            spare: &mut self.spare,
+            json: &mut self.json,
+            told: &self.examples_told,
+            response_ns: now_ns - user.planned_ns.min(now_ns),
+        };
+        if !weighing.fits(&talk.fits, &answer) {
             return false;
         }
-        let mut failed = talk
-            .expect
-            .iter()
-            .find_map(|e| e.broken(&answer, json.as_ref()));
-        let user = &mut self.users[id as usize];
-        let mut missing = false;
-        for extraction in &talk.extract {
-            let slots = user.extracted.get_or_insert_with(|| {
-                vec![None; self.plan.scenarios[user.scenario as usize].slots].into()
-            });
-            let value = extraction.take(&answer, json.as_ref());
-            if value.is_none() {
-                missing = true;
-                failed = failed.or_else(|| {
-                    let text = format!("nothing found for {:?} in a message", extraction.variable);
-                    Some((ErrorKind::Extract, text))
-                });
-            }
-            slots[extraction.slot] = value;
-        }
+        let verdict = weighing.weigh(&talk.judging, &answer);
+        let user = &self.users[id as usize];
         if talk.send.is_some() {
             let took_ns = self.now_ns - user.sent_ns.min(self.now_ns);
             let seen = &mut self.second.steps[step.series];
             seen.socket().round_trip.record(took_ns);
         }
-        self.socket_step_done(id, step, failed);
-        if missing {
+        self.socket_step_done(id, step, verdict.failed);
+        if verdict.missing {
             self.skip_to_end(id);
         }
         true

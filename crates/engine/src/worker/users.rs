@@ -1,23 +1,28 @@
 //! What a user does next: a request, a pause, another iteration, or nothing more.
 use super::arrivals::Load;
+use super::branches::Leaving;
+use super::flow::Turn;
 use super::script::{NO_CALL, Requests};
 use super::socket::Held;
-use super::{Phase, Worker};
-use crate::plan::compile::{Compiled, CompiledStep};
+use super::{LOG_LINES_MAX, Phase, Worker};
+use crate::memory::Memory;
+use crate::plan::compile::Compiled;
+use crate::plan::program::CompiledStep;
 use crate::plan::redirect::Redirect;
 use crate::plan::request::Request;
-use crate::record::StepSecond;
+use crate::record::{ErrorKind, StepSecond};
 use crate::rng::{Rng, mix};
 use crate::script::ToScript;
-use crate::template::Values;
+use crate::value::Values;
 use crate::websocket;
 
-/// A closed user whose request failed without an answer pauses, so that a target that is down is not hammered.
+/// A closed user whose request failed without an answer pauses, so that a target that is down is not hammered. So does
+/// one whose iteration neither sent anything nor paused, so that it does not spin.
 const PAUSE_AFTER_FAILURE_NS: u64 = 100_000_000;
 /// No connection is kept for the user.
 pub const UNRESERVED: u32 = u32::MAX;
 /// A step beyond every scenario: the iteration is over.
-const AFTER_LAST: u32 = u32::MAX;
+pub const AFTER_LAST: u32 = u32::MAX;
 
 /// Someone inside a scenario. Small: there may be a great many.
 #[derive(Debug)]
@@ -41,11 +46,20 @@ pub struct User {
     pub resent: bool,
     /// Has a request that was started and is not done.
     pub busy: bool,
+    /// Has neither sent anything nor paused in this iteration.
+    pub idle: bool,
     pub redirect: Option<Box<Redirect>>,
     pub socket: Held,
     /// The step to go on with once a lost socket is open again; 0 for none.
     pub resume: u32,
-    pub extracted: Option<Box<[Option<Box<str>>]>>,
+    /// Nothing as long as no step needs it.
+    pub memory: Option<Box<Memory>>,
+    /// Whose branch this is; `NONE` for a user of its own.
+    pub parent: u32,
+    /// Branches of this user that are under way.
+    pub branches: u32,
+    /// What became of the branches, and so of the user.
+    pub leaving: Leaving,
 }
 
 /// A request that is due and has no connection. An arriving user is not made before it is served.
@@ -68,6 +82,8 @@ impl Waiting {
 }
 
 impl User {
+    pub const NONE: u32 = u32::MAX;
+
     pub fn new(number: u64, scenario: usize, planned_ns: u64) -> Self {
         Self {
             number,
@@ -81,10 +97,14 @@ impl User {
             hops: 0,
             resent: false,
             busy: false,
+            idle: true,
             redirect: None,
             socket: Held::Never,
             resume: 0,
-            extracted: None,
+            memory: None,
+            parent: Self::NONE,
+            branches: 0,
+            leaving: Leaving::Done,
         }
     }
 
@@ -108,7 +128,7 @@ impl User {
             .get(self.step as usize)?
         {
             CompiledStep::Request(request) => Some(request),
-            CompiledStep::Think { .. } | CompiledStep::Socket(_) => None,
+            _ => None,
         }
     }
 
@@ -123,7 +143,7 @@ impl User {
         {
             CompiledStep::Request(request) => Some(request.series),
             CompiledStep::Socket(step) => Some(step.series),
-            CompiledStep::Think { .. } => None,
+            _ => None,
         }
     }
 
@@ -135,15 +155,34 @@ impl User {
         }
     }
 
-    /// Random numbers of this step: the same when it is sent again.
+    /// How long its answer may take.
+    pub fn timeout_ns(&self, plan: &Requests) -> u64 {
+        self.request(plan)
+            .map_or(u64::MAX, |request| request.timeout_ns)
+    }
+
+    /// Are the request's bytes those of the plan? Not behind a redirect, nor with cookies.
+    pub fn sends_as_planned(&self) -> bool {
+        self.redirect.is_none()
+            && self
+                .memory
+                .as_ref()
+                .is_none_or(|memory| memory.jar.is_empty())
+    }
+
+    /// Random numbers of this step: the same when it is sent again, others in the next pass of a loop.
     pub fn rng(&self, seed: u64) -> Rng {
-        Rng::of(seed ^ mix(u64::from(self.step) + 1), self.number)
+        let passes = self.memory.as_ref().map_or(0, |memory| memory.passes);
+        let step = (u64::from(self.step) + 1) ^ passes << 32;
+        Rng::of(seed ^ mix(step), self.number)
     }
 
     pub fn values<'a>(&'a self, plan: &'a Compiled) -> Values<'a> {
+        let memory = self.memory.as_deref();
         Values {
             number: self.number,
-            extracted: self.extracted.as_deref().unwrap_or(&[]),
+            held: memory.map_or(&[], |memory| &memory.held),
+            turns: memory.map_or(&[], |memory| &memory.turns),
             feeders: &plan.feeders,
         }
     }
@@ -153,18 +192,8 @@ impl User {
 fn first_series(plan: &Compiled, scenario: usize) -> Option<usize> {
     match plan.scenarios[scenario].steps.first()? {
         CompiledStep::Request(request) => Some(request.series),
-        CompiledStep::Think { .. } | CompiledStep::Socket(_) => None,
+        _ => None,
     }
-}
-
-/// The series of the first step that is counted, wherever in the scenario it stands.
-fn any_series(plan: &Compiled, scenario: usize) -> Option<usize> {
-    let mut steps = plan.scenarios[scenario].steps.iter();
-    steps.find_map(|step| match step {
-        CompiledStep::Request(request) => Some(request.series),
-        CompiledStep::Socket(step) => Some(step.series),
-        CompiledStep::Think { .. } => None,
-    })
 }
 
 impl Worker {
@@ -181,7 +210,7 @@ impl Worker {
     pub(super) fn start_open(&mut self, planned_ns: u64) {
         let number = self.next_number();
         let scenario = self.plan.scenario_of(number);
-        if self.users.len() as u64 >= self.users_max {
+        if self.users_there() as u64 >= self.users_max {
             let series = self.any_series(scenario);
             self.second.steps[series].planned += 1;
             self.second.steps[series].not_started += 1;
@@ -192,7 +221,7 @@ impl Worker {
             if self.scripted.is_some() {
                 return self.begin_script(user, true);
             }
-            return self.ready.push_back(user);
+            return self.ready.push_back((user, planned_ns));
         };
         self.second.steps[series].planned += 1;
         if self.has_room() || self.users_max != u64::MAX {
@@ -221,11 +250,11 @@ impl Worker {
         self.advance(user, now);
     }
 
-    pub(super) fn run_ready(&mut self, now: u64) {
+    pub(super) fn run_ready(&mut self) {
         // Those who become ready meanwhile are for the next round: nobody keeps answers waiting.
         for _ in 0..self.ready.len() {
-            if let Some(user) = self.ready.pop_front() {
-                self.advance(user, now);
+            if let Some((user, at_ns)) = self.ready.pop_front() {
+                self.advance(user, at_ns);
             }
         }
     }
@@ -239,34 +268,71 @@ impl Worker {
             };
         }
         if self.phase != Phase::Running {
+            let at = &mut self.users[user as usize];
+            at.leaving = at.leaving.max(Leaving::Ended);
             return self.leave(user, websocket::GOING_AWAY);
         }
         if self.paused_ns.is_some() {
             return self.parked.push(user);
         }
         let at = &mut self.users[user as usize];
-        match self.plan.scenarios[at.scenario as usize]
-            .steps
-            .get(at.step as usize)
-        {
-            Some(CompiledStep::Request(request)) => {
+        match at.take_turn(&self.plan, &mut self.spare, at_ns) {
+            Turn::Request { series } => {
                 at.planned_ns = at_ns;
-                self.second.steps[request.series].planned += 1;
+                at.idle = false;
+                self.second.steps[series].planned += 1;
                 self.seek_connection(user);
             }
-            Some(CompiledStep::Think { min_ns, max_ns }) => {
-                let pause_ns = at.rng(self.plan.seed).between(*min_ns, *max_ns);
+            Turn::Think { min_ns, max_ns } => {
+                let pause_ns = at.rng(self.plan.seed).between(min_ns, max_ns);
                 at.step += 1;
+                at.idle = false;
                 self.pause_user(user, at_ns.saturating_add(pause_ns));
             }
-            Some(CompiledStep::Socket(_)) => self.begin_socket_step(user, at_ns),
-            None => self.next_iteration(user, at_ns),
+            Turn::Socket => {
+                at.idle = false;
+                self.begin_socket_step(user, at_ns);
+            }
+            Turn::Over => self.next_iteration(user, at_ns),
+            Turn::Fork(branches) => {
+                at.idle = false;
+                self.fork(user, branches, at_ns);
+            }
+            Turn::BranchEnd => self.end_branch(user),
+            Turn::Log(line) => {
+                self.log(line);
+                self.soon_at(user, at_ns);
+            }
+            Turn::Stuck(text) => self.stop_iteration(user, ErrorKind::Template, &text),
+            Turn::Spinning => {
+                let text = "too many steps in a row without a request or a pause";
+                self.stop_iteration(user, ErrorKind::Steps, text);
+            }
         }
     }
 
-    pub(super) fn remove_user(&mut self, user: u32) {
-        self.let_go(user);
-        self.users.remove(user as usize);
+    fn log(&mut self, line: String) {
+        self.second.log_lines += 1;
+        self.logged += 1;
+        if self.logged <= LOG_LINES_MAX {
+            self.second.logged.push(line);
+        }
+    }
+
+    /// A step that sends nothing cannot be done: counted like a request that could not be sent.
+    fn stop_iteration(&mut self, user: u32, kind: ErrorKind, text: &str) {
+        let scenario = self.users[user as usize].scenario as usize;
+        let series = self.any_series(scenario);
+        let step = &mut self.second.steps[series];
+        step.planned += 1;
+        step.started += 1;
+        step.failed += 1;
+        step.errors[kind as usize] += 1;
+        let names = &self.plan.names;
+        self.second.example(&mut self.examples_told, kind, || {
+            format!("{}: not sent: {text}", names.step(series))
+        });
+        self.end_iteration_after_failure(user);
     }
 
     pub(super) fn seek_connection(&mut self, user: u32) {
@@ -284,7 +350,7 @@ impl Worker {
     /// The user is done, once its socket is closed.
     pub(super) fn leave(&mut self, user: u32, code: u16) {
         if !self.closes_first(user, code) {
-            self.remove_user(user);
+            self.gone(user);
         }
     }
 
@@ -302,14 +368,33 @@ impl Worker {
         if self.closes_first(user, websocket::NORMAL) {
             return;
         }
+        let at = &mut self.users[user as usize];
+        if at.parent != User::NONE {
+            // Only a branch that was cut short comes here.
+            at.leaving = at.leaving.max(Leaving::Ended);
+            return self.gone(user);
+        }
         let Some(number) = self.number_after(user) else {
-            self.remove_user(user);
-            return;
+            return self.gone(user);
         };
         let scenario = self.plan.scenario_of(number);
         self.let_go(user);
-        self.users[user as usize] = User::new(number, scenario, at_ns);
-        // A pause first would be a loop through `advance`, of one turn: every scenario has a request.
+        let at = &mut self.users[user as usize];
+        let idle = at.idle;
+        let mut memory = at.memory.take();
+        if let Some(memory) = &mut memory {
+            let scenario = &self.plan.scenarios[scenario];
+            memory.begin(scenario.slots, scenario.loops);
+        }
+        *at = User {
+            memory,
+            ..User::new(number, scenario, at_ns)
+        };
+        if idle {
+            let now = self.clock();
+            return self.pause_user(user, now.saturating_add(PAUSE_AFTER_FAILURE_NS));
+        }
+        // Not a loop through `advance`: an iteration that did nothing has just been sent to pause.
         self.advance(user, at_ns);
     }
 
@@ -322,11 +407,12 @@ impl Worker {
         if self.scripted.is_some() && matches!(self.load, Load::Open { .. }) {
             return self.dismiss(user);
         }
-        if self.phase != Phase::Running || matches!(self.load, Load::Open { .. }) {
-            self.users[user as usize].step = AFTER_LAST;
+        let at = &mut self.users[user as usize];
+        let is_branch = at.parent != User::NONE;
+        (at.step, at.idle, at.leaving) = (AFTER_LAST, false, Leaving::Failed);
+        if is_branch || self.phase != Phase::Running || matches!(self.load, Load::Open { .. }) {
             return self.leave(user, websocket::NORMAL);
         }
-        self.users[user as usize].step = AFTER_LAST;
         let now = self.clock();
         self.pause_user(user, now.saturating_add(PAUSE_AFTER_FAILURE_NS));
     }
@@ -338,7 +424,7 @@ impl Worker {
 
     /// Where a scenario is counted that sends nothing yet: its first step, or, of a script, a step of its own name.
     fn any_series(&mut self, scenario: usize) -> usize {
-        if let Some(series) = any_series(&self.plan, scenario) {
+        if let Some(series) = self.plan.scenarios[scenario].first_series {
             return series;
         }
         let name = &self.plan.scenarios[scenario].name;

@@ -105,7 +105,7 @@ fn a_broken_expectation_fails_the_answered_request_and_says_how() {
         (
             json!([{"status": [404]}]),
             "expect-status",
-            "wanted status [404], got 200",
+            "wanted status 404, got 200",
         ),
         (
             json!([{"body_contains": "Ann"}, {"body_matches": "\"id\": \\d"}]),
