@@ -107,7 +107,7 @@ class LoadRun:
         self.store.put_fact("load", "error_examples", dict(self._engine.error_examples()))
         record_processes(self._engine, self.store)
         if any(worker.lost for worker in self._engine.report()):
-            self.interrupted = self.interrupted or "ended, for a worker process was lost,"
+            self.interrupted = self.interrupted or "ended by the loss of a worker process"
         if self.interrupted is not None:
             self.store.put_fact("load", "interrupted", self.interrupted)
             self.store.add_event(self._clock(), "stop", self.interrupted)

@@ -34,6 +34,8 @@ def summary_text(summary: Summary, store: Store) -> str:
         lines.append(f"the run was {interrupted} before its end")
     elif store.fact("load", "ended_at") is None:
         lines.append("the run did not end: it was killed, or its disk was full; this is what had been recorded")
+    if not summary.generator.workers_lost:  # else the reading says it all
+        lines += [f"note: {note}" for note in summary.generator.notes]
     lines.append(f"reading: {reading(summary, store)}")
     if summary.objectives or summary.verdict != "pass":
         lines.append(f"verdict: {summary.verdict} ({_VERDICTS[summary.verdict]})")

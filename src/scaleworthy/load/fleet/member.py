@@ -72,7 +72,7 @@ class Member:
         return self._said.get(what)
 
     def order(self, message: Message) -> None:
-        """Send what it has to carry out; waits until it has taken that."""
+        """Send what may be long, such as a plan; waits until the worker has taken it."""
         with contextlib.suppress(OSError):  # one that is gone is found when it is listened to
             os.set_blocking(self._inbox, True)
             write_all(self._inbox, message_frame(message))
