@@ -155,7 +155,7 @@ def prepare(
     for origin, lookup in zip(origins, found, strict=True):
         check_reachable(origin, lookup.addresses, plan.http)
     first, *others = found
-    workers = workers_for(plan, addresses=len(first.addresses), limits=Limits.of_this_machine())
+    workers = workers_for(plan, addresses=len(first.addresses), limits=Limits.of_this_machine(), live=live is not None)
     native = plan.to_native(addresses=first.addresses, lookup_ns=first.took_ns, others=others, live=live)
     try:
         run = Run(plan_json=json.dumps(native))

@@ -172,9 +172,9 @@ class Worker:
                 run.set_addresses(**found)
             case {"no_addresses": found}:
                 run.refuse_addresses(**found)
-            case {"stop": _}:
+            case {"stop": _} if self._started:
                 run.stop()
-            case {"abort": _}:
+            case {"abort": _} if self._started:
                 run.abort()
             case {"exit": _}:
                 self._exit.set()

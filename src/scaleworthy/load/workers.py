@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 from scaleworthy.errors import UsageError
@@ -17,6 +18,8 @@ from scaleworthy.load.plan import Plan
 
 OTHER_FILES = 200
 """Files that a process needs besides its connections: libraries, pipes, a recording, what observes."""
+PYTHON_EASY_USERS, PYTHON_EASY_PER_S = 200, 1_000
+"""A load of Python scenarios up to which one process is enough."""
 _PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
@@ -42,11 +45,12 @@ def connections_needed(plan: Plan) -> int | None:
     return min((bound for bound in (plan.http.connections_max, users) if bound is not None), default=None)
 
 
-def workers_for(plan: Plan, *, addresses: int, limits: Limits) -> int:
+def workers_for(plan: Plan, *, addresses: int, limits: Limits, live: bool = False) -> int:
     """Return how many processes carry *plan* out.
 
     Args:
         addresses: How many addresses the target has.
+        live: The level is steered, and may become anything.
 
     Raises:
         UsageError: The system cannot open what the plan asks for, or there is no connection or thread for each worker.
@@ -61,7 +65,7 @@ def workers_for(plan: Plan, *, addresses: int, limits: Limits) -> int:
     least = 1 if needed is None else -(-needed // limits.connections_per_process)
     asked = plan.workers
     if asked is None:
-        return least if plan.python is None else max(least, _workers_for_python(plan))
+        return least if plan.python is None else max(least, _workers_for_python(plan, live=live))
     if asked < least:
         raise UsageError(
             f"{needed:,} connections need at least {least} worker processes, got {asked}: one may open"
@@ -76,13 +80,33 @@ def workers_for(plan: Plan, *, addresses: int, limits: Limits) -> int:
     return asked
 
 
-def _workers_for_python(plan: Plan) -> int:
-    """One process a core, since Python code keeps one core busy at a time; but none without a user, a start or a connection."""
+def _workers_for_python(plan: Plan, *, live: bool) -> int:
+    """One process a core, since Python code keeps one core busy at a time; but none without a user, a start or a connection.
+
+    One is enough for a load that it carries easily, and the module's own state is then in one place. On the service's own
+    machine it is half the cores: the service needs the rest, as with engine threads.
+    """
     load = plan.load.to_native()
-    bounds = [len(os.sched_getaffinity(0)), plan.http.connections_max, plan.threads, load.get("count")]
-    if load["kind"] == "closed":
-        bounds.append(round(max(level for stage in load["stages"] for level in (stage["from"], stage["to"]))))
+    top = max(level for stage in load["stages"] for level in (stage["from"], stage["to"]))
+    if not live and top <= (PYTHON_EASY_USERS if load["kind"] == "closed" else PYTHON_EASY_PER_S):
+        return 1
+    cores = len(os.sched_getaffinity(0))
+    bounds = [
+        cores // 2 if _is_here(plan.target.host) else cores,
+        plan.http.connections_max,
+        plan.threads,
+        None if live else load.get("count"),
+    ]
+    if load["kind"] == "closed" and not live:
+        bounds.append(round(top))
     return max(min(bound for bound in bounds if bound is not None), 1)
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _ports() -> int:

@@ -29,6 +29,8 @@ READY_WITHIN_S = 60.0
 END_WITHIN_S = 5.0
 AHEAD_NS = 20_000_000
 """From a command to what it commands: time for every worker to hear of it."""
+SCRIPT_AHEAD_NS = 200_000_000
+"""From the start of workers with Python scenarios to the first of them: time to have an event loop there."""
 
 
 class Fleet:
@@ -62,11 +64,9 @@ class Fleet:
         self._notes: list[str] = []
         self._lost: dict[int, str] = {}
         self.finished = False
-        self._scripts: Scripts | None = None
-        if python is not None:
-            self._scripts = Scripts(python, self._members, listen=self._listen, clock=clock)
+        self._scripts = Scripts(python, self._members, clock=clock) if python is not None else None
         # Nothing is left running when the run is forgotten, or the interpreter ends.
-        self._end = weakref.finalize(self, _end_all, self._members, self._selector)
+        self._end = weakref.finalize(self, _end_all, self._members, self._selector, self._scripts)
         try:
             self._launch(plan, workers, python)
             self._wait_until_ready()
@@ -119,8 +119,9 @@ class Fleet:
         """See `Engine.start`."""
         for member in self._members:
             member.heard_at_s = self._clock()
-        origin_ns = now_ns() + AHEAD_NS
-        origin_unix_ns = time.time_ns() + AHEAD_NS
+        ahead_ns = AHEAD_NS if self._scripts is None else SCRIPT_AHEAD_NS
+        origin_ns = now_ns() + ahead_ns
+        origin_unix_ns = time.time_ns() + ahead_ns
         self._tell({"start": {"origin_ns": origin_ns, "origin_unix_ns": origin_unix_ns}})
 
     def next_tick(self, *, timeout_s: float) -> EngineTick | None:
@@ -242,10 +243,12 @@ def _names(members: Sequence[Member]) -> str:
     return f"{named} {'is' if len(members) == 1 else 'are'}"
 
 
-def _end_all(members: Sequence[Member], selector: selectors.BaseSelector) -> None:
+def _end_all(members: Sequence[Member], selector: selectors.BaseSelector, scripts: Scripts | None) -> None:
+    """End every worker, however the run came to its end; what was set up is torn down first."""
     for member in members:
         member.tell({"abort": True})
-        member.tell({"exit": True})
+    if scripts is not None:
+        scripts.tear_down()
     for member in members:
         member.end(END_WITHIN_S)
     selector.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ class Scripts:
 
     Args:
         python: What workers are told: `file`, `target`, `origins`, `seed`, and whether there is a `setup` and a `teardown`.
-        listen: Waits for what the members say, for so many seconds at most.
+        clock: Seconds that only go up.
     """
 
     def __init__(
@@ -26,13 +27,12 @@ class Scripts:
         python: Mapping[str, Any],
         members: Sequence[Member],
         *,
-        listen: Callable[[float], None],
         clock: Callable[[], float],
     ) -> None:
         self._python = python
         self._members = members
-        self._listen = listen
         self._clock = clock
+        self._owed = False
 
     def set_up(self) -> None:
         """Run `@setup` in the first worker, and tell all of them what it returned.
@@ -40,8 +40,10 @@ class Scripts:
         Raises:
             ScaleworthyError: It raised, or took longer than 10 minutes.
         """
+        self._owed = self._python["teardown"]
         if not self._python["setup"]:
             return
+        self._owed = False
         first = self._members[0]
         first.tell({"setup": True})
         self._wait(lambda: first.said("set_up"), ONCE_WITHIN_S, first)
@@ -49,6 +51,7 @@ class Scripts:
             raise ScaleworthyError(f"@setup did not get through: {first.failed or f'not within {ONCE_WITHIN_S:g} s'}")
         for member in self._members:
             member.order({"data": first.heard("set_up")})
+        self._owed = self._python["teardown"]
 
     def take_down(self) -> list[str]:
         """Wait until all scenarios have ended, run `@teardown`, and return what must be known of how they went.
@@ -59,14 +62,18 @@ class Scripts:
         alive = [member for member in self._members if member.failed is None]
         self._wait(lambda: all(member.said("driven") for member in alive), DRIVEN_WITHIN_S)
         notes = [note for member in alive for note in member.heard("driven") or ()]
-        if self._python["teardown"]:
-            notes += self._tear_down(alive)
+        notes += self.tear_down()
         broken = next((text for member in self._members if (text := member.heard("broken"))), None)
         if broken is not None:
             raise ScaleworthyError(f"every iteration raises, so the run was stopped:\n\n{broken}")
         return list(dict.fromkeys(notes))
 
-    def _tear_down(self, alive: Sequence[Member]) -> list[str]:
+    def tear_down(self) -> list[str]:
+        """Run `@teardown` where it is owed: something was set up, and it has not been run since. Return what went wrong."""
+        if not self._owed:
+            return []
+        self._owed = False
+        alive = [member for member in self._members if member.failed is None]
         if not alive:
             return ["@teardown was not run: no worker process was left"]
         first = alive[0]
@@ -77,7 +84,12 @@ class Scripts:
     def _wait(self, until: Callable[[], bool], within_s: float, member: Member | None = None) -> None:
         end_s = self._clock() + within_s
         while not until() and (member is None or member.failed is None):
+            speaking = {each.fd: each for each in self._members if not each.gone}
             left_s = end_s - self._clock()
-            if left_s <= 0:
+            if left_s <= 0 or not speaking:
                 return
-            self._listen(left_s)
+            poll = select.poll()
+            for fd in speaking:
+                poll.register(fd, select.POLLIN)
+            for fd, _ in poll.poll(left_s * 1e3):
+                speaking[fd].listen(self._clock())
