@@ -87,7 +87,7 @@ class Probe:
     margin: float
     ended_early: str | None
     recovery_s: float | None
-    phase: Literal["bracket", "refine", "confirm"]
+    phase: Literal["bracket", "refine", "confirm", "sudden"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,9 @@ class Limit:
         monotonic: False when a higher level passed where a lower one failed.
         stopped_by: `found`, `generator`, `max-level`, `time`, `never-held`, or `interrupted`.
         reasons: What a reader must know before using the limit, in sentences.
+        sudden_passing: Highest level that held when the load came at once, from a tenth of it; None where none did or none was tried.
+        sudden_failing: Lowest such level that broke; None where none did.
+        sudden: Every sudden step, judged from its first second.
     """
 
     unit: Unit
@@ -124,3 +127,6 @@ class Limit:
     seconds: float
     probes: tuple[Probe, ...]
     reasons: tuple[str, ...] = ()
+    sudden_passing: float | None = None
+    sudden_failing: float | None = None
+    sudden: tuple[Probe, ...] = ()

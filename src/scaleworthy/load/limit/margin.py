@@ -29,6 +29,8 @@ NOISE_FREEDOM = 5.0
 """How well the noise is known: Student's t of so many degrees of freedom stands for its errors."""
 LOWEST, HIGHEST = -2.0, 2.0
 UNSEEN_S = 15.0
+FEW = 0.25
+"""The least error of a quantile from too few samples for an interval: it decides nothing on its own."""
 _HALF_LEAST_S = 5
 _BLOCKS_LEAST = 3
 _Z95 = NormalDist().inv_cdf(0.975)
@@ -64,12 +66,23 @@ class Margin:
         return math.hypot(self.independent_error * math.sqrt(max(self.design_effect, design_effect)), self.bias_error)
 
 
+def samples_least(q: float, confidence: float) -> int:
+    """Return the fewest samples from which a quantile has an interval (order statistics).
+
+    The interval's ends are samples, so it needs q^n and (1 - q)^n below half of what *confidence* leaves.
+    """
+    if not 0 < q < 1:
+        return 1
+    return math.ceil(math.log((1 - confidence) / 2) / math.log(max(q, 1 - q)))
+
+
 class Judge:
     """Judges windows of a store by objectives."""
 
     def __init__(self, objectives: Sequence[str], store: Store, *, confidence: float = 0.95) -> None:
         self._objectives = [Objective.parse(text) for text in objectives]
         self._store = store
+        self._confidence = confidence
         self.z = float(stdtrit(NOISE_FREEDOM, 0.5 + confidence / 2))
 
     def margins(self, window: Window) -> list[Margin] | None:
@@ -106,6 +119,8 @@ class Judge:
         high, low = records.quantile(1 - (1 - q) / 2), records.quantile(max(1 - (1 - q) * 1.5, 0.0))
         slope = math.log(max(high or 1, 1) / max(low or 1, 1)) / (1 - q)
         independent = slope * math.sqrt(q * (1 - q) / records.count)
+        if records.count < samples_least(q, self._confidence):
+            independent = max(independent, FEW)
         effect = design_effect(above, counts, 1 - q)
         value = logarithmic(outcome.margin)
         bias = self._bias(objective, value, window)
@@ -206,18 +221,11 @@ def effective_size(values: np.ndarray) -> float:
     return max(count * (1 - correlation) / (1 + correlation), 1.0)
 
 
-def error_of(margin: Margin, design_effects: dict[str, float]) -> float:
-    """Return a margin's standard error with what other probes showed of its objective."""
-    return margin.error(design_effect=design_effects.get(margin.objective, 1.0))
-
-
-def decide(margins: Sequence[Margin], *, z: float, design_effects: dict[str, float] | None = None) -> bool | None:
+def decide(margins: Sequence[Margin], errors: Sequence[float], *, z: float) -> bool | None:
     """Return True where every objective surely held, False where one surely did not, None in between."""
-    effects = design_effects or {}
-    errors = [z * error_of(margin, effects) for margin in margins]
-    if any(margin.value + error < 0 for margin, error in zip(margins, errors, strict=True)):
+    if any(margin.value + z * error < 0 for margin, error in zip(margins, errors, strict=True)):
         return False
-    held = all(margin.value - error > 0 for margin, error in zip(margins, errors, strict=True))
+    held = all(margin.value - z * error > 0 for margin, error in zip(margins, errors, strict=True))
     return True if held else None
 
 

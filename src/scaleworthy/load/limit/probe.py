@@ -11,16 +11,18 @@ from scaleworthy.load.generator import judge_generator
 from scaleworthy.load.limit.driver import Driver
 from scaleworthy.load.limit.early_stop import EarlyStop
 from scaleworthy.load.limit.fit import Point
-from scaleworthy.load.limit.margin import Judge, Margin, binding, decide, error_of
-from scaleworthy.load.limit.noise import Seen
+from scaleworthy.load.limit.margin import Judge, Margin, binding, decide
+from scaleworthy.load.limit.noise import Noise, Seen
 from scaleworthy.load.limit.settings import SearchSettings
 from scaleworthy.load.result import Probe, quantiles_of
 from scaleworthy.load.second import Second, summed
 from scaleworthy.series import Objective, Store
 
-Phase = Literal["bracket", "refine", "confirm"]
+Phase = Literal["bracket", "refine", "confirm", "sudden"]
 LOST = -0.5
 LOST_ERROR = 0.1
+COMFORTABLE = 0.3
+_CHANCE = 0.25
 """A probe that was cut short for instability failed by at least this margin, whatever its latency was by then."""
 
 
@@ -37,28 +39,38 @@ class Tried:
         """The margin of the objective that decides, as the search uses it."""
         return binding(self.seen.margins).value if self.seen is not None and self.seen.margins else 0.0
 
-    def judged_again(self, *, z: float, effects: dict[str, float]) -> Probe:
+    @property
+    def held(self) -> bool:
+        """Whether it held as far as it was seen: surely, or by its value where it stayed undecided."""
+        if self.probe.passed is not None:
+            return self.probe.passed
+        return self.seen is not None and bool(self.seen.margins) and self.value > 0
+
+    def judged_again(self, *, z: float, noise: Noise) -> Probe:
         """Return the probe, held or not by what the whole search has learned of the noise."""
         if self.seen is None or self.seen.lost:
             return self.probe
-        return replace(self.probe, passed=decide(self.seen.margins, z=z, design_effects=effects))
+        errors = [noise.error_of(margin, self.seen.seconds) for margin in self.seen.margins]
+        return replace(self.probe, passed=decide(self.seen.margins, errors, z=z))
 
-    def point(self, effects: dict[str, float]) -> Point | None:
+    def point(self, noise: Noise) -> Point | None:
         """Return the probe as a point of the fit; None where nothing could be judged."""
         if self.seen is None:
             return None
         if self.seen.lost:
-            return Point(self.seen.level, min(self.value, LOST), LOST_ERROR)
+            return Point(self.seen.level, min(self.value, LOST), LOST_ERROR, cut=True)
         if not self.seen.margins:
             return None
         decisive = binding(self.seen.margins)
-        return Point(self.seen.level, decisive.value, error_of(decisive, effects))
+        error = noise.error_of(decisive, self.seen.seconds)
+        return Point(self.seen.arrived or self.seen.level, decisive.value, error)
 
 
 class Prober:
     """Tries levels on a driver, writing every second into a store.
 
-    `generator_busy_from` is the level from which lateness would be the generator's own.
+    `generator_busy_from` is the level from which lateness would be the generator's own. With `counts_arrivals` every planned
+    request is an arrival at the level that was asked for, so that a probe can be placed where chance had it.
     """
 
     def __init__(
@@ -71,6 +83,7 @@ class Prober:
         connections_max: int | None,
         threads: int,
         generator_busy_from: float = 0.0,
+        counts_arrivals: bool = False,
     ) -> None:
         self._driver = driver
         self._store = store
@@ -80,6 +93,7 @@ class Prober:
         self._connections_max = connections_max
         self._threads = threads
         self._generator_busy_from = generator_busy_from
+        self._counts_arrivals = counts_arrivals
         self._idle_in_flight = 0.0
         self.elapsed_s = 0
 
@@ -88,39 +102,59 @@ class Prober:
         """How many standard errors the settings' confidence is wide."""
         return self._judge.z
 
-    def try_level(self, level: float, phase: Phase, *, most_s: int, least_s: int, effects: dict[str, float]) -> Tried:
-        """Try *level* for *least_s* to *most_s* judged seconds; end as soon as it is decided or lost."""
-        self._driver.set_level(level)
+    def try_level(self, level: float, phase: Phase, *, most_s: int, least_s: int, noise: Noise) -> Tried:
+        """Try *level* for *least_s* to *most_s* judged seconds; end as soon as it is decided or lost.
+
+        On the way up a level that holds comfortably is left, decided or not: a higher one will decide.
+        """
         watch = EarlyStop(self._parsed)
         lost: str | None = None
-        for _ in range(self._settings.warm_up_s):
+        self._driver.set_level(level)
+        warm_up_s = 0 if phase == "sudden" else self._settings.warm_up_s
+        for _ in range(warm_up_s):
             second = self._next()
             lost = lost or watch.reason_to_stop(second)
-        first = second.second + 1 if self._settings.warm_up_s else self._next().second
-        last = first - 1
+        first = last = -1
+        seconds = 0
         margins: list[Margin] | None = None
         passed: bool | None = None
-        while lost is None and last - first + 1 < most_s:
+        while lost is None and seconds < most_s:
             second = self._next()
-            last = second.second
+            first, last = (second.second if first < 0 else first), second.second
             lost = watch.reason_to_stop(second)
             seconds = last - first + 1
             if seconds >= least_s:
                 margins = self._judge.margins((first, last + 1))
                 # Looking every second would decide too often by chance: early looks need more, by the share of time spent.
                 z = self._judge.z * math.sqrt(most_s / seconds)
-                passed = decide(margins, z=z, design_effects=effects) if margins else None
-                if passed is not None and phase != "confirm":
+                passed = self._decide(margins, seconds, noise, z=z) if margins else None
+                if phase in ("bracket", "refine") and self._enough(phase, margins, passed):
                     break
-        if last < first:  # lost during warm-up: what was seen then is all there is
-            first = last - self._settings.warm_up_s + 1
+        if first < 0:  # lost during warm-up: what was seen then is all there is
+            first, last = second.second - warm_up_s + 1, second.second
         window = (first, last + 1)
         if lost is not None:
             passed, margins = False, self._judge.margins(window)
         elif margins:
-            passed = decide(margins, z=self._judge.z, design_effects=effects) if passed is None else passed
-        recovery_s = self._drain(needed=passed is not True)
+            passed = self._decide(margins, seconds, noise, z=self._judge.z) if passed is None else passed
+        recovery_s = self._drain(needed=passed is not True or phase == "sudden")
         return self._tried(level, phase, window, margins, passed, lost, recovery_s)
+
+    def rest(self, level: float, *, seconds: int) -> None:
+        """Let *level* run for so many seconds that nobody judges."""
+        self._driver.set_level(level)
+        for _ in range(seconds):
+            self._next()
+
+    @staticmethod
+    def _enough(phase: Phase, margins: list[Margin] | None, passed: bool | None) -> bool:
+        if passed is not None:
+            return True
+        return phase == "bracket" and margins is not None and binding(margins).value > COMFORTABLE
+
+    @staticmethod
+    def _decide(margins: Sequence[Margin], seconds: int, noise: Noise, *, z: float) -> bool | None:
+        return decide(margins, [noise.error_of(margin, seconds) for margin in margins], z=z)
 
     def _next(self) -> Second:
         at, slices = self._driver.next_second()
@@ -138,6 +172,12 @@ class Prober:
             if second.in_flight + second.waiting <= self._idle_in_flight:
                 return float(waited)
         return None
+
+    def _arrived(self, level: float, planned_per_s: float) -> float | None:
+        """Return the level that chance brought: of Poisson arrivals, 20 s at 170 per second are seldom 3,400."""
+        if not self._counts_arrivals or not planned_per_s or abs(planned_per_s / level - 1) > _CHANCE:
+            return None
+        return planned_per_s
 
     def _tried(
         self,
@@ -159,7 +199,9 @@ class Prober:
         generator = judge_generator(store, window, connections_max=self._connections_max, threads=self._threads)
         decisive = binding(margins) if margins else None
         margin = decisive.ratio if decisive else 0.0
-        seen: Seen | None = Seen(level, window[1] - window[0], margins or (), lost is not None)
+        planned_per_s = totals["planned"] / seconds
+        arrived = self._arrived(level, planned_per_s)
+        seen: Seen | None = Seen(level, seconds, margins or (), lost is not None, arrived, planned_per_s)
         # Well below what the generator can send, lateness is the machine's: the target on it left too little CPU.
         limited = generator.limited and passed is not True and level >= self._generator_busy_from
         if limited:

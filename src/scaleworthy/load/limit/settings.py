@@ -22,6 +22,7 @@ class SearchSettings:
         refine_longest_s: Where that growth ends.
         drain_longest_s: Most that is waited for the target to recover.
         confirm_s: How long the limit is held at the end; 0 leaves it out.
+        sudden_s: How long the sudden step to that limit is judged; 0 leaves it out.
         longest_s: The whole search.
         precision: Ends when the limit's interval is within ± this ratio.
         confidence: Of every interval.
@@ -37,8 +38,9 @@ class SearchSettings:
     refine_longest_s: int = 60
     drain_longest_s: int = 20
     confirm_s: int = 40
+    sudden_s: int = 10
     longest_s: int = 290
-    precision: float = 0.04
+    precision: float = 0.03
     confidence: float = 0.95
     seed: int = 1
 
@@ -63,7 +65,7 @@ class SearchSettings:
 
     @classmethod
     def quick(cls, *, seed: int = 1) -> Self:
-        """Return settings for a rougher search within 40 s."""
+        """Return settings for a rougher search within 40 s; the sudden step is left out."""
         return cls(
             warm_up_s=1,
             probe_least_s=2,
@@ -72,6 +74,7 @@ class SearchSettings:
             refine_longest_s=6,
             drain_longest_s=4,
             confirm_s=5,
+            sudden_s=0,
             longest_s=38,
             precision=0.05,
             seed=seed,

@@ -64,6 +64,17 @@ def warnings_of(
     return tuple(found)
 
 
+def sudden_warnings(*, passing: float | None, held: float | None, broke: float | None) -> tuple[str, ...]:
+    """Return what differs when the load comes at once, in sentences."""
+    if passing is None or broke is None:
+        return ()
+    if held is None:
+        return (f"a sudden rise to {three_digits(broke)} broke what holds when the load rises step by step",)
+    return (
+        f"a sudden rise to {three_digits(broke)} broke, to {three_digits(held)} held: scale before the load comes, or let it rise slowly",
+    )
+
+
 def _lateness(probe: Probe) -> float:
     """Return lag p99 by response p99: how much of the slow responses the generator may have made itself."""
     if probe.lag_p99_ns is None or not probe.response.p99_ns or probe.lag_p99_ns < 1e6 or probe.ended_early is not None:
