@@ -20,8 +20,7 @@ turns; what counts is CPU time per request, because rates on a small machine are
 better ours is than the peer's. Machines of this kind are noisy: figures that differ by less than 10 % do not differ.
 
 Rows that say **missed** are the cases we lose. Ten times k6: where a tenth of k6's cost is less than wrk's, which does little but
-send and receive, no generator of this kind gets there. find-limit: on the slow queue (170/s) five minutes hold too few answers for 5 %,
-and the lower bound on the M/M/8 queue is one search in a hundred short.
+send and receive, no generator of this kind gets there.
 """
 
 

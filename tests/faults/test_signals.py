@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +13,10 @@ import pytest
 from faults.ending import Started, scaleworthy
 from scaleworthy._native import NullServer
 from scaleworthy.errors import TargetError
-from scaleworthy.load import plan_for_url
-from scaleworthy.load.limit.live import GONE_AFTER_S, EngineDriver, live_load
+from scaleworthy.load import find_limit, plan_for_url
+from scaleworthy.load.limit.engine_driver import GONE_AFTER_S, EngineDriver, live_load
 from scaleworthy.load.run import prepare
+from scaleworthy.series import MemoryStore
 
 OBJECTIVES = ("--objective", "p95 < 1s", "--objective", "failed < 1%")
 
@@ -42,6 +44,18 @@ def test_a_stopped_search_shows_what_it_has_found(url: str, started: Callable[..
     assert ended.says("ended by: interrupted", f"recorded: {out}")
     assert list(tmp_path.glob("limit.sw?*")) == []
     assert scaleworthy("report", str(out)).says("the run was stopped before its end")
+
+
+def test_a_search_is_stopped_while_it_measures_the_generator(url: str, server: NullServer) -> None:
+    """The seconds before the first probe belong to no target: nothing was sent to it, and nothing is waited for."""
+    stop = threading.Event()
+    stop.set()
+    limit = find_limit(plan_for_url(url, seed=1), MemoryStore(), objectives=["p95 < 1s"], stop=stop)
+
+    assert limit.stopped_by == "interrupted"
+    assert limit.probes == ()
+    assert "was stopped while the generator was measured" in limit.reasons[0]
+    assert server.requests == 0
 
 
 def test_a_terminated_assessment_says_where_its_recording_is(

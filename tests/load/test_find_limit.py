@@ -8,7 +8,7 @@ from tests.load.simulated import SimulatedQueue, erlang_c, response_exceeds, tru
 from scaleworthy.errors import UsageError
 from scaleworthy.load import Limit, Probe, SearchSettings
 from scaleworthy.load.limit.search import Search
-from scaleworthy.series import MemoryStore
+from scaleworthy.series import MemoryStore, Slice
 
 SEEDS = range(20)
 
@@ -174,15 +174,62 @@ def test_users_are_whole() -> None:
 def test_every_probe_is_told_when_it_ends() -> None:
     told: list[Probe] = []
     limit = search(SimulatedQueue(1, 1000, seed=1), on_probe=told.append)
-    assert [probe.level for probe in told] == [probe.level for probe in limit.probes]
+    assert [probe.level for probe in told] == [probe.level for probe in (*limit.probes, *limit.sudden)]
 
 
 def test_a_probe_that_lost_is_followed_by_a_measured_recovery() -> None:
-    limit = search(SimulatedQueue(1, 1000, seed=1))
+    limit = search(SimulatedQueue(1, 1000, seed=1), settings=SearchSettings(start_level=2000))
     lost = [probe for probe in limit.probes if probe.ended_early is not None]
     assert lost
     assert all(probe.recovery_s is not None and probe.recovery_s >= 1 for probe in lost)
     assert all(probe.end_s - probe.start_s < 10 for probe in lost)
+
+
+# A load that comes at once.
+
+
+class Cold(SimulatedQueue):
+    """A service that is slower for a second when its load more than doubles: caches, pools, workers that start."""
+
+    before = 0.0
+
+    def next_second(self) -> tuple[int, list[Slice]]:
+        cold, self.before = self.level > 2 * self.before, self.level
+        self.slower = lambda _level: 1.6 if cold else 1.0
+        return super().next_second()
+
+
+def test_a_queue_takes_at_once_what_it_takes_gradually(searches: list[Limit]) -> None:
+    assert all(limit.sudden for limit in searches)
+    assert sum(limit.sudden_passing == limit.passing for limit in searches) >= 19
+    assert all(probe.phase == "sudden" and probe.recovery_s is not None for probe in searches[0].sudden)
+    assert not any(probe.phase == "sudden" for probe in searches[0].probes)
+
+
+def test_a_service_that_is_cold_at_first_has_a_lower_sudden_limit() -> None:
+    limit = search(Cold(4, 200, seed=1), objectives=("p95 < 60ms", "failed < 1%"))
+    assert limit.passing is not None
+    assert limit.sudden_failing == limit.passing
+    assert limit.sudden_passing == pytest.approx(0.75 * limit.passing, rel=0.01)
+    assert any("sudden" in reason for reason in limit.reasons)
+    assert len(limit.sudden) <= 3
+    assert limit.seconds < 300
+
+
+def test_a_quick_search_leaves_the_sudden_step_out() -> None:
+    limit = search(SimulatedQueue(4, 200, 1), objectives=("p95 < 40ms",), settings=SearchSettings.quick())
+    assert limit.sudden == ()
+    assert limit.sudden_passing is limit.sudden_failing is None
+
+
+def test_a_probe_stands_where_chance_had_its_arrivals() -> None:
+    """Of 500 per second planned over 20 s, the count of a Poisson process is seldom 10,000: the fit knows what came."""
+    queue = SimulatedQueue(1, 1000, seed=3)
+    settings = SearchSettings(start_level=500, level_max=500, sudden_s=0)
+    found = Search(queue, MemoryStore(), objectives=("p95 < 20ms",), settings=settings)
+    probe = found.run().probes[0]
+    [point] = found.evidence.points()
+    assert point.level == probe.planned / (probe.end_s - probe.start_s) != 500
 
 
 @pytest.mark.parametrize(

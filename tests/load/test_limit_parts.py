@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from scaleworthy.load.limit.early_stop import EarlyStop
-from scaleworthy.load.limit.fit import Point, falling_blocks, fit
-from scaleworthy.load.limit.margin import Margin, compressed, decide, design_effect, effective_size, logarithmic
-from scaleworthy.load.limit.noise import PRIOR_EFFECT, Seen, learned_effects
+from scaleworthy.load.limit.fit import Point, crossing, falling_blocks, fit
+from scaleworthy.load.limit.line import joined_by_line
+from scaleworthy.load.limit.margin import Judge, Margin, compressed, decide, design_effect, effective_size, logarithmic
+from scaleworthy.load.limit.noise import PRIOR_BURST_S, PRIOR_EFFECT, Noise, Seen, learned_noise
 from scaleworthy.load.second import Second
-from scaleworthy.series import Objective
+from scaleworthy.series import Histogram, MemoryStore, Objective, SeriesKey
 
 
 def test_violators_are_pooled_by_weight() -> None:
@@ -76,16 +77,21 @@ def margin(value: float, *, effect: float = 1.0, error: float = 0.1) -> Margin:
     return Margin("p95 < 20ms", value, error, effect, 100, value, queueing=True)
 
 
+def decided(*margins: Margin, noise: Noise | None = None) -> bool | None:
+    return decide(margins, [(noise or Noise()).error_of(margin, 20) for margin in margins], z=2.0)
+
+
 def test_a_probe_is_undecided_while_its_interval_holds_the_limit() -> None:
-    assert decide([margin(0.3)], z=2.0) is True
-    assert decide([margin(-0.3)], z=2.0) is False
-    assert decide([margin(0.1)], z=2.0) is None
-    assert decide([margin(0.3)], z=2.0, design_effects={"p95 < 20ms": 9.0}) is None
+    assert decided(margin(0.3)) is True
+    assert decided(margin(-0.3)) is False
+    assert decided(margin(0.1)) is None
+    assert decided(margin(0.3), noise=Noise({"p95 < 20ms": 9.0})) is None
+    assert decided(margin(0.3), noise=Noise(variances={"p95 < 20ms": 20 * 0.2**2})) is None
 
 
 def test_one_broken_objective_is_enough() -> None:
-    assert decide([margin(0.9), margin(-0.9)], z=2.0) is False
-    assert decide([margin(0.9), margin(0.0)], z=2.0) is None
+    assert decided(margin(0.9), margin(-0.9)) is False
+    assert decided(margin(0.9), margin(0.0)) is None
 
 
 def test_quiet_probes_learn_from_the_others() -> None:
@@ -95,8 +101,63 @@ def test_quiet_probes_learn_from_the_others() -> None:
         Seen(40, 500, [margin(0.9, effect=1)], lost=False),
         Seen(100, 500, [margin(-2, effect=9999)], lost=True),
     ]
-    assert learned_effects(seen, broke=105)["p95 < 20ms"] == pytest.approx((300 + PRIOR_EFFECT) / 2)
-    assert learned_effects(seen, broke=None) == {}
+    noise = learned_noise(seen, broke=105)
+    assert noise.effects["p95 < 20ms"] == pytest.approx((300 + PRIOR_EFFECT) / 2)
+    assert noise.variances["p95 < 20ms"] == pytest.approx(20 * 0.1**2 * 300)
+    assert learned_noise(seen, broke=None) == Noise()
+
+
+def test_a_burst_of_few_requests_is_small() -> None:
+    """At 20 requests per second a burst of 0.6 s holds a dozen, not the hundred of a faster service."""
+    seen = [Seen(20, 10, [margin(0.3)], lost=False, requests_per_s=20.0)]
+    assert learned_noise(seen, broke=40).effects["p95 < 20ms"] == pytest.approx(PRIOR_BURST_S * 20)
+
+
+def test_few_samples_decide_nothing() -> None:
+    """Of 50 requests one is late: their p99 is the maximum, and says nothing about the p99."""
+    store = MemoryStore()
+    for second in range(5):
+        records = Histogram()
+        records.record(10_000_000, 10)
+        if second == 2:
+            records.record(500_000_000)
+        store.append(second, [(SeriesKey("load.response_time", (), "ns", "histogram"), records)])
+    [found] = Judge(["p99 < 100ms"], store).margins((0, 5)) or []
+    assert found.value < 0
+    assert decided(found) is None
+
+
+# The line through limit / value.
+
+
+def queue_like(*levels: float, error: float = 0.05) -> list[Point]:
+    """Points of a server of 200/s whose p95 reaches its limit at 170/s: limit / p95 = (200 - level) / 30."""
+    return [Point(level, math.log((200 - level) / 30), error) for level in levels]
+
+
+def test_a_line_finds_the_limit_of_a_queue_from_one_side() -> None:
+    points = [*queue_like(130, 140, 150, 160), Point(250, -2.0, 0.1, cut=True)]
+    assert fit(points, seed=1).estimate == pytest.approx(170, rel=0.06)
+
+
+def test_a_line_makes_the_interval_of_a_queue_narrower() -> None:
+    levels = np.array([150.0, 160.0, 168.0, 172.0, 180.0])
+    margins = np.log((200 - levels) / 30)
+    draws = margins + 0.08 * np.random.default_rng(1).standard_normal((400, 5))
+    alone = np.array([crossing(levels, draw, np.ones(5), np.random.default_rng(2)) for draw in draws])
+    joined = joined_by_line(alone, levels, draws, np.full(5, 0.08))
+    assert np.median(joined) == pytest.approx(170, rel=0.02)
+    assert joined.std() < 0.9 * alone.std()
+
+
+def test_a_line_says_nothing_of_a_cliff_or_of_one_level() -> None:
+    """No slope, or no spread: the isotonic crossings stay as they are."""
+    draws = np.random.default_rng(1).normal(0.9, 0.001, (50, 4))
+    crossings = np.full(50, 302.0)
+    flat = joined_by_line(crossings, np.array([250.0, 270.0, 290.0, 300.0]), draws, np.full(4, 0.01))
+    assert np.array_equal(flat, crossings)
+    same = joined_by_line(crossings, np.full(4, 300.0), draws, np.full(4, 0.01))
+    assert np.array_equal(same, crossings)
 
 
 def test_margins_meet_at_the_limit() -> None:

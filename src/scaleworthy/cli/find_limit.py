@@ -40,8 +40,9 @@ def find_limit(
 ) -> int:
     """Find the most that a target takes within its objectives, in one live run.
 
-    Doubles the load until an objective breaks, goes where passing is most in doubt, and holds what it found. It first
-    measures what the generator itself can send, and never asks for more than 80 % of that.
+    Doubles the load until an objective breaks, goes where passing is most in doubt, holds what it found, and steps there
+    at once from a tenth of it. It first measures what the generator itself can send, and never asks for more than 80 % of
+    that.
 
     Examples:
 
@@ -52,7 +53,8 @@ def find_limit(
         scaleworthy find-limit plan.yaml --json - | jq .interval
 
     Exit status: 0 a limit was found, 1 no level held or nothing was answered, 2 usage, 3 the generator itself was the
-    limit, 130 it was stopped (Ctrl-C): what was found until then is shown.
+    limit, 130 it was stopped (Ctrl-C, also while
+    the generator is measured): what was found until then is shown.
 
     Args:
         target: A URL, a plan file, or an Artillery script.
@@ -153,6 +155,8 @@ def limit_text(limit: Limit) -> str:
     if limit.estimate is not None and limit.interval is not None:
         low, high = (three_digits(value) for value in limit.interval)
         lines.append(f"limit               {level(limit.estimate)}, 95 % interval {low} to {high}")
+    if limit.sudden:
+        lines.append(f"at once             held {level(limit.sudden_passing)}, broke {level(limit.sudden_failing)}")
     lines.append(f"decided by          {limit.binding} ({limit.shape})")
     if limit.headroom is not None:
         lines.append(

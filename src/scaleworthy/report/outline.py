@@ -122,6 +122,8 @@ def limit_facts(limit: Limit) -> list[tuple[str, str]]:
         ("95 % interval", numbers.span(limit.interval, unit)),
         ("highest that held", numbers.level(limit.passing, limit.unit)),
         ("lowest that did not hold", numbers.level(limit.failing, limit.unit)),
+        ("held at once, from a tenth", numbers.level(limit.sudden_passing, limit.unit)),
+        ("broke at once, from a tenth", numbers.level(limit.sudden_failing, limit.unit)),
         ("decided by", limit.binding),
         ("shape", SHAPES[limit.shape]),
         ("ended", f"{STOPPED[limit.stopped_by]}, {'confirmed by a hold' if limit.confirmed else 'not confirmed'}"),

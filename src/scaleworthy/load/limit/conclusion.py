@@ -9,7 +9,7 @@ from scaleworthy.load.limit.evidence import Evidence, binding_of
 from scaleworthy.load.limit.levels import Levels
 from scaleworthy.load.limit.shape import shape_of, sudden_warnings, warnings_of
 from scaleworthy.load.limit.sudden import Sudden
-from scaleworthy.load.result import Limit
+from scaleworthy.load.result import Limit, Unit
 
 StoppedBy = Literal["found", "generator", "max-level", "time", "never-held", "interrupted"]
 
@@ -56,4 +56,26 @@ def conclude(
         sudden_passing=sudden.passing,
         sudden_failing=sudden.failing,
         sudden=tuple(item.probe for item in sudden.tried),
+    )
+
+
+def untried(unit: Unit, objectives: tuple[str, ...]) -> Limit:
+    """Return the result of a search that was stopped before its first probe."""
+    return Limit(
+        unit=unit,
+        objectives=objectives,
+        passing=None,
+        failing=None,
+        estimate=None,
+        interval=None,
+        binding="",
+        shape="unknown",
+        generator_max=None,
+        headroom=None,
+        monotonic=True,
+        stopped_by="interrupted",
+        confirmed=False,
+        seconds=0.0,
+        probes=(),
+        reasons=("the search was stopped while the generator was measured: the target was not loaded",),
     )

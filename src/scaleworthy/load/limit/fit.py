@@ -1,14 +1,9 @@
 """One curve through all probes: the margin falls as the level rises, so an isotonic fit joins what noise has crossed.
 
-The limit is where the fitted margin crosses zero. Where latency rises as a queue's does, limit / value is nearly straight in the level
-(latency is one over the spare capacity), and a straight line through the probes close by uses all of them: there the limit is half way
-between both crossings. Where it falls off a cliff, the line says nothing, and is left out. The line never leaves the gap that the
-isotonic fit found by more than a little.
-
-The interval, and the probability that a level passes, come from a parametric bootstrap: each probe's margin drawn anew from its error
-(Student's t: the error itself is known from few seconds), both fits repeated.
-Source of the isotonic fit: pool adjacent violators, Ayer et al., Ann. Math. Stat. 26 (1955) 641; of the straight line: the heavy-traffic
-limit of queues, J. F. C. Kingman, J. R. Stat. Soc. B 24 (1962) 383.
+The limit is where the fitted margin crosses zero; where the probes close to it lie on a line, the line has its say (`line`). Its
+interval, and the probability that a level passes, come from a parametric bootstrap: each probe's margin drawn anew from its error
+(Student's t: the error itself is known from few seconds), the fit repeated.
+Source of the fit: pool adjacent violators, Ayer et al., Ann. Math. Stat. 26 (1955) 641.
 """
 
 from __future__ import annotations
@@ -19,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scaleworthy.load.limit.line import joined_by_line
 from scaleworthy.load.limit.margin import NOISE_FREEDOM
 
 DRAWS = 500
@@ -29,18 +25,8 @@ WIDER = 1.4
 """How much wider than seen from within a probe its error is taken: bursts longer than a probe move all of its seconds together, and the
 search stops where the interval happens to look narrow. Calibrated on simulated queues (benchmarks/bench_find_limit.py)."""
 
-LINE_FROM, LINE_TO = 0.7, 1.15
-LINE_PROBES = 3
-LINE_STRAYS = 0.1
-ALONE_STRAYS = 0.3
-"""A straight line is drawn through the probes within these shares of the limit, and strays from it by at most this share; by more
-where a draw left all probes on one side, so that the isotonic fit has no crossing."""
 SHAPE_UNKNOWN = 0.012
 """What no fit knows: how the curve runs between the probes. Standard deviation, as a ratio of the limit."""
-SLOPE_LEAST = 0.3
-BENDS = 0.1
-VALUE_LEAST = 0.3
-MARGIN_MOST = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,32 +78,8 @@ def fit(points: Sequence[Point], *, seed: int) -> Fit:
     draws = margins + errors * random.standard_t(NOISE_FREEDOM, (DRAWS, len(ordered)))
     crossings = np.array([crossing(levels, draw, weights, random) for draw in draws])
     measured = np.array([not point.cut for point in ordered])
-    found = _with_line(crossings, levels[measured], draws[:, measured], errors[measured])
+    found = joined_by_line(crossings, levels[measured], draws[:, measured], errors[measured])
     return Fit(found * (1 + SHAPE_UNKNOWN * random.standard_normal(DRAWS)))
-
-
-def _with_line(crossings: np.ndarray, levels: np.ndarray, draws: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """Return the crossings, half way to those of a straight line through limit / value where there is one."""
-    middle = float(np.median(crossings))
-    if not math.isfinite(middle) or middle <= 0:
-        return crossings
-    near = (levels >= LINE_FROM * middle) & (levels <= LINE_TO * middle)
-    if int(near.sum()) < LINE_PROBES:
-        return crossings
-    at, values = levels[near], np.exp(np.clip(draws[:, near], -MARGIN_MOST, MARGIN_MOST))
-    weights = (np.maximum(np.exp(np.median(draws[:, near], axis=0)), VALUE_LEAST) * np.hypot(errors[near], BENDS)) ** -2
-    centre = float(weights @ at / weights.sum())
-    means = values @ weights / weights.sum()
-    slopes = (values - means[:, None]) @ (weights * (at - centre)) / float(weights @ (at - centre) ** 2)
-    usable = slopes < -SLOPE_LEAST / middle
-    lines = centre + (1 - means[usable]) / slopes[usable]
-    isotonic = crossings[usable]
-    one_sided = ~np.isfinite(isotonic) | (isotonic <= 0)
-    strays = np.where(one_sided, ALONE_STRAYS, LINE_STRAYS)
-    lines = np.clip(lines, (1 - strays) * middle, (1 + strays) * middle)
-    found = crossings.copy()
-    found[usable] = np.where(one_sided, lines, (np.where(one_sided, 0.0, isotonic) + lines) / 2)
-    return found
 
 
 def crossing(levels: np.ndarray, margins: np.ndarray, weights: np.ndarray, random: np.random.Generator) -> float:

@@ -30,7 +30,7 @@ NOISE_FREEDOM = 5.0
 LOWEST, HIGHEST = -2.0, 2.0
 UNSEEN_S = 15.0
 FEW = 0.25
-"""The least error of a quantile from too few samples for an interval: it decides nothing on its own."""
+"""The least error of a quantile from too few samples for an interval."""
 _HALF_LEAST_S = 5
 _BLOCKS_LEAST = 3
 _Z95 = NormalDist().inv_cdf(0.975)
@@ -49,6 +49,7 @@ class Margin:
         count: Samples behind it.
         ratio: As it was seen: how far the value was from its limit, as a ratio of the limit.
         bias_error: The bias that was taken off; it is known no better than that.
+        few: A quantile of too few samples for an interval: it decides nothing on its own.
         queueing: A latency quantile: requests in one queue are late together, and probes near the limit share their design effect.
     """
 
@@ -60,6 +61,7 @@ class Margin:
     ratio: float
     bias_error: float = 0.0
     queueing: bool = False
+    few: bool = False
 
     def error(self, *, design_effect: float = 1.0) -> float:
         """Return the standard error; *design_effect* is what other probes of the same kind showed."""
@@ -119,7 +121,8 @@ class Judge:
         high, low = records.quantile(1 - (1 - q) / 2), records.quantile(max(1 - (1 - q) * 1.5, 0.0))
         slope = math.log(max(high or 1, 1) / max(low or 1, 1)) / (1 - q)
         independent = slope * math.sqrt(q * (1 - q) / records.count)
-        if records.count < samples_least(q, self._confidence):
+        few = records.count < samples_least(q, self._confidence)
+        if few:
             independent = max(independent, FEW)
         effect = design_effect(above, counts, 1 - q)
         value = logarithmic(outcome.margin)
@@ -133,6 +136,7 @@ class Judge:
             outcome.margin,
             bias_error=abs(bias),
             queueing=True,
+            few=few,
         )
 
     def _bias(self, objective: Objective, value: float, window: Window) -> float:
@@ -223,10 +227,10 @@ def effective_size(values: np.ndarray) -> float:
 
 def decide(margins: Sequence[Margin], errors: Sequence[float], *, z: float) -> bool | None:
     """Return True where every objective surely held, False where one surely did not, None in between."""
-    if any(margin.value + z * error < 0 for margin, error in zip(margins, errors, strict=True)):
+    pairs = list(zip(margins, errors, strict=True))
+    if any(margin.value + z * error < 0 and not margin.few for margin, error in pairs):
         return False
-    held = all(margin.value - z * error > 0 for margin, error in zip(margins, errors, strict=True))
-    return True if held else None
+    return True if all(margin.value - z * error > 0 and not margin.few for margin, error in pairs) else None
 
 
 def binding(margins: Sequence[Margin]) -> Margin:

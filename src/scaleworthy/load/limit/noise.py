@@ -52,6 +52,11 @@ class Noise:
         shared = math.sqrt(self.variances.get(margin.objective, 0.0) / max(seconds, 1))
         return max(own, shared)
 
+    def steady_error_of(self, margin: Margin, seconds: int) -> float:
+        """Return the standard error that a steady probe of so many seconds would have; its own where no other is known."""
+        shared = self.variances.get(margin.objective)
+        return margin.error() if shared is None else math.sqrt(shared / max(seconds, 1))
+
 
 def learned_noise(seen: Sequence[Seen], *, broke: float | None) -> Noise:
     """Return the noise of each latency objective near the limit; nothing while no level broke."""

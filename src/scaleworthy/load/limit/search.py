@@ -31,6 +31,7 @@ _FURTHER = 1.25
 _FAR = 1.1
 _GROWTH = 1.5
 _SPARE = 1.25
+_RECOVERIES_S = 4
 
 
 class Search:
@@ -56,7 +57,9 @@ class Search:
         self._requests_per_start = requests_per_start
         self._on_probe = on_probe
         quantiles = [Objective.parse(text).expression.q for text in objectives]
-        self._samples_least = max((samples_least(q, settings.confidence) for q in quantiles if q is not None), default=0)
+        self._samples_least = max(
+            (samples_least(q, settings.confidence) for q in quantiles if q is not None), default=0
+        )
         self._prober = Prober(
             driver,
             store,
@@ -67,7 +70,7 @@ class Search:
             generator_busy_from=self._levels.generator_busy_from,
             counts_arrivals=unit == "rate" and requests_per_start == 1,
         )
-        self._evidence = Evidence(z=self._prober.z, confidence=settings.confidence, seed=settings.seed)
+        self.evidence = Evidence(z=self._prober.z, confidence=settings.confidence, seed=settings.seed)
         self._sudden = Sudden(self._prober, settings, self._levels, on_probe)
 
     def run(self) -> Limit:
@@ -78,11 +81,11 @@ class Search:
             stopped = self._bracket() or self._refine()
             if stopped in ("found", "time"):
                 confirmed = self._confirm()
-            self._sudden.run(self._evidence)
+            self._sudden.run(self.evidence)
         except SearchStopped:
             stopped = stopped or "interrupted"
         return conclude(
-            self._evidence,
+            self.evidence,
             self._sudden,
             self._levels,
             objectives=self._objectives,
@@ -97,13 +100,13 @@ class Search:
         settings, levels = self._settings, self._levels
         level, halvings = levels.first, 0
         while self._left_s() >= settings.warm_up_s + settings.probe_least_s:
-            if (stopped := levels.beyond(level, self._evidence.last)) is not None:
+            if (stopped := levels.beyond(level, self.evidence.last)) is not None:
                 return stopped
             tried = self._try(level, "bracket", most_s=self._bracket_s(level))
             if tried.generator_limited:
                 return "generator"
-            held, broke = self._evidence.sides()
-            if held and self._evidence.failing() is not None:
+            held, broke = self.evidence.sides()
+            if held and self.evidence.failing() is not None:
                 return None
             if not broke:
                 level = levels.next_up(tried.probe)
@@ -131,11 +134,11 @@ class Search:
         settings = self._settings
         most_s = float(settings.refine_s)
         while True:
-            fitted = self._evidence.fit()
+            fitted = self.evidence.fit()
             level = self._in_doubt(fitted)
             if level is None or self._precise(fitted):
                 return "found"
-            left_s = self._left_s() - self._confirm_cost_s() - self._sudden.cost_s - settings.warm_up_s
+            left_s = self._left_s() - self._confirm_cost_s() - self._sudden_cost_s() - settings.warm_up_s
             if left_s < settings.probe_least_s:
                 return "time"
             tried = self._try(level, "refine", most_s=round(min(most_s, left_s)))
@@ -147,14 +150,14 @@ class Search:
     def _in_doubt(self, fitted: Fit) -> float | None:
         """Return the level whose passing is nearest to a coin's toss; None where whole users leave nothing between."""
         levels = self._levels
-        held, broke = self._evidence.sides()
+        held, broke = self.evidence.sides()
         low = max((level for level in held if level < min(broke)), default=0.0)
         lower, upper = fitted.interval(self._settings.confidence)
         if upper == math.inf:
             return levels.rounded(max(broke) * _FURTHER)  # nothing broke surely
         if lower <= 0 and held:
             # Nothing held surely: stay where it held with room to spare, longer; where there is no such level, go lower.
-            stay = self._evidence.comfortable(below=min(broke))
+            stay = self.evidence.comfortable(below=min(broke))
             return stay or max(levels.rounded(min(held) / _FURTHER), levels.lowest)
         estimate = fitted.estimate
         if estimate is None or min(broke) > _FAR * low > 0:
@@ -174,7 +177,7 @@ class Search:
             return False
         low, high = fitted.interval(self._settings.confidence)
         reach = self._settings.precision * estimate
-        held, broke = self._evidence.sides()
+        held, broke = self.evidence.sides()
         close = (
             max(held, default=0.0) >= estimate - 2 * reach and min(broke, default=estimate * 9) <= estimate + 2 * reach
         )
@@ -192,31 +195,35 @@ class Search:
             most_s = min(settings.confirm_s, self._left_s() - self._sudden.cost_s - settings.warm_up_s)
             if level <= 0 or most_s < max(settings.confirm_s // 2, 1):
                 return False
-            if any(item.probe.phase == "confirm" and item.probe.level <= level for item in self._evidence.tried):
+            if any(item.probe.phase == "confirm" and item.probe.level <= level for item in self.evidence.tried):
                 return False
             if self._try(level, "confirm", most_s=most_s).held:
                 return True
         return False
 
     def _level_to_hold(self) -> float:
-        low, _ = self._evidence.fit().interval(self._settings.confidence)
-        failing = self._evidence.failing()
-        held = [level for level in self._evidence.sides()[0] if failing is None or level < failing]
-        surely = self._evidence.passing() or max(held, default=0.0)
+        low, _ = self.evidence.fit().interval(self._settings.confidence)
+        failing = self.evidence.failing()
+        held = [level for level in self.evidence.sides()[0] if failing is None or level < failing]
+        surely = self.evidence.passing() or max(held, default=0.0)
         level = self._levels.rounded_down(low) if 0 < low < math.inf else surely
         return surely if failing is not None and level >= failing else level
 
     def _confirm_cost_s(self) -> int:
         return self._settings.confirm_s + self._settings.warm_up_s if self._settings.confirm_s else 0
 
+    def _sudden_cost_s(self) -> int:
+        """What to leave for the sudden step and for the recoveries before it."""
+        return self._sudden.cost_s + _RECOVERIES_S if self._sudden.cost_s else 0
+
     # Together
 
     def _try(self, level: float, phase: Phase, *, most_s: int) -> Tried:
         settings = self._settings
         least_s = min({"bracket": settings.probe_least_s, "refine": settings.refine_s}.get(phase, most_s), most_s)
-        noise = self._evidence.noise(level)
+        noise = self.evidence.noise(level)
         tried = self._prober.try_level(level, phase, most_s=most_s, least_s=least_s, noise=noise)
-        self._evidence.add(tried)
+        self.evidence.add(tried)
         if self._on_probe is not None:
             self._on_probe(tried.probe)
         return tried
