@@ -42,6 +42,10 @@ COMMANDS = {
     "observe": ("scaleworthy.cli.observe:observe", "Record what a host, its processes, PostgreSQL and Valkey do."),
     "report": ("scaleworthy.cli.report:report", "Show the summary of a recording, also of a run that was killed."),
     "switchboard": ("scaleworthy.cli.switchboard:app", "Serve or seed the reference backend."),
+    "watch": (
+        "scaleworthy.cli.watch:watch",
+        "Run the same load again and again, keep its history, and say when a run falls out of it.",
+    ),
 }
 """Where each command is, and its line in the help: the first of its own docstring, which a test compares."""
 
