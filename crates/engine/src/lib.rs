@@ -26,6 +26,7 @@ mod rng;
 mod runner;
 mod schedule;
 mod script;
+mod stream;
 mod sys;
 mod template;
 mod timers;

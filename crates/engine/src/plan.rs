@@ -16,6 +16,7 @@ pub mod redirect;
 pub mod request;
 mod script;
 pub mod socket;
+pub mod stream;
 
 /// Everything that is wrong with a plan, one line per problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -283,6 +284,9 @@ pub struct Request {
     pub expect: Vec<Expect>,
     #[serde(default)]
     pub extract: Vec<Extract>,
+    /// The answer comes in events.
+    #[serde(default)]
+    pub stream: Option<stream::Stream>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

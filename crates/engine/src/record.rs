@@ -4,11 +4,13 @@ use scaleworthy_measure::Histogram;
 mod names;
 mod own;
 mod socket;
+mod stream;
 mod tick;
 
 pub use names::{Names, OwnKind};
 pub use own::OwnSecond;
 pub use socket::SocketSecond;
+pub use stream::StreamSecond;
 pub use tick::{Sample, Series, Tick, Unit, merge};
 
 /// Why a request failed: the closed list of docs/reference/series.md.
@@ -39,11 +41,12 @@ pub enum ErrorKind {
     Steps,
     Cut,
     WsClose,
+    Stream,
 }
 
 impl ErrorKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Connect,
         Self::Dns,
         Self::Tls,
@@ -65,6 +68,7 @@ impl ErrorKind {
         Self::Steps,
         Self::Cut,
         Self::WsClose,
+        Self::Stream,
     ];
 
     /// The label's value.
@@ -91,6 +95,7 @@ impl ErrorKind {
             Self::Steps => "steps",
             Self::Cut => "cut",
             Self::WsClose => "ws-close",
+            Self::Stream => "stream",
         }
     }
 }
@@ -118,6 +123,8 @@ pub struct StepSecond {
     pub in_flight: u64,
     /// Of a WebSocket's steps alone.
     pub socket: Option<Box<SocketSecond>>,
+    /// Of answers in events alone.
+    pub stream: Option<Box<StreamSecond>>,
 }
 
 /// Places in `StepSecond::phases`.
@@ -131,6 +138,10 @@ pub mod phase {
 }
 
 impl StepSecond {
+    pub fn stream(&mut self) -> &mut StreamSecond {
+        self.stream.get_or_insert_default()
+    }
+
     pub fn socket(&mut self) -> &mut SocketSecond {
         self.socket.get_or_insert_default()
     }
@@ -233,6 +244,9 @@ impl StepSecond {
         self.in_flight += other.in_flight;
         if let Some(theirs) = &other.socket {
             self.socket().add(theirs);
+        }
+        if let Some(theirs) = &other.stream {
+            self.stream().add(theirs);
         }
     }
 }

@@ -35,6 +35,7 @@ mod judge;
 mod script;
 mod sites;
 mod socket;
+mod stream;
 mod users;
 mod weigh;
 
@@ -114,6 +115,8 @@ pub struct Worker {
     paused_ns: Option<u64>,
     load: Load,
     origin_ns: u64,
+    /// Makes monotonic times Unix times.
+    unix_offset_ns: i64,
     end_ns: u64,
     starts_left: u64,
     starts_made: u64,
@@ -221,6 +224,7 @@ impl Worker {
             phase: Phase::Running,
             paused_ns: None,
             origin_ns,
+            unix_offset_ns: sys::unix_offset_ns(),
             end_ns,
             starts_left: plan.count.map_or(u64::MAX, |count| share.of(count)),
             starts_made: 0,
@@ -409,6 +413,8 @@ impl Worker {
     /// and is counted in the next: late, but nothing is lost and memory stays bounded.
     fn hand_over(&mut self) {
         self.take_gauges();
+        // The one clock is slewed against the other.
+        self.unix_offset_ns = sys::unix_offset_ns();
         let next = self.second.second + 1;
         let mut fresh = Second::new(next, self.second.steps.len());
         for (fresh, old) in fresh.steps.iter_mut().zip(&self.second.steps) {

@@ -9,7 +9,7 @@ from scaleworthy.series.model import Kind
 LabelValues = tuple[str, ...] | None
 """Every value a label can have, or None where they are open, such as the names of steps."""
 
-ZERO_WHEN_ABSENT = frozenset({"status", "kind", "outcome", "state", "phase", "operation"})
+ZERO_WHEN_ABSENT = frozenset({"status", "kind", "code", "direction", "outcome", "state", "phase", "operation"})
 """Labels whose value comes up when it first happens: not there means none, not unknown."""
 
 
@@ -32,7 +32,7 @@ _OPERATION = ("operation", ("read", "write", "extend"))
 _PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
 _ERRORS = (
     "connect", "dns", "tls", "timeout", "closed", "reset", "goaway", "protocol", "body-too-large", "redirect",
-    "template", "expect-status", "expect-body", "expect-header", "extract", "cut", "ws-close",
+    "template", "expect-status", "expect-body", "expect-header", "extract", "cut", "ws-close", "stream",
 )  # fmt: skip
 _SOURCES = ("host", "processes", "postgres", "valkey")
 _OPERATION = ("operation", ("read", "write", "extend"))
@@ -57,6 +57,13 @@ _LOAD = (
     Known("load.ws.messages_sent", "counter", "messages", (_STEP,)),
     Known("load.ws.messages_received", "counter", "messages", (_STEP,)),
     Known("load.ws.closes", "counter", "closes", (_STEP, ("code", None))),
+    *(
+        Known(f"load.stream.{what}", "histogram", "ns", (_STEP,))
+        for what in ("first", "gap", "total", "age", "ttft", "tpot", "itl")
+    ),
+    Known("load.stream.events", "counter", "events", (_STEP,)),
+    Known("load.stream.tokens", "counter", "tokens", (_STEP, ("direction", ("input", "output", "output-counted")))),
+    Known("load.stream.good", "counter", "requests", (_STEP,)),
     Known("load.waiting", "gauge", "requests"),
     Known("load.users", "gauge", "users"),
     Known("load.connections", "gauge", "connections"),

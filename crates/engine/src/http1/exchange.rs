@@ -108,6 +108,7 @@ impl Exchange {
                 self.kept.head.extend_from_slice(own);
             }
             self.kept.coding = head.coding;
+            self.kept.body_begins(head.status);
             self.reading = Some(head);
             return self.feed_body(bytes, wants);
         }
@@ -130,6 +131,11 @@ impl Exchange {
             status: head.status,
             keep_alive,
         })
+    }
+
+    /// The status, once the head is read.
+    pub fn status(&self) -> Option<u16> {
+        self.reading.as_ref().map(|head| head.status)
     }
 
     /// The connection ended: is that the end of the answer? The status, if so.

@@ -1,4 +1,6 @@
 //! What is kept of one answer: only what somebody will look at.
+use crate::stream::Reading;
+
 use super::{Answer, Coding, DecodeError, Wants, Wrong, decode};
 
 /// A buffer that grew beyond this is given back after its answer.
@@ -13,6 +15,8 @@ pub struct Kept {
     /// The head gives cookies, and somebody wants them.
     pub sets_cookies: bool,
     body: Vec<u8>,
+    /// Where the body is read as events instead of being kept.
+    pub stream: Option<Box<Reading>>,
 }
 
 impl Kept {
@@ -20,6 +24,7 @@ impl Kept {
     pub fn reset(&mut self) {
         self.coding = Coding::Identity;
         self.sets_cookies = false;
+        self.stream = None;
         for buffer in [&mut self.head, &mut self.body] {
             reuse(buffer);
         }
@@ -27,6 +32,9 @@ impl Kept {
 
     /// Take the next piece of the body, if the body is wanted.
     pub fn keep_body(&mut self, piece: &[u8], wants: Wants) -> Result<(), Wrong> {
+        if let Some(stream) = &mut self.stream {
+            return stream.feed(piece).map_err(|_| Wrong::TooLarge);
+        }
         if wants.body {
             if piece.len() > wants.body_bytes_max.saturating_sub(self.body.len()) {
                 return Err(Wrong::TooLarge);
@@ -39,6 +47,26 @@ impl Kept {
     /// Is there a body whose content coding is still to be undone?
     pub fn is_coded(&self) -> bool {
         self.coding != Coding::Identity && !self.body.is_empty()
+    }
+
+    /// The head is read: what is no success has no events.
+    pub fn body_begins(&mut self, status: u16) {
+        if !(200..300).contains(&status) {
+            self.stream = None;
+        }
+    }
+
+    /// The time at which what is fed next came, and what makes it a Unix time.
+    pub fn came_at(&mut self, now_ns: u64, unix_offset_ns: i64) {
+        if let Some(stream) = &mut self.stream {
+            stream.now_ns = now_ns;
+            stream.unix_offset_ns = unix_offset_ns;
+        }
+    }
+
+    /// Let this be looked at as the body.
+    pub fn put_body(&mut self, body: Vec<u8>) {
+        self.body = body;
     }
 
     /// Undo the body's content coding.

@@ -1,4 +1,6 @@
 //! One request of a scenario: its bytes, or the templates they come from, and what its answer is held to.
+use std::sync::Arc;
+
 use super::body::Body;
 use super::compile::Origin;
 pub use super::script::ScriptBase;
@@ -10,6 +12,7 @@ use crate::http1::Wants;
 use crate::http2::Prepared;
 use crate::judging::Judging;
 use crate::rng::Rng;
+use crate::stream::Spec;
 use crate::template::{Place, Template};
 use crate::value::{Names, Values};
 use crate::websocket::Key;
@@ -42,6 +45,8 @@ pub struct Request {
     pub prepared: Option<Prepared>,
     pub judging: Judging,
     pub wants: Wants,
+    /// Its answer is read as events.
+    pub stream: Option<Arc<Spec>>,
     /// Asks for a WebSocket.
     pub upgrade: Option<Box<Upgrade>>,
     /// A script made it, and judges the answer.
@@ -104,6 +109,31 @@ impl Request {
         Ok(request)
     }
 
+    /// The same for an answer in events: its last one is judged as a body is.
+    fn compile_stream(
+        stream: &super::stream::Stream,
+        spec: &super::Request,
+        series: usize,
+        plan: &Plan,
+        origins: &[Origin],
+        names: &Names<'_>,
+        cookies: bool,
+    ) -> Result<Self, Vec<String>> {
+        let mut asking = spec.clone();
+        asking.stream = None;
+        let names_status = |expect: &super::Expect| matches!(expect, super::Expect::Status(_));
+        if !asking.expect.iter().any(names_status) {
+            asking
+                .expect
+                .insert(0, super::Expect::Status((200..400).collect()));
+        }
+        asking.expect.extend(stream.last.iter().cloned());
+        let mut request = Self::compile(&asking, series, plan, origins, names, cookies)?;
+        request.stream = Some(stream.compile(plan, request.wants.body)?);
+        request.wants.body = false;
+        Ok(request)
+    }
+
     /// Parse everything in the request.
     ///
     /// # Errors
@@ -116,6 +146,9 @@ impl Request {
         names: &Names<'_>,
         cookies: bool,
     ) -> Result<Self, Vec<String>> {
+        if let Some(stream) = &spec.stream {
+            return Self::compile_stream(stream, spec, series, plan, origins, names, cookies);
+        }
         let mut problems = vec![];
         let path = template("path", &spec.path, Place::Path, names, &mut problems);
         let Some(origin) = origins.get(spec.origin) else {
@@ -207,6 +240,7 @@ impl Request {
             judging,
             upgrade: None,
             of_script: false,
+            stream: None,
         };
         if request.is_fixed() {
             request.fix(

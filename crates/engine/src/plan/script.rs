@@ -120,6 +120,7 @@ impl Request {
                 body: true,
                 body_bytes_max: plan.body_bytes_max,
             },
+            stream: None,
             upgrade: None,
             of_script: true,
         };

@@ -107,6 +107,9 @@ fn step_series(step: StepSecond, name: &StepName, series: &mut Vec<Series>) {
     if let Some(socket) = step.socket {
         socket.series(&mut add);
     }
+    if let Some(stream) = step.stream {
+        stream.series(&mut add);
+    }
     for (series_name, histogram) in [
         ("load.response_time", step.response),
         ("load.service_time", step.service),

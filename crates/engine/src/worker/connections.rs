@@ -440,10 +440,7 @@ impl Worker {
         } else if state == State::Socket {
             self.socket_timeout(at);
         } else if state == State::Busy {
-            let limit_ms = self.users[conn.user as usize].timeout_ns(&self.plan) as f64 / 1e6;
-            self.break_off(at, ErrorKind::Timeout, || {
-                format!("no complete answer within {limit_ms} ms")
-            });
+            self.overdue(at, now);
         } else {
             let limit_ms = self.plan.connect_timeout_ns as f64 / 1e6;
             if state == State::Connecting {
@@ -455,5 +452,18 @@ impl Worker {
                 });
             }
         }
+    }
+
+    /// The answer is not complete in time; a stream may have been listened to for as long as was wanted.
+    fn overdue(&mut self, at: u32, now: u64) {
+        if self.stream_lasted(at, now) {
+            return;
+        }
+        let Some(conn) = self.conn(at) else { return };
+        let id = conn.user;
+        let limit_ms = self.users[id as usize].timeout_ns(&self.plan) as f64 / 1e6;
+        self.break_off(at, ErrorKind::Timeout, || {
+            format!("no complete answer within {limit_ms} ms")
+        });
     }
 }

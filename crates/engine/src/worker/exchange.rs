@@ -9,6 +9,7 @@ use crate::http1::{State as Reading, Wrong};
 use crate::plan::request::Rendering;
 use crate::record::ErrorKind;
 use crate::script::ToScript;
+use crate::stream::Reading as Streaming;
 use crate::sys::{self, EventFlags};
 use crate::value::Values;
 use crate::websocket;
@@ -69,6 +70,10 @@ impl Worker {
             _ => self.sending.as_slice(),
         };
         conn.exchange.reset();
+        if let Some(spec) = &request.stream {
+            let reading = Streaming::new(spec.clone(), user.sent_ns);
+            conn.exchange.kept.stream = Some(Box::new(reading));
+        }
         conn.clocks.first_byte_ns = 0;
         conn.clocks.sent_ns = sent_ns;
         let put = conn.put(bytes, &mut self.cipher);
@@ -228,7 +233,11 @@ impl Worker {
             conn.clocks.first_byte_ns = self.now_ns;
         }
         self.second.steps[request.series].bytes_received += bytes.len() as u64;
-        match conn.exchange.feed(bytes, request.wants) {
+        conn.exchange.kept.came_at(self.now_ns, self.unix_offset_ns);
+        let read = conn.exchange.feed(bytes, request.wants);
+        let streams = conn.exchange.kept.stream.is_some();
+        match read {
+            Ok(Reading::More) if streams => self.events_came(at),
             Ok(Reading::More) => {}
             Ok(Reading::Done { status, keep_alive }) => {
                 let keep = keep_alive && self.plan.keep_alive && conn.rest.is_empty();
@@ -283,6 +292,12 @@ impl Worker {
         if state == State::Socket {
             return self.drop_socket(at, websocket::ABNORMAL, kind, text);
         }
+        // An answer that was begun as a stream and not ended is a stream that was cut.
+        let cut_stream = conn.exchange.kept.stream.is_some() && conn.exchange.status().is_some();
+        let kind = match kind {
+            ErrorKind::Closed | ErrorKind::Reset if cut_stream => ErrorKind::Stream,
+            other => other,
+        };
         let stale = conn.used
             && !conn.exchange.begun()
             && matches!(kind, ErrorKind::Closed | ErrorKind::Reset);

@@ -2,6 +2,7 @@
 use super::Worker;
 use super::connections::Place;
 use super::script::{NO_CALL, Requests};
+use super::stream::conclude;
 use super::users::User;
 use super::weigh::{Verdict, Weighing};
 use crate::cookies::Setting;
@@ -45,6 +46,19 @@ impl Worker {
         let Some(request) = user.request(&self.plan) else {
             return;
         };
+        let step = &mut self.second.steps[request.series];
+        let streamed = kept
+            .stream
+            .take()
+            .map(|reading| conclude(reading, kept, step, done_ns - user.sent_ns));
+        let (mut missed, mut good) = (None, false);
+        if let Some(streamed) = streamed {
+            if let Some((kind, text)) = streamed.broken {
+                self.release(place, keep);
+                return self.fail(id, kind, || text);
+            }
+            (missed, good) = (streamed.missed, streamed.good);
+        }
         let response_ns = done_ns - user.planned_ns.min(done_ns);
         let verdict = if request.judging.is_empty() && !kept.is_coded() {
             Ok(default_of(request, status, &self.examples_told))
@@ -62,7 +76,10 @@ impl Worker {
             judge(weighing, request, kept, status)
         };
         let verdict = match verdict {
-            Ok(verdict) => verdict,
+            Ok(mut verdict) => {
+                verdict.failed = verdict.failed.or(missed);
+                verdict
+            }
             Err((kind, text)) => {
                 // It cannot be read: as good as none.
                 self.release(place, keep);
@@ -74,6 +91,9 @@ impl Worker {
         let opened = opens && status == 101;
         let step = &mut self.second.steps[series];
         step.answered += 1;
+        if good && verdict.failed.is_none() {
+            step.stream().good += 1;
+        }
         step.status(status);
         step.response.record(response_ns);
         step.service.record(done_ns - user.sent_ns);

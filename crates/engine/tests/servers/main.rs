@@ -4,4 +4,5 @@ mod http2;
 mod origins;
 mod scenarios;
 mod sockets;
+mod streams;
 mod support;

@@ -177,6 +177,7 @@ pub struct Added {
     pub errors: BTreeMap<String, u64>,
     pub statuses: BTreeMap<String, u64>,
     pub closes: BTreeMap<String, u64>,
+    pub tokens: BTreeMap<String, u64>,
     pub examples: BTreeMap<&'static str, String>,
 }
 
@@ -222,6 +223,9 @@ pub fn carry_out(plan: &Value) -> Added {
                 ("load.errors", Some(kind)) => *added.errors.entry(kind).or_default() += count,
                 ("load.statuses", Some(status)) => {
                     *added.statuses.entry(status).or_default() += count
+                }
+                ("load.stream.tokens", Some(direction)) => {
+                    *added.tokens.entry(direction).or_default() += count
                 }
                 ("load.ws.closes", Some(code)) => *added.closes.entry(code).or_default() += count,
                 _ => *added.counters.entry(series.name.into()).or_default() += count,
