@@ -37,6 +37,7 @@ COMMANDS = {
     ),
     "demo": ("scaleworthy.cli.demo:demo", "Assess the reference backend, end to end, and leave report.html."),
     "find-limit": ("scaleworthy.cli.find_limit:find_limit", "Find the most that a target takes within its objectives."),
+    "import": ("scaleworthy.cli.import_:import_", "Write the plan file that another tool's file is."),
     "init": ("scaleworthy.cli.init:init", "Write scaleworthy.yaml, with comments."),
     "load": ("scaleworthy.cli.load:load", "Send requests on a schedule; report response time from the planned start."),
     "observe": ("scaleworthy.cli.observe:observe", "Record what a host, its processes, PostgreSQL and Valkey do."),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scaleworthy.load.limit.live import find_limit
     from scaleworthy.load.limit.settings import SearchSettings
     from scaleworthy.load.plan import Plan, make_plan
+    from scaleworthy.load.plan_yaml import plan_text
     from scaleworthy.load.result import Limit, Probe, Quantiles
     from scaleworthy.load.run import LoadRun, run_load, start
     from scaleworthy.load.scenarios import (
@@ -54,6 +55,7 @@ _WHERE = {
     "on_start": "scenarios",
     "on_stop": "scenarios",
     "plan_for_url": "front_url",
+    "plan_text": "plan_yaml",
     "read_plan": "front",
     "run_load": "run",
     "scenario": "scenarios",
@@ -85,6 +87,7 @@ __all__ = [
     "on_start",
     "on_stop",
     "plan_for_url",
+    "plan_text",
     "read_plan",
     "run_load",
     "scenario",

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from scaleworthy.errors import UsageError
+from scaleworthy.load import Wishes, read_plan
+
 from .scripts import CONFIG, flow, problems_of
 
 
@@ -43,3 +48,20 @@ def test_keys_that_stand_beside_the_method_are_said_to_belong_inside(tmp_path: P
     assert problems_of(tmp_path, flow("- get:\n  url: /a")) == (
         "artillery.yml:7:9: scenarios[0].flow[0]: url must stand inside get: indent by two more",
     )
+
+
+def test_a_script_in_javascript_is_refused_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "test.ts"
+    path.write_text("export const config = {};\n")
+
+    with pytest.raises(UsageError, match="is JavaScript, which is not run"):
+        read_plan(path)
+
+
+def test_an_environment_is_for_artillery_scripts_alone(tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text("target: http://127.0.0.1:1\nscenarios: [{name: a, steps: [{get: /}]}]\n")
+
+    assert read_plan(path).plan.scenarios[0].name == "a"
+    with pytest.raises(UsageError, match="is a plan file"):
+        read_plan(path, Wishes(environment="staging"))

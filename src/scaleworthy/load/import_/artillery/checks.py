@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scaleworthy.load.base import shown
+from scaleworthy.load.base import duration_text, shown
 from scaleworthy.load.import_.artillery.amounts import number, switch
 from scaleworthy.load.import_.artillery.reading import Reading
 from scaleworthy.load.import_.artillery.templates import TEMPLATE
@@ -145,5 +145,5 @@ def apdex_of(reading: Reading, config: Mapping[str, Any], plugins: Mapping[str, 
         reading.check_words(loc, spec, ("threshold",), {})
         threshold_ms = number(reading, (*loc, "threshold"), spec.get("threshold"), least=1)
         if threshold_ms is not None:
-            return f"{round(threshold_ms * 1e6)}ns"
+            return duration_text(round(threshold_ms * 1e6))
     return "500ms" if "apdex" in plugins or "apdex" in config else None

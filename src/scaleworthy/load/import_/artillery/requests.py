@@ -22,7 +22,10 @@ Step = dict[str, Any]
 
 
 class Requests:
-    """Compiles the requests of one file; *cookies* are those of `config.http.defaults.cookie`."""
+    """Compiles the requests of one file.
+
+    *cookies* are those of `config.http.defaults.cookie`; *prefix* stands before every path, where the plan's target has none.
+    """
 
     def __init__(
         self,
@@ -33,6 +36,7 @@ class Requests:
         captures: Captures,
         expectations: Expectations,
         cookies: dict[str, str],
+        prefix: str,
     ) -> None:
         self._reading = reading
         self._templates = templates
@@ -40,6 +44,7 @@ class Requests:
         self._captures = captures
         self._expectations = expectations
         self._cookies = cookies
+        self._prefix = prefix
 
     def step(self, loc: Loc, method: str, params: Any) -> Step | None:
         """Return the plan's step of one request, or None where it was refused."""
@@ -70,7 +75,7 @@ class Requests:
         text = self._templates.text(loc, url)
         parts = urlsplit(text) if text.startswith(("http://", "https://")) else None
         if parts is None or "{{" in parts.netloc:
-            return text
+            return self._prefix + text if text.startswith("/") else text
         try:
             there, origin = Target.parse(f"{parts.scheme}://{parts.netloc}"), Target.parse(self._target)
         except UsageError as error:
@@ -79,7 +84,7 @@ class Requests:
         if (there.scheme, there.host, there.port) != (origin.scheme, origin.host, origin.port):
             return text
         path = text[len(f"{parts.scheme}://{parts.netloc}") :] or "/"
-        return path.removeprefix(origin.base) or "/"
+        return path if self._prefix else path.removeprefix(origin.base) or "/"
 
     def _beside(self, at: Loc, params: dict[str, Any]) -> Step:
         """Return what goes with a request beside its body: headers, query, cookies, authorization, redirects."""

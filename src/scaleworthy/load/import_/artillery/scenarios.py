@@ -17,6 +17,21 @@ from scaleworthy.load.yaml_lines import Loc
 _SOCKET_ENGINES = ("ws", "websocket")
 
 
+def has_sockets(scenarios: Any, engine: Any) -> bool:
+    """Return whether any of *scenarios* talks over a WebSocket; *engine* is the config's own."""
+    return isinstance(scenarios, list) and any(
+        isinstance(item, dict)
+        and (item.get("engine") or engine) in _SOCKET_ENGINES
+        and not _asks_http(item.get("flow"))
+        for item in scenarios
+    )
+
+
+def _asks_http(flow: Any) -> bool:
+    kinds = {name for step in flow if isinstance(step, dict) for name in step} if isinstance(flow, list) else set()
+    return bool(kinds & set(words.VERBS)) and not kinds & {"send", "connect"}
+
+
 class Scenarios:
     """Compiles every scenario of a file.
 
@@ -102,8 +117,7 @@ class Scenarios:
 
     def _is_http(self, loc: Loc, flow: Any) -> bool:
         """Return whether a flow that says `engine: ws` asks over HTTP; such files are about."""
-        kinds = {name for step in flow if isinstance(step, dict) for name in step} if isinstance(flow, list) else set()
-        if not kinds & set(words.VERBS) or kinds & {"send", "connect"}:
+        if not _asks_http(flow):
             return False
         self._reading.note(loc, "engine: ws, but its steps are HTTP requests: it runs over HTTP")
         return True

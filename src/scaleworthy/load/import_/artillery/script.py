@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from scaleworthy.load.http import Target
 from scaleworthy.load.import_.artillery import words
 from scaleworthy.load.import_.artillery.amounts import switch
 from scaleworthy.load.import_.artillery.captures import Captures
@@ -18,7 +19,7 @@ from scaleworthy.load.import_.artillery.payload import Values
 from scaleworthy.load.import_.artillery.phases import load_of
 from scaleworthy.load.import_.artillery.reading import Reading
 from scaleworthy.load.import_.artillery.requests import Requests
-from scaleworthy.load.import_.artillery.scenarios import Scenarios
+from scaleworthy.load.import_.artillery.scenarios import Scenarios, has_sockets
 from scaleworthy.load.import_.artillery.settings import defaults_of, headers_of, http_of, target_of
 from scaleworthy.load.import_.artillery.sockets import Sockets
 from scaleworthy.load.import_.artillery.templates import Templates
@@ -52,8 +53,8 @@ def artillery_plan(document: Document, wishes: Wishes) -> Imported:
     config = with_environment(reading, reading.mapping(("config",), data.get("config")))
     reading.check_words(("config",), config, words.CONFIG, words.CONFIG_REFUSED)
     config = resolve(reading, ("config",), config)
-    script = _Script(reading, config, wishes)
-    plan = script.form(data)
+    script = _Script(reading, data, config, wishes)
+    plan = script.form()
     try:
         made = Plan.model_validate(plan, context={"folder": reading.folder})
     except ValidationError as error:
@@ -71,8 +72,9 @@ def artillery_plan(document: Document, wishes: Wishes) -> Imported:
 class _Script:
     """The compilers of one file, wired to each other."""
 
-    def __init__(self, reading: Reading, config: Mapping[str, Any], wishes: Wishes) -> None:
+    def __init__(self, reading: Reading, data: Mapping[str, Any], config: Mapping[str, Any], wishes: Wishes) -> None:
         self._reading = reading
+        self._data = data
         self._config = config
         self._wishes = wishes
         self._plugins = reading.mapping(("config", "plugins"), config.get("plugins"))
@@ -84,6 +86,8 @@ class _Script:
                     f"the plugin {name!r} is not run; what it measures or checks is left out{offer}",
                 )
         self._target = target_of(reading, config, wishes.target)
+        # A socket is opened at the target's own path, so that this cannot stand before every path.
+        self._base = Target.parse(self._target).base if has_sockets(data.get("scenarios"), config.get("engine")) else ""
         self._values = Values(reading, config)
         templates = Templates(reading, target=self._target, variables=self._values.variables)
         loc, defaults = defaults_of(reading, config)
@@ -98,6 +102,7 @@ class _Script:
             self._target,
             captures=captures,
             expectations=Expectations(reading, templates, default_200=expect.get("expectDefault200") is True),
+            prefix=self._base,
             cookies={name: templates.text((*loc, "cookie", name), str(value)) for name, value in cookies.items()},
         )
         self._templates = templates
@@ -106,10 +111,11 @@ class _Script:
         self._scenarios = Scenarios(reading, templates, flows, sockets, engine=config.get("engine"))
         self._origins: dict[Loc, Loc] = {}
 
-    def form(self, data: Mapping[str, Any]) -> dict[str, Any]:
+    def form(self) -> dict[str, Any]:
         """Return the plan file's form."""
-        reading, config = self._reading, self._config
-        plan: dict[str, Any] = {"target": self._target, "http": http_of(reading, config)}
+        reading, data, config = self._reading, self._data, self._config
+        target = self._target.removesuffix(self._base)
+        plan: dict[str, Any] = {"target": target, "http": http_of(reading, config)}
         if headers := headers_of(reading, config):
             plan["headers"] = self._templates.deep(("config", "http", "defaults", "headers"), headers)
         if self._values.variables:

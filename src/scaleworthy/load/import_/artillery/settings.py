@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scaleworthy.errors import UsageError
-from scaleworthy.load.base import shown
+from scaleworthy.load.base import SECOND_NS, duration_text, shown
 from scaleworthy.load.http import Target
 from scaleworthy.load.import_.artillery.amounts import number, switch
 from scaleworthy.load.import_.artillery.reading import Reading
@@ -77,7 +77,7 @@ def http_of(reading: Reading, config: Mapping[str, Any]) -> dict[str, Any]:
     number(reading, (*loc, "maxSockets"), given.get("maxSockets"), least=1)
     switch(reading, (*loc, "extendedMetrics"), given.get("extendedMetrics"))
     made: dict[str, Any] = {
-        "timeout": f"{round(timeout_s * 1e9)}ns",
+        "timeout": duration_text(round(timeout_s * SECOND_NS)),
         "redirects_max": REDIRECTS_MAX,
         "connections_max": None if pool is None else int(pool),
         "connection_per_user": pool is None,

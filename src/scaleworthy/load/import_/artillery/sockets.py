@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from scaleworthy.load.base import shown
+from scaleworthy.load.base import SECOND_NS, duration_text, shown
 from scaleworthy.load.http import Target
 from scaleworthy.load.import_.artillery import words
 from scaleworthy.load.import_.artillery.amounts import number
@@ -51,7 +51,7 @@ class Sockets:
         self._config = reading.mapping(("config", "ws"), config.get("ws"))
         reading.check_words(("config", "ws"), self._config, _WORDS, _REFUSED)
         timeout_s = number(reading, ("config", "ws", "timeout"), self._config.get("timeout", config.get("timeout")))
-        self._timeout = f"{round((timeout_s or _TIMEOUT_S) * 1e9)}ns"
+        self._timeout = duration_text(round((timeout_s or _TIMEOUT_S) * SECOND_NS))
 
     def step(self, loc: Loc, flow: Any) -> Step | None:
         """Return the plan's one step of a flow, or None where it was refused."""

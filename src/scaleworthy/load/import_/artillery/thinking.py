@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from scaleworthy.load.base import shown
+from scaleworthy.load.base import duration_text, shown
 from scaleworthy.load.import_.artillery.amounts import parse_time_ns, time_ns
 from scaleworthy.load.import_.artillery.reading import Reading
 from scaleworthy.load.import_.artillery.templates import Templates
@@ -43,8 +43,8 @@ class Thinking:
             )
         spread_ns = self._spread(loc, pause_ns, self._jitter if jitter is None else jitter)
         if not spread_ns:
-            return {"think": f"{pause_ns}ns"}
-        return {"think": f"{max(0, pause_ns - spread_ns)}ns..{pause_ns + spread_ns}ns"}
+            return {"think": duration_text(pause_ns)}
+        return {"think": f"{duration_text(max(0, pause_ns - spread_ns))}..{duration_text(pause_ns + spread_ns)}"}
 
     def _spread(self, loc: Loc, pause_ns: int, jitter: Any) -> int:
         """Return how far a pause may be from its middle: milliseconds, a time, or a share of it."""
