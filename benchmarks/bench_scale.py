@@ -3,7 +3,7 @@
 Memory is resident memory of whole processes, Python and all, as the run itself records it (`generator.memory`). An own error is a
 request that failed on our side: refused by this machine, cut by the run's end, or lost by the generator.
 
-- 10,000 users: each gets a page of a server that answers at once, then thinks for 2 to 6 s; a connection each.
+- 10,000 users, declarative and as a Python scenario: each gets a page of a server that answers at once, then thinks for 2 to 6 s.
 - 50,000 connections: each user waits 10 s for each answer of servers on four loopback addresses (one address has 28,000 ports, and
   connecting becomes slow when half of them are taken).
 - 1,000,000 requests of 500 users to nginx.
@@ -35,6 +35,14 @@ from scaleworthy.load.health import resident_bytes
 from scaleworthy.series import Histogram, MemoryStore, Recording, SeriesKey, Slice
 
 SOAK_PER_S = 50_000_000 / 86_400
+SCENARIO = """
+from scaleworthy.load import User, scenario
+
+@scenario
+async def page(user: User) -> None:
+    (await user.get("/")).expect(status=200)
+    await user.think("2s..6s")
+"""
 SERVER = """
 import sys
 from scaleworthy._native import NullServer
@@ -88,6 +96,7 @@ def load(plan: dict[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="scaleworthy-bench-") as folder:
         path = Path(folder) / "plan.yaml"
         path.write_text(json.dumps(plan))  # JSON is YAML
+        (Path(folder) / "scenario.py").write_text(SCENARIO)
         command = [sys.executable, "-m", "scaleworthy", "load", str(path), "--json", "-"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if not done.stdout:
@@ -101,21 +110,25 @@ def own_errors(summary: dict[str, Any]) -> int:
     return int(summary["failed"] + summary["not_started"])
 
 
-def users_row(users: int) -> list[Row]:
-    """Measure one process with *users* thinking users."""
-    with null_servers("127.0.0.1") as port:
-        summary = load(
-            {
+def users_rows(users: int) -> list[Row]:
+    """Measure one process with *users* thinking users, declared and in Python."""
+    steps = [{"get": "/"}, {"think": "2s..6s"}]
+    declared = {"scenarios": [{"name": "page", "steps": steps}]}
+    rows: list[Row] = []
+    for speed, part, most in (("declarative", declared, 120), ("Python", {"python": "scenario.py", "workers": 1}, 400)):
+        with null_servers("127.0.0.1") as port:
+            plan = {
                 "target": f"http://127.0.0.1:{port}/",
-                "scenarios": [{"name": "page", "steps": [{"get": "/"}, {"think": "2s..6s"}]}],
                 "load": {"stages": f"5s:{users},10s:{users}"},
                 "http": {"connections_max": users},
                 "seed": 1,
             }
-        )
-    memory_mb = summary["generator"]["memory_max_bytes"] / 1e6
-    note = f"whole process; {summary['answered']:,} answered, {own_errors(summary)} own errors"
-    return [row(f"{users:,} users that think, declarative, one process", "MB", memory_mb, most=120, note=note)]
+            summary = load(plan | part)
+        memory_mb = summary["generator"]["memory_max_bytes"] / 1e6
+        whole = "whole process" if speed == "declarative" else "the worker process"
+        note = f"{whole}; {summary['answered']:,} answered, {own_errors(summary)} own errors"
+        rows.append(row(f"{users:,} users that think, {speed}, one process", "MB", memory_mb, most=most, note=note))
+    return rows
 
 
 def connections_rows(wanted: int) -> list[Row]:
@@ -278,7 +291,7 @@ def main() -> int:
     quick = options.quick
     rows: list[Row] = recording_rows(60 if quick else 600)
     rows += soak_rows(300_000 if quick else 50_000_000 if options.full else 5_000_000)
-    rows += users_row(10_000)
+    rows += users_rows(10_000)
     rows += connections_rows(5_000 if quick else 50_000)
     rows += million_row(100_000 if quick else 1_000_000)
     if options.full:

@@ -58,6 +58,37 @@ def test_a_search_is_stopped_while_it_measures_the_generator(url: str, server: N
     assert server.requests == 0
 
 
+def test_a_stopped_run_of_several_workers_keeps_its_results_and_leaves_no_worker(
+    url: str, started: Callable[..., Started], tmp_path: Path
+) -> None:
+    out = tmp_path / "run.sw"
+    with started("load", url, "--rate", "200/s", "--for", "60s", "--workers", "2", "--out", str(out)) as command:
+        command.until(lambda: scaleworthy("report", str(out)).says("answered"))
+        command.signal(signal.SIGINT)
+        ended = command.end()
+
+    assert ended.status in (0, 3)  # 3 where the machine was too busy for a punctual start
+    assert ended.says("the run was stopped before its end", "failed 0", f"recorded: {out}")
+    assert scaleworthy("report", str(out)).says("the run was stopped before its end")
+
+
+def test_a_second_ctrl_c_cuts_what_is_under_way_in_every_worker(started: Callable[..., Started]) -> None:
+    server = NullServer(service_time_ns=50 * 10**9)
+    url = f"http://127.0.0.1:{server.port}/"
+    try:
+        with started("load", url, "--users", "4", "--for", "60s", "--workers", "2") as command:
+            command.until(lambda: server.requests == 4)
+            command.signal(signal.SIGINT)
+            command.until("stopping")
+            command.signal(signal.SIGINT)
+            ended = command.end()
+    finally:
+        server.stop()
+
+    assert ended.status == 1
+    assert ended.says("the run was aborted before its end", "error         cut 4")
+
+
 def test_a_terminated_assessment_says_where_its_recording_is(
     url: str, started: Callable[..., Started], tmp_path: Path
 ) -> None:
