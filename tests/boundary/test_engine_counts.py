@@ -67,6 +67,14 @@ def test_a_count_ends_the_run_when_its_iterations_are_done(server, load, threads
     agrees(added, server)
 
 
+def test_iterations_of_a_count_run_to_their_end_however_long_they_think(server):
+    """The stages are only as long as the starts may take; what was begun within them is not cut short by their end."""
+    added = carry_out(plan(server.port, open_load(100, 0.2, count=5), get(), think(400 * MS), get(name="end")))
+
+    assert added.total("load.answered", "end") == 5
+    assert server.requests == 10
+
+
 def test_scenarios_come_by_weight_and_the_same_for_the_same_seed(server):
     made = plan(server.port, open_load(5000, 0.4))
     made["scenarios"] = [

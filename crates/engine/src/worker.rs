@@ -368,9 +368,10 @@ impl Worker {
             .min(self.next_arrival_ns());
     }
 
-    /// When nothing is started any more, as far as is known: a pause has no known end, nor have users who finish.
+    /// When nothing is started any more, as far as is known: a pause has no known end, nor have users who finish
+    /// what they began, those of a count that was reached among them.
     fn end_of_starts_ns(&self) -> u64 {
-        if self.paused_ns.is_some() || self.plan.finish {
+        if self.paused_ns.is_some() || self.plan.finish || self.starts_left == 0 {
             u64::MAX
         } else {
             self.end_ns

@@ -209,7 +209,8 @@ impl Worker {
 
     pub(super) fn pause_user(&mut self, user: u32, until_ns: u64) {
         let holds_socket = matches!(self.users[user as usize].socket, Held::Open(_));
-        if until_ns < self.end_ns || holds_socket || self.plan.finish {
+        let may_finish = self.plan.finish || self.plan.count.is_some();
+        if until_ns < self.end_ns || holds_socket || may_finish {
             self.set_timer(until_ns, Due::User(user));
         } else if self.scripted.is_some() {
             self.dismiss(user);
