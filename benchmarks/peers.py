@@ -46,8 +46,12 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def nginx(*, access_log: Path | None = None) -> Iterator[str]:
-    """Run nginx with one worker on SERVER_CORE; yield its URL. Raises FileNotFoundError where nginx is not installed."""
+def nginx(*, access_log: Path | None = None, http2: bool = False) -> Iterator[str]:
+    """Run nginx with one worker on SERVER_CORE, speaking HTTP/1.1 or HTTP/2 by prior knowledge; yield its URL.
+
+    Raises:
+        FileNotFoundError: nginx is not installed.
+    """
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if program is None:
         raise FileNotFoundError("nginx was not found: install it (apt-get install nginx-light) and run again")
@@ -58,11 +62,12 @@ def nginx(*, access_log: Path | None = None) -> Iterator[str]:
         temporary = "\n".join(
             f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
+        listen = f"127.0.0.1:{port}{' http2' if http2 else ''} backlog=4096"
         conf.write_text(
             f"daemon off; worker_processes 1; pid {folder}/pid; error_log stderr error;\n"
             "events { worker_connections 4096; }\n"
             f"http {{ access_log {log}; keepalive_requests 100000000; {temporary}\n"
-            f"server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ default_type application/json; return 200 '{BODY}'; }} }} }}\n"
+            f"server {{ listen {listen}; location / {{ default_type application/json; return 200 '{BODY}'; }} }} }}\n"
         )
         process = subprocess.Popen(["taskset", "-c", str(SERVER_CORE), program, "-p", folder, "-c", str(conf)])
         try:
@@ -103,6 +108,13 @@ def oha(url: str, *, connections: int, seconds: int) -> Cost:
     )
     result = json.loads(text)
     return Cost(sum(result["statusCodeDistribution"].values()), cost.cpu_s, cost.rss_bytes)
+
+
+def h2load(url: str, *, connections: int, streams: int, seconds: int) -> Cost:
+    """Run h2load with one thread."""
+    text, cost = run([_need("h2load"), "-t1", f"-c{connections}", f"-m{streams}", f"-D{seconds}", url])
+    found = re.search(r"(\d+) succeeded", text)
+    return Cost(int(found[1]) if found else 0, cost.cpu_s, cost.rss_bytes)
 
 
 def k6(url: str, *, connections: int, seconds: int) -> Cost:

@@ -257,7 +257,7 @@ impl Connection {
             let reason = if bytes.starts_with(b"HTTP/1") {
                 "an HTTP/1.1 answer: this server does not speak HTTP/2 here"
             } else {
-                "bytes that are not HTTP/2"
+                "bytes that are not HTTP/2: is it spoken on this port?"
             };
             return Err(protocol(reason));
         }
