@@ -39,7 +39,7 @@ impl<'a> HeadSink<'a> {
             0 => Err("an answer without a status"),
             101 => Err("status 101, which HTTP/2 does not have"),
             status => {
-                if status >= 200 && self.keeps() {
+                if status >= 200 && self.begins_head() {
                     self.kept.head.extend_from_slice(b"\r\n");
                 }
                 Ok(self.facts)
@@ -52,6 +52,11 @@ impl<'a> HeadSink<'a> {
         self.wants.head || (300..400).contains(&self.facts.status)
     }
 
+    /// Does a head begin to be kept? Where somebody wants cookies, one that has nothing else in it.
+    fn begins_head(&self) -> bool {
+        self.wants.cookies || self.keeps()
+    }
+
     fn status(&mut self, value: &[u8]) -> Result<(), &'static str> {
         let [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9'] = *value else {
             return Err("a status that is not three digits");
@@ -61,7 +66,7 @@ impl<'a> HeadSink<'a> {
         }
         let digit = |byte: u8| u16::from(byte - b'0');
         self.facts.status = digit(a) * 100 + digit(b) * 10 + digit(c);
-        if self.facts.status >= 200 && self.keeps() {
+        if self.facts.status >= 200 && self.begins_head() {
             self.kept.head.extend_from_slice(b"HTTP/1.1 ");
             self.kept.head.extend_from_slice(value);
             self.kept.head.extend_from_slice(b" \r\n");
@@ -74,6 +79,7 @@ impl Sink for HeadSink<'_> {
     fn wants(&self, name: &[u8]) -> bool {
         self.keeps()
             || match name.len() {
+                10 => is_forbidden(name) || self.wants.cookies && name == b"set-cookie",
                 14 => name == b"content-length",
                 16 => name == b"content-encoding",
                 // Pseudo-fields, and what may not be there.
@@ -108,7 +114,9 @@ impl Sink for HeadSink<'_> {
             b"content-encoding" => self.kept.coding = Coding::named(value),
             _ => {}
         }
-        if self.facts.status >= 200 && self.keeps() {
+        let gives_cookie = self.wants.cookies && name == b"set-cookie";
+        self.kept.sets_cookies |= gives_cookie && self.facts.status >= 200;
+        if self.facts.status >= 200 && (gives_cookie || self.keeps()) {
             let head = &mut self.kept.head;
             head.extend_from_slice(name);
             head.extend_from_slice(b": ");

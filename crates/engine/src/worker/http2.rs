@@ -229,8 +229,7 @@ impl Worker {
             }
         }
         if deadline_ns != u64::MAX {
-            let earlier_ns = self.conn(at).map_or(u64::MAX, |conn| conn.deadline_ns);
-            self.set_deadline(at, deadline_ns.min(earlier_ns));
+            self.set_deadline(at, deadline_ns);
         }
         self.after_put(at, put);
     }
