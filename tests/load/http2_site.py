@@ -50,7 +50,7 @@ class _Served:
         self,
         connection: socket.socket,
         site: Site,
-        answer: Callable[[Asked], Answer],
+        answer: Callable[[Asked], Answer | None],
         settings: dict[SettingCodes, int],
     ) -> None:
         self.socket, self.site, self.answer = connection, site, answer
@@ -101,6 +101,8 @@ class _Served:
         asked = self.asked.pop(stream)
         self.site.requests.append(asked)
         answer = self.answer(asked)
+        if answer is None:
+            return  # never answered
         if answer.announced:
             self.h2.send_headers(stream, [(":status", "103"), ("link", "</a.css>")])
         self.h2.send_headers(
@@ -125,7 +127,7 @@ class _Served:
 
 @contextmanager
 def http2_site(
-    answer: Callable[[Asked], Answer] = lambda asked: Answer(),
+    answer: Callable[[Asked], Answer | None] = lambda asked: Answer(),
     *,
     tls: ssl.SSLContext | None = None,
     settings: dict[SettingCodes, int] | None = None,

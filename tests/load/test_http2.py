@@ -137,6 +137,33 @@ def test_answers_are_read_as_with_http1() -> None:
     assert site.requests[3].headers["x-token"] == "abc"
 
 
+def test_python_scenarios_speak_http2(tmp_path: Path) -> None:
+    """Requests that scripts make share connections too, and leave at once: none waits for another's answer."""
+    (tmp_path / "users.py").write_text(
+        "from scaleworthy.load import User, scenario\n"
+        "@scenario\n"
+        "async def visit(user: User) -> None:\n"
+        "    first = await user.get('/a')\n"
+        "    first.expect(status=200)\n"
+        "    await user.gather(user.post('/b', json={'n': 1}), user.get('/c'))\n"
+    )
+    with http2_site() as site:
+        data = {
+            "target": f"http://127.0.0.1:{site.port}",
+            "http": {"version": "2-prior-knowledge", "streams_max": 4},
+            "python": "users.py",
+            "workers": 1,
+            "load": {"users": 2, "count": 20},
+            "seed": 1,
+        }
+        summary = run_load(make_plan(data, folder=tmp_path), MemoryStore())
+
+    assert (summary["answered"], summary["failed"]) == (60, 0) == (len(site.requests), 0)
+    assert site.connections == 1
+    assert {bytes(asked.body) for asked in site.requests if asked.headers[":method"] == "POST"} == {b'{"n":1}'}
+    assert summary["lag_ms"]["p50"] < 20
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     openssl = shutil.which("openssl")

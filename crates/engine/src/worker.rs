@@ -291,8 +291,8 @@ impl Worker {
             let now = self.clock();
             if now >= self.due_ns {
                 self.serve_due(now);
-                self.end_round();
             }
+            self.end_round();
             if self.phase == Phase::Over {
                 return Ok(());
             }
@@ -304,7 +304,10 @@ impl Worker {
             }
             for at in 0..self.epoll.wait(&mut events)? {
                 match events.get(at) {
-                    (TOKEN_SCRIPT, _) => self.read_script(true),
+                    (TOKEN_SCRIPT, _) => {
+                        self.read_script(true);
+                        self.end_round();
+                    }
                     (TOKEN_TIMER, _) => {}
                     (TOKEN_INBOX, _) => self.read_inbox(),
                     (token, flags) => self.on_socket(token, flags),

@@ -509,6 +509,32 @@ fn answers_are_judged_as_with_http1() {
     assert!(has(0, b"/start") && has(1, b"/next") && has(2, b"/5") && has(2, b"t17"));
 }
 
+/// A cookie comes back with the next request; a step that is not answered in its own time fails, alone.
+#[test]
+fn cookies_and_a_steps_own_timeout_hold() {
+    let server = Server::new(settings(&[]), |_, frame, asked| {
+        if !frame.asks() || asked.len().is_multiple_of(2) {
+            return Some(vec![]);
+        }
+        let cookie = [&[0x88, 0, 10][..], b"set-cookie", &[12], b"id=7; Path=/"].concat();
+        Some(frame_end(HEADERS, frame.stream, &cookie))
+    });
+    let slow = with(get("/slow"), json!({"timeout_ns": 50_000_000}));
+    let mut two = plan(&server, 1, 2, vec![get("/in"), slow]);
+    two["scenarios"][0]["cookies"] = json!(true);
+    assert_eq!(answered(&carry_out(&two)), (2, ("timeout", 2)));
+    let asked = server.frames(HEADERS);
+    let sent: Vec<bool> = asked
+        .iter()
+        .map(|frame| frame.payload.windows(4).any(|part| part == b"id=7"))
+        .collect();
+    assert_eq!(sent, [false, true, false, true]);
+    assert_eq!(
+        (server.connections(), server.frames(RST_STREAM).len()),
+        (1, 2)
+    );
+}
+
 fn frame_end(kind: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     frame(
         kind,
