@@ -24,7 +24,7 @@ def test_the_flags_are_those_of_the_help_and_each_has_a_line() -> None:
         "--target", "--rate", "--users", "--for", "--count", "--stages", "--test", "--intensity", "--users-arrive", "--iterations",
         "--arrivals", "--gamma-shape", "--replay", "--replay-speed",
         "--connections-max", "--http", "--streams-max", "--workers", "--seed", "--i-own", "--environment",
-        "--objective", "--out", "--json",
+        "--objective", "--out", "--export", "--push", "--json",
     }  # fmt: skip
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from scaleworthy.cli.groups import RESULT, SHAPE
+
+if TYPE_CHECKING:
+    from scaleworthy.load.second import Second
 
 
 def load(
@@ -43,6 +48,8 @@ def load(
         tuple[str, ...], Parameter(group=RESULT, negative="", metavar="EXPR", show_default=False)
     ] = (),
     out: Annotated[Path | None, Parameter(group=RESULT, metavar="FILE.sw")] = None,
+    export: Annotated[tuple[Path, ...], Parameter(group=RESULT, negative="", metavar="FILE", show_default=False)] = (),
+    push: Annotated[tuple[str, ...], Parameter(group=RESULT, negative="", metavar="URL", show_default=False)] = (),
     json_to: Annotated[str | None, Parameter(name="--json", group=RESULT, metavar="FILE|-")] = None,
 ) -> int:
     """Send requests on a schedule; report response time from the planned start.
@@ -98,6 +105,10 @@ def load(
         i_own: Required for a target that is not on loopback: its host, to say that you may load it. May be repeated.
         objective: Must hold, such as 'p95 < 500ms' or 'failed < 1%'; exit 1 when broken. May be repeated.
         out: Keep the recording in this file (NAME.sw), for report, audit and capacity. [default: none]
+        export: Write the results to this file, in the format of its ending: .csv, .parquet, .json, .xml (JUnit), .md, .prom, .otlp
+            or .txt. May be repeated.
+        push: Send each second to a metrics service as the run goes on: prometheus+http://HOST:PORT/api/v1/write (remote write)
+            or otlp+http://HOST:PORT/v1/metrics. May be repeated.
         json_to: Summary as JSON to this file, or to standard output for -. [default: none]
     """
     from scaleworthy.cli.interrupt import interrupts
@@ -105,8 +116,15 @@ def load(
     from scaleworthy.cli.progress import Progress
     from scaleworthy.cli.results import STDOUT, check_file, say, show, store_for, write_json
     from scaleworthy.load import start, summary_text
+    from scaleworthy.load.results import Push, check_exports, check_push
+    from scaleworthy.load.results import export as write_export
 
     check_file(json_to, "--json")
+    check_exports(export)
+    for path in export:
+        check_file(path, "--export")
+    for url in push:
+        check_push(url)
     plan = plan_from(
         target,
         target=target_url,
@@ -135,15 +153,29 @@ def load(
         run = start(plan, store, owned=i_own)
         say(f"{plan.describe()}, seed {plan.seed}")
         unit = "starts/s" if plan.load.is_open else "users"
-        with interrupts(stop=run.stop, abort=run.abort), Progress(unit=unit) as progress:
-            summary = run.wait(on_second=progress.show)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(interrupts(stop=run.stop, abort=run.abort))
+            shown = stack.enter_context(Progress(unit=unit))
+            pushes = [stack.enter_context(Push(url, target=plan.target.url)) for url in push]
+            summary = run.wait(on_second=lambda second: _each(second, shown.show, *(to.add for to in pushes)))
         # Before the recording is closed: on a full disk that fails, and the result is to be seen all the same.
         (say if json_to == STDOUT else show)(summary_text(summary, store))
         if json_to is not None:
             write_json(summary.to_dict(), json_to)
+        for path in export:
+            write_export(store, path)
+            say(f"written: {path}")
+    for url, to in zip(push, pushes, strict=True):
+        if to.lost:
+            say(f"{url}: {to.lost} of {to.lost + to.sent} seconds did not get there: {to.problem}")
     if out is not None:
         say(f"recorded: {out}")
     return summary.exit_status
+
+
+def _each(second: Second, *calls: Callable[[Second], None]) -> None:
+    for call in calls:
+        call(second)
 
 
 def _shape(**given: Any) -> dict[str, Any]:

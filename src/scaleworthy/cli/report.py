@@ -15,6 +15,7 @@ def report(
     /,
     *,
     html: Annotated[Path | None, Parameter(metavar="FILE")] = None,
+    export: Annotated[tuple[Path, ...], Parameter(negative="", metavar="FILE", show_default=False)] = (),
     json_to: Annotated[str | None, Parameter(name="--json", metavar="FILE|-")] = None,
 ) -> int:
     """Show the summary of a recording: the same that its run ended with, also where the run was killed.
@@ -25,26 +26,38 @@ def report(
 
         scaleworthy report run.sw --html run.html
 
+        scaleworthy report run.sw --export seconds.parquet --export junit.xml
+
         scaleworthy report run.sw --json - | jq .verdict
 
     Exit status: as the run's own: 0 held, 1 an objective failed or nothing was answered, 2 usage, 3 generator-limited.
 
     Args:
         recording: A recording (NAME.sw) that load wrote.
+        export: Write the results to this file, in the format of its ending: .csv, .parquet, .json, .xml (JUnit), .md, .prom, .otlp
+            or .txt. May be repeated.
         html: Write one self-contained page to this file. [default: none]
         json_to: Summary as JSON to this file, or to standard output for -. [default: none]
     """
     from scaleworthy.cli.results import STDOUT, check_file, say, show, write_file, write_json
     from scaleworthy.load import summarize, summary_text
+    from scaleworthy.load.results import check_exports
+    from scaleworthy.load.results import export as write_export
     from scaleworthy.series import Recording
 
     check_file(json_to, "--json")
     check_file(html, "--html")
+    check_exports(export)
+    for path in export:
+        check_file(path, "--export")
     with Recording.open(recording) as store:
         if store.span("load.planned") is None:
             raise UsageError(f"{recording} holds no load run", hint="record one: scaleworthy load TARGET --out run.sw")
         summary = summarize(store)
         text = summary_text(summary, store)
+        for path in export:
+            write_export(store, path)
+            say(f"written: {path}")
         if html is not None:
             from scaleworthy.report.html import render
             from scaleworthy.report.load_report import report_of
