@@ -156,6 +156,8 @@ class Run:
         """Open no connection to an origin until `set_addresses`: requests to it fail as `dns`, and *why* is their example."""
     def error_examples(self) -> dict[str, str]:
         """Return the first example of each error kind, of the ticks handed out so far."""
+    def log(self) -> tuple[list[str], int]:
+        """Return the first lines that scenarios logged in the ticks taken, and how many there were."""
     def in_flight(self) -> int:
         """Return how many requests are sent and not done, now."""
 
@@ -218,6 +220,13 @@ class NullServer:
         """The same by path, query included; beyond 10,000 paths as `(other)`."""
     def stop(self) -> None:
         """Close every connection and end; a second call does nothing."""
+
+def condition_names(text: str) -> list[str]:
+    """Return the names that a condition of a plan asks for, without built-in ones.
+
+    Raises:
+        ValueError: It is no condition; the text says at which column, with a caret below it.
+    """
 
 def schedule_preview(
     *,

@@ -14,10 +14,10 @@ def test_csv_keeps_quotes_commas_and_marks(tmp_path: Path) -> None:
     assert read_rows(path) == (["phone", "name"], [["+1", 'Ann, "A"'], ["+2", "Bob"]])
 
 
-def test_jsonl_values_become_text(tmp_path: Path) -> None:
+def test_jsonl_values_keep_their_type(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text('{"a": 1, "b": true}\n\n{"b": null, "a": "é"}\n')
-    assert read_rows(path) == (["a", "b"], [["1", "true"], ["é", ""]])
+    assert read_rows(path) == (["a", "b"], [[1, True], ["é", ""]])
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_jsonl_values_become_text(tmp_path: Path) -> None:
         ("rows.jsonl", b'{"a": 1}\n{"a": \n', "rows.jsonl:2: not JSON"),
         ("rows.jsonl", b'{"a": 1}\n[1]\n', "rows.jsonl:2: must be an object"),
         ("rows.jsonl", b'{"a": 1}\n{"b": 1}\n', "rows.jsonl:2: has the columns b"),
-        ("rows.txt", b"a\n1\n", "must end in .csv or .jsonl"),
+        ("rows.txt", b"a\n1\n", "must end in .csv, .jsonl or .parquet"),
     ],
 )
 def test_a_bad_file_is_refused_with_its_line(tmp_path: Path, name: str, content: bytes, said: str) -> None:

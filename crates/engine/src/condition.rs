@@ -8,7 +8,7 @@ mod parse;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-pub use parse::parse;
+pub use parse::{ConditionError, parse};
 
 use crate::rng::Rng;
 use crate::template::BuiltIn;
@@ -107,6 +107,28 @@ impl Now<'_> {
         }
         Some(self.text()?.cmp(&other.text()?))
     }
+}
+
+/// The names that a condition asks for, without built-in ones.
+///
+/// # Errors
+/// Where the condition is wrong, with a caret below it.
+pub fn condition_names(text: &str) -> Result<Vec<String>, ConditionError> {
+    let mut names = vec![];
+    parse(text, &mut |name| {
+        if let Some(built_in) = name
+            .strip_prefix('$')
+            .filter(|name| !name.starts_with("env."))
+        {
+            // Which loops are around it is looked at with the whole plan.
+            return BuiltIn::parse(built_in, 1).map(Operand::BuiltIn);
+        }
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_string());
+        }
+        Ok(Operand::Number(0.0))
+    })?;
+    Ok(names)
 }
 
 impl Condition {

@@ -84,12 +84,12 @@ impl Jar {
         }
     }
 
-    /// Append `a=b; c=d` for a request of this path; nothing where no cookie is for it. `given` are names that the
+    /// Append `a=b; c=d`, behind other cookies if there are some, for a request of this path; nothing where no cookie is for it. `given` are names that the
     /// request brings along by itself.
     pub fn write(&mut self, by: Setting<'_>, given: &[String], out: &mut Vec<u8>) {
         self.cookies.retain(|cookie| cookie.expires_ns > by.now_ns);
         let path = without_query(by.path);
-        let mut between: &[u8] = b"";
+        let mut between: &[u8] = if out.is_empty() { b"" } else { b"; " };
         // Longer paths go first, of equal ones the older (RFC 6265, 5.4); most jars have one path alone.
         let mut lengths: Vec<usize> = vec![];
         if self

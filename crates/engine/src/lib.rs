@@ -35,6 +35,7 @@ mod value;
 mod websocket;
 mod worker;
 
+pub use condition::{ConditionError, condition_names};
 pub use extract::json_first;
 pub use null_server::{NullOptions, NullServer, Service};
 pub use plan::Problems;

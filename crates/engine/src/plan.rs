@@ -280,6 +280,9 @@ pub struct Request {
     pub timeout_ns: Option<u64>,
     #[serde(default)]
     pub follow_redirects: Option<bool>,
+    /// Labels of its series beside its name.
+    #[serde(default)]
+    pub tags: Vec<(String, String)>,
     #[serde(default)]
     pub expect: Vec<Expect>,
     #[serde(default)]

@@ -7,7 +7,7 @@ mod socket;
 mod stream;
 mod tick;
 
-pub use names::{Names, OwnKind};
+pub use names::{Names, OwnKind, StepName, Tags};
 pub use own::OwnSecond;
 pub use socket::SocketSecond;
 pub use stream::StreamSecond;

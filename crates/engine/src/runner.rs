@@ -73,6 +73,13 @@ struct Control {
     in_flight: Arc<AtomicU64>,
 }
 
+/// What scenarios log.
+#[derive(Default)]
+struct Log {
+    lines: Vec<String>,
+    all: u64,
+}
+
 /// One load run. Every method may be called from any thread, also while another one waits for a tick.
 pub struct Run {
     plan: Arc<Compiled>,
@@ -83,6 +90,7 @@ pub struct Run {
     collector: Mutex<Collector>,
     finished: AtomicBool,
     examples: Mutex<BTreeMap<&'static str, String>>,
+    log: Mutex<Log>,
 }
 
 impl Run {
@@ -116,6 +124,7 @@ impl Run {
             collector: Mutex::default(),
             finished: AtomicBool::new(false),
             examples: Mutex::default(),
+            log: Mutex::default(),
         })
     }
 
@@ -257,6 +266,12 @@ impl Run {
         for (kind, text) in std::mem::take(&mut second.examples) {
             examples.entry(kind.name()).or_insert(text);
         }
+        drop(examples);
+        if second.log_lines > 0 {
+            let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+            log.lines.append(&mut second.logged);
+            log.all += second.log_lines;
+        }
         Ok(Some(Tick::new(second, &self.plan.names)))
     }
 
@@ -373,6 +388,12 @@ impl Run {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// What scenarios have logged in the ticks handed out: the first lines of each thread, and how many there were.
+    pub fn log(&self) -> (Vec<String>, u64) {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        (log.lines.clone(), log.all)
     }
 
     /// Requests that are sent and not done, now.

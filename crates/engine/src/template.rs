@@ -136,7 +136,10 @@ impl Template {
     }
 
     fn push_value(&mut self, name: &str, escape: Escape, names: &Names<'_>) -> Result<(), String> {
-        if let Some(built_in) = name.strip_prefix('$') {
+        if let Some(built_in) = name
+            .strip_prefix('$')
+            .filter(|_| !names.variables.contains_key(name))
+        {
             let built_in = BuiltIn::parse(built_in, names.loops)?;
             self.parts.push(Part::BuiltIn(built_in, escape));
             return Ok(());

@@ -2,6 +2,7 @@
 use pyo3::prelude::*;
 
 mod block;
+mod condition;
 mod histogram;
 mod null_server;
 mod run;
@@ -15,6 +16,8 @@ mod _native {
 
     #[pymodule_export]
     use super::block::{pack_block, unpack_block};
+    #[pymodule_export]
+    use super::condition::condition_names;
     #[pymodule_export]
     use super::histogram::Histogram;
     #[pymodule_export]

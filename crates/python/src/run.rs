@@ -144,6 +144,10 @@ impl Run {
         self.inner.error_examples()
     }
 
+    fn log(&self) -> (Vec<String>, u64) {
+        self.inner.log()
+    }
+
     fn in_flight(&self) -> u64 {
         self.inner.in_flight()
     }

@@ -9,41 +9,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from scaleworthy.load.answers import Extract, JsonPath, Pattern, Scalar, Texts
+from scaleworthy.load.answers import Body, Extract
 from scaleworthy.load.base import Duration, PlanPart, shown
 from scaleworthy.load.template import names_in
 from scaleworthy.load.texts import Label, Variable, check_label
 
 
-class Said(PlanPart):
-    """What a message must be.
-
-    Attributes:
-        contains: Texts that it holds.
-        matches: A regular expression that is found in it.
-        json_values: JSONPath → the value that is there; null asks only that there is one.
-    """
-
-    contains: Texts | None = None
-    matches: Pattern | None = None
-    json_values: dict[JsonPath, Scalar] = Field(default_factory=dict, alias="json")
-
-    def to_expectations(self) -> list[dict[str, Any]]:
-        """Return the engine's list of expectations."""
-        wanted: list[dict[str, Any]] = [{"body_contains": text} for text in self.contains or ()]
-        if self.matches is not None:
-            wanted.append({"body_matches": self.matches})
-        return wanted + [{"json": {"path": path, "equals": value}} for path, value in self.json_values.items()]
-
-
-class Receive(Said):
+class Receive(Body):
     """Which message to wait for: the first that is all of this; others are passed over. Without anything, the next one."""
 
     timeout_ns: Duration | None = Field(None, alias="timeout")
 
     def to_native(self) -> dict[str, Any]:
         """Return the engine's form."""
-        return {"fits": self.to_expectations(), "timeout_ns": self.timeout_ns}
+        return {"fits": self.expectations(), "timeout_ns": self.timeout_ns}
 
 
 def _read_receive(value: Any) -> Any:
@@ -123,7 +102,7 @@ class MessageStep(PlanPart):
     send: Annotated[Send, BeforeValidator(_read_send)] | None = None
     receive: Annotated[Receive | None, BeforeValidator(_read_receive)] = None
     name: Label | None = None
-    expect: Said = Field(default_factory=lambda: Said.model_validate({}))
+    expect: Body = Field(default_factory=lambda: Body.model_validate({}))
     extract: dict[Variable, Extract] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -131,7 +110,7 @@ class MessageStep(PlanPart):
         check_label(self.name)
         if self.send is None and self.receive is None:
             raise ValueError("needs send, receive or both (or ping, or think)")
-        if self.receive is None and (self.extract or self.expect.to_expectations()):
+        if self.receive is None and (self.extract or self.expect.expectations()):
             raise ValueError("expect and extract look at a received message: add 'receive'")
         if any(source.header is not None for source in self.extract.values()):
             raise ValueError("a message has no headers: extract by json or regex")
@@ -158,7 +137,7 @@ class MessageStep(PlanPart):
             "name": self.name or label,
             "send": self.send.to_native() if self.send is not None else None,
             "receive": self.receive.to_native() if self.receive is not None else None,
-            "expect": self.expect.to_expectations(),
+            "expect": self.expect.expectations(),
             "extract": [source.to_native(variable) for variable, source in self.extract.items()],
         }
         return {"message": message}

@@ -16,16 +16,18 @@ from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, Valid
 from scaleworthy.errors import InvalidInput, UsageError
 from scaleworthy.load.base import SECOND_NS, Duration, PlanPart, shown
 from scaleworthy.load.feeders import Feeder
+from scaleworthy.load.flow import Value
 from scaleworthy.load.http import Headers, HttpSettings, Target, TargetUrl
 from scaleworthy.load.lookup import Lookup
 from scaleworthy.load.masking import masked
+from scaleworthy.load.names import all_given, environment_of, missing_names, problem
 from scaleworthy.load.origins import OriginUrl, number_origins, other_origins
 from scaleworthy.load.problems import describe
 from scaleworthy.load.replay import read_recorded, replayed
 from scaleworthy.load.scenarios.file import PythonFile
 from scaleworthy.load.shapes import Load
-from scaleworthy.load.steps import Scenario, speaking
-from scaleworthy.load.template import names_in, nearest
+from scaleworthy.load.steps import Scenario, Steps
+from scaleworthy.load.template import environment_name, is_known, names_in
 from scaleworthy.series import Objective
 
 
@@ -49,6 +51,8 @@ class Plan(PlanPart):
         target: The service's address.
         origins: Further origins that redirects may lead to; those that steps name count by themselves.
         python: A file of Python scenarios, in place of `scenarios`.
+        before: Steps that run once before the load, and are no part of it; what they extract or set, every user has.
+        after: The same after the load.
         headers: Sent with every request; a step's own header of the same name wins.
         variables: Values for templates, the same for every request.
         load: How much, for how long.
@@ -64,9 +68,11 @@ class Plan(PlanPart):
     origins: list[OriginUrl] = Field(default_factory=list)
     headers: Headers = Field(default_factory=dict)
     http: HttpSettings = Field(default_factory=lambda: HttpSettings.model_validate({}))
-    variables: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    variables: dict[str, Value] = Field(default_factory=dict)
     feeders: list[Feeder] = Field(default_factory=list)
     scenarios: Annotated[list[Scenario], Field(min_length=1, max_length=1_000)] = Field(default_factory=list)
+    before: Steps | None = None
+    after: Steps | None = None
     python: PythonFile | None = None
     load: Load = Field(default_factory=lambda: Load.model_validate({"users": 10}))
     objectives: list[ObjectiveText] = Field(default_factory=list)
@@ -105,23 +111,20 @@ class Plan(PlanPart):
 
     @model_validator(mode="after")
     def _every_template_has_a_value(self) -> Self:
-        always = {*self.variables, *(column for feeder in self.feeders for column in feeder.columns)}
-        problems = [
-            f"headers: {{{{ {name} }}}} has no value{_offer(name, always)}"
+        always = {*self.variables}
+        problems = missing_names(self.before or [], "before", always)
+        once = set(always)
+        always |= {column for feeder in self.feeders for column in feeder.columns}
+        given = {name for scenario in self.scenarios for name in all_given(scenario.steps)}
+        problems += [
+            problem("headers", name, always)
             for value in self.headers.values()
             for name in names_in(value)
-            if name not in always and not self._extracts(name)
+            if environment_name(name) is None and not is_known(name, always | given)
         ]
         for number, scenario in enumerate(self.scenarios):
-            known = set(always)
-            for path, step in speaking(scenario.steps, f"scenarios[{number}]"):
-                problems += [
-                    f"{path}.{field}: {{{{ {name} }}}} has no value{_offer(name, known)}"
-                    for field, text in step.templates()
-                    for name in names_in(text)
-                    if name not in known
-                ]
-                known.update(step.extract)
+            problems += missing_names(scenario.steps, f"scenarios[{number}].steps", set(always))
+        problems += missing_names(self.after or [], "after", once)
         if (wrong := self.http.problem_with(self.target)) is not None:
             problems.append(wrong)
         if problems:
@@ -131,11 +134,6 @@ class Plan(PlanPart):
             twice = next(name for name in names if names.count(name) > 1)
             raise ValueError(f"scenarios: two are named {twice!r}; results are kept by name")
         return self
-
-    def _extracts(self, name: str) -> bool:
-        return any(
-            name in step.extract for scenario in self.scenarios for _, step in speaking(scenario.steps, scenario.name)
-        )
 
     def with_rate(self, per_s: float, *, seconds: float) -> Self:
         """Return the plan with *per_s* scenario starts per second, Poisson, for *seconds*."""
@@ -254,17 +252,25 @@ class Plan(PlanPart):
                 "streams_max": self.http.streams_max,
             },
             "headers": self._native_headers(),
-            "variables": {name: _variable_text(value) for name, value in self.variables.items()},
-            "feeders": [
-                {"columns": feeder.columns, "rows": feeder.table, "order": feeder.order} for feeder in self.feeders
-            ],
+            "variables": self.variables | environment_of([scenarios, self.headers]),
+            "feeders": [feeder.to_native() for feeder in self.feeders],
             "scenarios": scenarios,
-            "load": dict(live) if live is not None else self.load.to_native(),
+            "load": dict(live) if live is not None else self._native_load(),
             "grace_ns": self.grace_ns,
             "threads": self.threads,
             "seed": self.seed,
             "live": live is not None,
         }
+
+    def _native_load(self) -> dict[str, Any]:
+        """Return the engine's load; no more is started than rows that are handed out once are there for."""
+        native = self.load.to_native()
+        lasts = [feeder.lasts for feeder in self.feeders if feeder.lasts is not None]
+        if lasts:
+            visits = native.get("iterations", {}).get("max", 1)
+            starts = max(min(lasts) // visits, 1)
+            native["count"] = min(starts, native["count"]) if native.get("count") is not None else starts
+        return native
 
     def _native_headers(self) -> list[list[str]]:
         from scaleworthy import __version__
@@ -297,14 +303,3 @@ def _native_origin(origin: Target, found: Lookup) -> dict[str, Any]:
         "addresses": list(found.addresses),
         "lookup_ns": found.took_ns,
     }
-
-
-def _offer(name: str, known: set[str]) -> str:
-    near = nearest(name, known)
-    return near or (f"; there is {', '.join(sorted(known)[:8])}" if known else "; nothing before it gives one")
-
-
-def _variable_text(value: str | float | bool) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)

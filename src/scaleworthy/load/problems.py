@@ -13,6 +13,7 @@ from scaleworthy.load.template import nearest
 
 _INNER_PATH = re.compile(r"(?P<path>[a-z_]+(?:\[\d+\])?(?:\.[a-z_]+(?:\[\d+\])?)*): (?P<text>.*)", re.DOTALL)
 Loc = tuple[str | int, ...]
+_STEP_LISTS = ("steps", "else", "before", "after")
 _WANTED = {
     "string_type": "must be text",
     "int_type": "must be a whole number",
@@ -99,11 +100,18 @@ def _visible(loc: Loc) -> Loc:
     """Leave out what pydantic adds to a place: the kind of a step, `[key]`, and the members of a union of plain types."""
     shown_parts: list[str | int] = []
     for at, part in enumerate(loc):
-        after_step = at >= 2 and loc[at - 2] == "steps" and isinstance(loc[at - 1], int)
-        if (after_step and part in STEP_KINDS) or part in ("[key]", "str", "int", "float", "bool", "none"):
+        if _is_kind(loc, at) or part in ("[key]", "str", "int", "float", "bool", "none"):
             continue
         shown_parts.append(part)
     return tuple(shown_parts)
+
+
+def _is_kind(loc: Loc, at: int) -> bool:
+    """Return whether pydantic put the kind of a step here: behind the step's number in a list of steps or in a branch."""
+    if at < 2 or loc[at] not in STEP_KINDS or not isinstance(loc[at - 1], int):
+        return False
+    before = loc[at - 2]
+    return before in _STEP_LISTS or (isinstance(before, int) and loc[at - 3] == "parallel")
 
 
 def _fields_at(loc: Loc, model: type[BaseModel]) -> list[str]:
@@ -112,7 +120,7 @@ def _fields_at(loc: Loc, model: type[BaseModel]) -> list[str]:
     for at, part in enumerate(loc):
         if isinstance(part, int):
             continue
-        if part in STEP_KINDS and at >= 2 and loc[at - 2] == "steps":
+        if _is_kind(loc, at):
             current = STEP_KINDS[part]
             continue
         for name, field in current.model_fields.items():

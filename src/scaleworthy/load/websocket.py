@@ -112,7 +112,7 @@ class WebSocketStep(PlanPart):
             "method": "GET",
             **native_place(self.websocket, base),
             "headers": [[name.lower(), value] for name, value in self.headers.items()],
-            "expect": self.expect.to_native(),
+            "expect": self.expect.expectations(),
             "extract": [source.to_native(variable) for variable, source in self.extract.items()],
         }
         socket = {

@@ -10,9 +10,11 @@ const DEPTH_MAX: usize = 50;
 /// Where a condition is wrong, and what was wanted there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConditionError {
+    /// The condition.
     pub text: String,
     /// The byte at which it is wrong.
     pub at: usize,
+    /// What was wanted, and what is there.
     pub reason: String,
 }
 

@@ -6,7 +6,7 @@ use super::program::{Builder, CompiledStep, Scenario};
 use super::request::ScriptBase;
 use super::{ArrivalsKind, Iterations, Kind, Plan, Problems, Version};
 use crate::feeder::Feeders;
-use crate::record::Names as StepNames;
+use crate::record::{Names as StepNames, StepName};
 use crate::rng::Rng;
 use crate::schedule::{LoadKind, Spacing, Stage};
 
@@ -152,7 +152,7 @@ pub fn compile(plan: &Plan, cores: usize) -> Result<Compiled, Problems> {
     let mut problems = vec![];
     let feeders = Feeders::new(&plan.feeders, plan.seed);
     let origins: Vec<Origin> = plan.all_origins().map(Origin::of).collect();
-    let mut names: Vec<Arc<str>> = vec![];
+    let mut names: Vec<StepName> = vec![];
     let mut scenarios = vec![];
     for (at, scenario) in plan.scenarios.iter().enumerate() {
         let builder = Builder {

@@ -2,14 +2,13 @@
 //! at one number, however deep the plan is nested.
 use serde_json::Value;
 
-use std::sync::Arc;
-
 use super::compile::Origin;
 use super::request::Request;
 use super::socket::{self, SocketStep, SocketWork, Talk, Upgrade};
 use super::{Plan, Step, Think};
 use crate::condition::{self, Condition, Operand};
 use crate::feeder::Feeders;
+use crate::record::{StepName, Tags};
 use crate::template::{BuiltIn, Place, Template};
 use crate::value::{Constant, Names, Source};
 
@@ -102,7 +101,7 @@ pub struct Builder<'a> {
     pub origins: &'a [Origin],
     pub feeders: &'a Feeders,
     /// Names of the series so far.
-    pub names: &'a mut Vec<Arc<str>>,
+    pub names: &'a mut Vec<StepName>,
     pub problems: &'a mut Vec<String>,
 }
 
@@ -236,12 +235,18 @@ impl Layout<'_, '_> {
         }
     }
 
-    /// Steps of one name are counted together.
-    fn series(&mut self, name: &str) -> usize {
+    /// Steps of one name and the same tags are counted together.
+    fn series(&mut self, name: &str, tags: &[(String, String)]) -> usize {
         let names = &mut *self.builder.names;
-        let known = names.iter().position(|known| **known == *name);
+        let tags: Tags = tags
+            .iter()
+            .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
+            .collect();
+        let is_it = |known: &StepName| *known.name == *name && known.tags == tags;
+        let known = names.iter().position(is_it);
         let series = known.unwrap_or_else(|| {
-            names.push(name.into());
+            let name = name.into();
+            names.push(StepName { name, tags });
             names.len() - 1
         });
         self.first_series = self.first_series.or(Some(series));
@@ -252,7 +257,7 @@ impl Layout<'_, '_> {
     fn work(&mut self, name: &str, own_ns: Option<u64>, what: SocketWork) {
         let Some(inside) = self.inside else { return };
         let step = SocketStep {
-            series: self.series(name),
+            series: self.series(name, &[]),
             opened_by: inside.opened_by,
             reconnect: inside.reconnect,
             timeout_ns: socket::timeout_ns(own_ns, self.builder.plan),
@@ -262,7 +267,7 @@ impl Layout<'_, '_> {
     }
 
     fn socket(&mut self, path: &str, spec: &socket::WebSocket) {
-        let series = self.series(&spec.request.name);
+        let series = self.series(&spec.request.name, &[]);
         let upgrade = Upgrade {
             subprotocols: spec.subprotocols.clone(),
             keeps_unread: socket::keeps_unread(&spec.steps),
@@ -297,7 +302,7 @@ impl Layout<'_, '_> {
     }
 
     fn request(&mut self, path: &str, spec: &super::Request) {
-        let series = self.series(&spec.name);
+        let series = self.series(&spec.name, &spec.tags);
         let (plan, origins) = (self.builder.plan, self.builder.origins);
         match Request::compile(spec, series, plan, origins, &self.names(), self.cookies) {
             Ok(request) => self.steps.push(CompiledStep::Request(Box::new(request))),
@@ -321,8 +326,10 @@ impl Layout<'_, '_> {
     fn condition(&mut self, path: &str, text: &str) -> Option<Condition> {
         let names = self.names();
         let condition = condition::parse(text, &mut |name| match name.strip_prefix('$') {
-            Some(built_in) => BuiltIn::parse(built_in, names.loops).map(Operand::BuiltIn),
-            None => Source::resolve(name, &names).map(Operand::Source),
+            Some(built_in) if !names.variables.contains_key(name) => {
+                BuiltIn::parse(built_in, names.loops).map(Operand::BuiltIn)
+            }
+            _ => Source::resolve(name, &names).map(Operand::Source),
         });
         condition.map_err(|error| self.wrong(path, error)).ok()
     }

@@ -45,13 +45,9 @@ pub struct Names {
 }
 
 impl Names {
-    pub fn new(steps: Vec<Arc<str>>) -> Self {
-        let steps = steps.into_iter().map(|name| StepName {
-            name,
-            tags: Box::default(),
-        });
+    pub fn new(steps: Vec<StepName>) -> Self {
         Self {
-            steps: RwLock::new(steps.collect()),
+            steps: RwLock::new(steps),
             own: RwLock::default(),
         }
     }
@@ -157,7 +153,10 @@ mod tests {
 
     #[test]
     fn a_name_keeps_its_number_and_tags_tell_steps_apart() {
-        let names = Names::new(vec!["login".into()]);
+        let names = Names::new(vec![StepName {
+            name: "login".into(),
+            tags: Box::default(),
+        }]);
         assert_eq!(names.number("login", &[]), 0);
         let tagged = names.number("login", &[("team", "crm")]);
         assert_eq!((tagged, names.number("login", &[("team", "crm")])), (1, 1));
