@@ -115,6 +115,13 @@ LIMITS = Limits(connections_per_process=1_000, ports_per_address=28_232)
         ({"load": {"users": 2_500}, "http": {"connections_max": 2_500}}, 3),
         ({"load": {"users": 2_500}, "http": {"connections_max": 500}}, 1),
         ({"load": {"rate": "10/s"}, "http": {"connections_max": 1_001}}, 2),
+        (
+            {
+                "load": {"users": 2_500},
+                "http": {"connections_max": 2_500, "version": "2-prior-knowledge", "streams_max": 3},
+            },
+            1,
+        ),
         ({"load": {"users": 900}, "workers": 2}, 2),
         ({"load": {"stages": "1s:1200,1s:0"}, "http": {"connections_max": 2_500}}, 2),
     ],

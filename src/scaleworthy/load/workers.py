@@ -42,6 +42,8 @@ def connections_needed(plan: Plan) -> int | None:
     users = None
     if load["kind"] == "closed":
         users = int(max(level for stage in load["stages"] for level in (stage["from"], stage["to"])))
+        if plan.http.keep_alive and plan.http.version in ("2", "2-prior-knowledge"):
+            users = -(-users // plan.http.streams_max)
     return min((bound for bound in (plan.http.connections_max, users) if bound is not None), default=None)
 
 

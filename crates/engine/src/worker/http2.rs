@@ -193,7 +193,10 @@ impl Worker {
         let Some(multiplex) = &mut conn.multiplex else {
             return;
         };
-        multiplex.waiting_to_send = false;
+        if !std::mem::replace(&mut multiplex.waiting_to_send, false) {
+            // Another connection has taken the place of the one that had something to send.
+            return;
+        }
         let mut out = std::mem::take(&mut multiplex.connection.out);
         let put = conn.put(&out, &mut self.cipher);
         let sent_end_ns = sys::now_ns();
@@ -386,6 +389,7 @@ impl Worker {
                 multiplex.connection.cancel(id, Code::CANCEL);
                 self.send_soon(at);
                 self.list_by_room(at);
+                self.close_if_left(at);
                 return true;
             }
         }
@@ -440,6 +444,7 @@ impl Worker {
             multiplex.connection.say_goodbye(fatal.code);
         }
         let token = self.token(at);
+        self.send_soon(at);
         self.send_frames(at);
         if self.slot_of(token).is_some() {
             let text = || format!("got {}", fatal.reason);

@@ -430,7 +430,9 @@ fn a_connection_that_ends_takes_its_streams_with_it_and_an_idle_one_nothing() {
         }
     });
     let added = carry_out(&plan(&mid, 3, 3, vec![get("/")]));
-    assert_eq!(answered(&added), (0, ("closed", 3)));
+    // A reset where the server had not read everything.
+    let (none, (kind, count)) = answered(&added);
+    assert!(none == 0 && ["closed", "reset"].contains(&kind) && count == 3);
 
     // Every second request finds the connection closed; a GET is sent once more.
     let server = Server::new(settings(&[]), |_, frame, asked| {
