@@ -156,6 +156,8 @@ class Run:
         """Open no connection to an origin until `set_addresses`: requests to it fail as `dns`, and *why* is their example."""
     def error_examples(self) -> dict[str, str]:
         """Return the first example of each error kind, of the ticks handed out so far."""
+    def values(self) -> dict[str, str]:
+        """Return, as JSON, the values that users held who left; only with the plan's `keep_values`."""
     def log(self) -> tuple[list[str], int]:
         """Return the first lines that scenarios logged in the ticks taken, and how many there were."""
     def in_flight(self) -> int:

@@ -56,6 +56,9 @@ pub struct Plan {
     pub(crate) threads: Option<usize>,
     pub(crate) seed: u64,
     pub(crate) live: bool,
+    /// Hand over the values that an iteration holds when its user leaves: of what runs once, before the load.
+    #[serde(default)]
+    pub(crate) keep_values: bool,
     #[serde(default)]
     pub(crate) share: ShareSpec,
 }

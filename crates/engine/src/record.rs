@@ -173,6 +173,8 @@ pub struct Second {
     /// Lines that scenarios log: the first few of each thread's run, and how many there were within this second.
     pub logged: Vec<String>,
     pub log_lines: u64,
+    /// Values that users held who left, as JSON, where the plan asks for them.
+    pub values: Vec<(String, String)>,
     pub last: bool,
 }
 
@@ -214,6 +216,7 @@ impl Second {
         self.examples.extend(other.examples.iter().cloned());
         self.logged.extend(other.logged.iter().cloned());
         self.log_lines += other.log_lines;
+        self.values.extend(other.values.iter().cloned());
     }
 }
 

@@ -73,11 +73,12 @@ struct Control {
     in_flight: Arc<AtomicU64>,
 }
 
-/// What scenarios log.
+/// What scenarios say beside their series: lines to log, and values where the plan asks for them.
 #[derive(Default)]
-struct Log {
+struct Said {
     lines: Vec<String>,
     all: u64,
+    values: BTreeMap<String, String>,
 }
 
 /// One load run. Every method may be called from any thread, also while another one waits for a tick.
@@ -90,7 +91,7 @@ pub struct Run {
     collector: Mutex<Collector>,
     finished: AtomicBool,
     examples: Mutex<BTreeMap<&'static str, String>>,
-    log: Mutex<Log>,
+    said: Mutex<Said>,
 }
 
 impl Run {
@@ -124,7 +125,7 @@ impl Run {
             collector: Mutex::default(),
             finished: AtomicBool::new(false),
             examples: Mutex::default(),
-            log: Mutex::default(),
+            said: Mutex::default(),
         })
     }
 
@@ -267,10 +268,11 @@ impl Run {
             examples.entry(kind.name()).or_insert(text);
         }
         drop(examples);
-        if second.log_lines > 0 {
-            let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-            log.lines.append(&mut second.logged);
-            log.all += second.log_lines;
+        if second.log_lines > 0 || !second.values.is_empty() {
+            let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+            said.lines.append(&mut second.logged);
+            said.all += second.log_lines;
+            said.values.extend(std::mem::take(&mut second.values));
         }
         Ok(Some(Tick::new(second, &self.plan.names)))
     }
@@ -392,8 +394,14 @@ impl Run {
 
     /// What scenarios have logged in the ticks handed out: the first lines of each thread, and how many there were.
     pub fn log(&self) -> (Vec<String>, u64) {
-        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        (log.lines.clone(), log.all)
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        (said.lines.clone(), said.all)
+    }
+
+    /// The values that users held who left, as JSON, of the ticks handed out; only with the plan's `keep_values`.
+    pub fn values(&self) -> BTreeMap<String, String> {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.values.clone()
     }
 
     /// Requests that are sent and not done, now.

@@ -224,6 +224,12 @@ impl Template {
     }
 }
 
+/// Write a value as JSON.
+pub fn write_json(found: &Found<'_>, out: &mut Vec<u8>) {
+    // Nothing is refused there.
+    let _ = Escape::JsonValue.write(found, out);
+}
+
 /// Is the end of `text` inside a JSON string, given whether its beginning is?
 fn json_string_state(text: &str, mut inside: bool) -> bool {
     let mut escaped = false;

@@ -76,6 +76,13 @@ impl Held {
         (self.json, self.set) = (from.json, from.set);
     }
 
+    /// The value as JSON; None where there is none.
+    pub fn to_json(&self) -> Option<String> {
+        let mut out = vec![];
+        crate::template::write_json(&self.found()?, &mut out);
+        String::from_utf8(out).ok()
+    }
+
     fn found(&self) -> Option<Found<'_>> {
         self.set.then(|| Found {
             text: Cow::Borrowed(&self.text),

@@ -148,6 +148,10 @@ impl Run {
         self.inner.log()
     }
 
+    fn values(&self) -> BTreeMap<String, String> {
+        self.inner.values()
+    }
+
     fn in_flight(&self) -> u64 {
         self.inner.in_flight()
     }

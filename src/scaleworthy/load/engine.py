@@ -96,6 +96,9 @@ class Engine(Protocol):
     def error_examples(self) -> dict[str, str]:
         """Return one example of each error kind so far."""
 
+    def log(self) -> tuple[list[str], int]:
+        """Return the first lines that scenarios logged, and how many there were."""
+
     def in_flight(self) -> int:
         """Return how many requests are sent and not done."""
 
@@ -175,6 +178,10 @@ class InProcess:
     def error_examples(self) -> dict[str, str]:
         """See `Engine.error_examples`."""
         return self._run.error_examples()
+
+    def log(self) -> tuple[list[str], int]:
+        """See `Engine.log`."""
+        return self._run.log()
 
     def in_flight(self) -> int:
         """See `Engine.in_flight`."""

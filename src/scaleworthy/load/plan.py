@@ -165,6 +165,19 @@ class Plan(PlanPart):
             raise InvalidInput("the plan", problems)
         return changed
 
+    def headers_for(self, steps: Sequence[Any]) -> dict[str, str]:
+        """Return the plan's headers without those that ask for what only scenarios or feeders give."""
+        known = {*self.variables, *all_given(steps)}
+        return {
+            name: value
+            for name, value in self.headers.items()
+            if all(environment_name(inner) is not None or is_known(inner, known) for inner in names_in(value))
+        }
+
+    def with_variables(self, given: Mapping[str, Any]) -> Self:
+        """Return the plan with these values beside its own variables; of the same name they win."""
+        return self.model_copy(update={"variables": self.variables | dict(given)}) if given else self
+
     def seeded(self) -> Self:
         """Return the plan with a seed: its own, or one drawn now."""
         return self if self.seed is not None else self.model_copy(update={"seed": secrets.randbelow(2**32)})

@@ -11,8 +11,9 @@ What the store holds after each second is complete for that second: a killed run
 from __future__ import annotations
 
 import json
+import sys
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -22,6 +23,7 @@ from scaleworthy.load.engine import Engine, InProcess
 from scaleworthy.load.fleet.coordinator import Fleet
 from scaleworthy.load.host import host_facts, version_facts
 from scaleworthy.load.lookup import NameWatch, look_up
+from scaleworthy.load.once import begin, finish
 from scaleworthy.load.plan import Plan
 from scaleworthy.load.second import Keys, Second, summed
 from scaleworthy.load.summary import Summary, summarize
@@ -36,14 +38,26 @@ TICK_TIMEOUT_S = 0.25
 class LoadRun:
     """A run that goes on: iterate over its seconds, steer it, or wait for its end."""
 
-    def __init__(self, plan: Plan, engine: Engine, store: Store, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        engine: Engine,
+        store: Store,
+        *,
+        clock: Callable[[], float] = time.time,
+        given: Mapping[str, Any] | None = None,
+        owned: Collection[str] = (),
+    ) -> None:
         self.plan = plan
         self.store = store
         self.interrupted: str | None = None
         self._engine = engine
         self._clock = clock
+        self._given = dict(given or {})
+        self._owned = owned
         self._keys = Keys()
         self._ended = False
+        self._log_told = 0
         self._window: tuple[int, int] | None = None
 
     def __iter__(self) -> Iterator[Second]:
@@ -54,6 +68,7 @@ class LoadRun:
                 slices = self._keys.slices(tick.slices)
                 self.store.append(tick.second, slices)
                 self._window = (self._window[0] if self._window else tick.second, tick.second + 1)
+                self._pass_on_log()
                 yield summed(tick.second, slices)
                 if tick.last:
                     break
@@ -98,10 +113,22 @@ class LoadRun:
         """Requests sent and not done, now."""
         return int(self._engine.in_flight())
 
+    def _pass_on_log(self) -> None:
+        """Write what scenarios logged to standard error: the first lines; at the end, how many more there were."""
+        lines, _ = self._engine.log()
+        for line in lines[self._log_told :]:
+            sys.stderr.write(f"log: {line}\n")
+        self._log_told = len(lines)
+
     def _end(self) -> None:
         if self._ended:
             return
         self._ended = True
+        lines, count = self._engine.log()
+        if count > len(lines):
+            sys.stderr.write(f"log: and {count - len(lines):,} more lines\n")
+        if self.plan.after is not None:
+            finish(self.plan, self.store, given=self._given, owned=self._owned, clock=self._clock)
         self.store.put_fact("load", "ended_at", self._clock())
         self.store.put_fact("load", "window", self._window)
         self.store.put_fact("load", "error_examples", dict(self._engine.error_examples()))
@@ -130,13 +157,14 @@ def start(
 
     Raises:
         UsageError: The target is not loopback and not owned.
-        TargetError: It cannot be resolved or reached.
+        TargetError: It cannot be resolved or reached, or what runs before the load failed.
     """
     plan = plan.seeded()
-    engine = prepare(plan, owned=owned, resolve=resolve)
+    given = begin(plan, owned=owned, resolve=resolve)
+    engine = prepare(plan.with_variables(given), owned=owned, resolve=resolve)
     record_facts(plan, store, at_s=clock(), threads=engine.threads)
     engine.start()
-    return LoadRun(plan, engine, store, clock=clock)
+    return LoadRun(plan, engine, store, clock=clock, given=given, owned=owned)
 
 
 def prepare(

@@ -104,6 +104,7 @@ class Worker:
         """Hand the run's seconds over until there are no more."""
         writer = SecondWriter()
         examples: dict[str, str] = {}
+        logged = 0
         while not run.finished:
             tick = run.next_tick(timeout_s=TICK_TIMEOUT_S)
             if tick is None:
@@ -112,6 +113,10 @@ class Worker:
             if found.keys() != examples.keys():
                 self._say({"examples": {kind: text for kind, text in found.items() if kind not in examples}})
                 examples = found
+            lines, count = run.log()
+            if count != logged:
+                self._say({"log": [lines, count]})
+                logged = count
             second = WorkerSecond(tick.second, tick.last, run.in_flight(), [*tick.slices, *self._health.slices()])
             self._put(writer.frames(second))
 

@@ -88,6 +88,8 @@ pub struct Scenario {
     pub steps: Vec<CompiledStep>,
     /// How many values an iteration holds.
     pub slots: usize,
+    /// What they are called.
+    pub held: Vec<String>,
     /// How many loops are within one another at most.
     pub loops: usize,
     /// The series of its first request: what goes wrong between requests is counted there.
@@ -125,6 +127,7 @@ impl Builder<'_> {
             first_series: layout.first_series,
             steps: layout.steps,
             slots: held.len(),
+            held: held.clone(),
             name: scenario.name.as_str().into(),
         }
     }

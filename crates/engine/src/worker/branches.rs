@@ -63,6 +63,13 @@ impl Worker {
         self.let_go(user);
         let gone = self.users.remove(user as usize);
         if let Some(memory) = gone.memory {
+            if self.plan.keep_values && gone.parent == User::NONE {
+                let names = &self.plan.scenarios[gone.scenario as usize].held;
+                let values = names.iter().zip(&memory.held);
+                self.second.values.extend(
+                    values.filter_map(|(name, held)| Some((name.clone(), held.to_json()?))),
+                );
+            }
             self.spare.put(memory);
         }
         if gone.parent == User::NONE {

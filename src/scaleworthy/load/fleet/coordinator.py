@@ -59,6 +59,7 @@ class Fleet:
         self.threads = threads if threads is not None else workers
         self._clock = clock
         self._members: list[Member] = []
+        self._log: list[str] = []
         self._selector = selectors.DefaultSelector()
         self._gathering = Gathering(self._members)
         self._notes: list[str] = []
@@ -213,6 +214,13 @@ class Fleet:
     def refuse_addresses(self, *, origin: int, why: str, took_ns: int | None) -> None:
         """See `Engine.refuse_addresses`."""
         self._tell({"no_addresses": {"origin": origin, "why": why, "took_ns": took_ns}})
+
+    def log(self) -> tuple[list[str], int]:
+        """See `Engine.log`."""
+        for member in self._members:
+            self._log += member.log_lines[member.log_taken :]
+            member.log_taken = len(member.log_lines)
+        return self._log, sum(member.log_count for member in self._members)
 
     def error_examples(self) -> dict[str, str]:
         """See `Engine.error_examples`; of two workers' examples of a kind, the first worker's."""

@@ -31,6 +31,9 @@ class Member:
         self.threads = threads
         self.seconds: deque[WorkerSecond] = deque()
         self.examples: dict[str, str] = {}
+        self.log_lines: list[str] = []
+        self.log_count = 0
+        self.log_taken = 0
         self.tally = Tally(number=number, threads=threads)
         self.heard_at_s = now_s
         self.in_flight = 0
@@ -98,6 +101,8 @@ class Member:
                     self._reader.name(series)
                 case {"examples": examples}:
                     self.examples |= examples
+                case {"log": [lines, count]}:
+                    self.log_lines, self.log_count = lines, count
                 case {"failed": text}:
                     self.failed = f"failed: {text}"
                 case dict(said):

@@ -13,6 +13,7 @@ from scaleworthy.load.limit.driver import SearchStopped
 from scaleworthy.load.limit.engine_driver import EngineDriver, live_load
 from scaleworthy.load.limit.search import Search
 from scaleworthy.load.limit.settings import SearchSettings
+from scaleworthy.load.once import begin, finish
 from scaleworthy.load.plan import Plan
 from scaleworthy.load.result import Limit, Probe, Unit
 from scaleworthy.load.run import prepare, record_facts, record_processes
@@ -50,7 +51,8 @@ def find_limit(
     if not wanted:
         raise UsageError("a limit needs an objective", hint="add one, such as --objective 'p95 < 200ms'")
     plan = plan.seeded()
-    run = prepare(plan, owned=owned, live=live_load(unit))
+    given = begin(plan, owned=owned)
+    run = prepare(plan.with_variables(given), owned=owned, live=live_load(unit))
     if generator_max_per_s is None:
         try:
             generator_max_per_s = generator_capacity(plan.threads, stop=stop)
@@ -78,3 +80,4 @@ def find_limit(
         store.put_fact("load", "ended_at", time.time())
         store.put_fact("load", "error_examples", dict(run.error_examples()))
         record_processes(run, store)
+        finish(plan, store, given=given, owned=owned)
