@@ -129,6 +129,13 @@ fn check_version(plan: &Plan, wrong: &mut impl FnMut(&str, String)) {
         );
     }
     let mut steps = plan.scenarios.iter().flat_map(|scenario| &scenario.steps);
+    let reads_events = |step: &Step| matches!(step, Step::Request(it) if it.stream.is_some());
+    if plan.http.version != Version::Http1 && steps.clone().any(reads_events) {
+        wrong(
+            "http.version",
+            "events of a stream are read over HTTP/1.1: leave the version out".into(),
+        );
+    }
     if plan.http.version != Version::Http1 && steps.any(|s| matches!(s, Step::Websocket(_))) {
         wrong(
             "http.version",
