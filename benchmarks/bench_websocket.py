@@ -97,7 +97,7 @@ class Echo:
 
 
 @contextlib.contextmanager
-def echo() -> Iterator[Echo]:
+def served() -> Iterator[Echo]:
     """Run the null server on SERVER_CORE."""
     command = ["taskset", "-c", str(SERVER_CORE), sys.executable, "-c", SERVER]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -169,7 +169,7 @@ def main() -> int:
     if find("k6"):
         tools |= {name: functools.partial(k6, text) for name, text in SCRIPTS.items()}
     figures: dict[str, list[float]] = {name: [] for name in tools}
-    with echo() as server:
+    with served() as server:
         for turn in range(repeats):
             for name in sorted(tools, reverse=turn % 2 == 1):
                 figures[name].append(per_cpu_second(tools[name], server, short_s, long_s))

@@ -186,7 +186,8 @@ class NullServer:
     """A server of known behaviour on loopback, to calibrate the engine and to prove it; listens once it is made.
 
     With *servers* slots and exponential *service* it is an M/M/c queue in real time. With *stall_every_ns* it stops
-    altogether for *stall_for_ns*, again and again. A request for a WebSocket gets one that says every message again.
+    altogether for *stall_for_ns*, again and again. A request for a WebSocket gets one that says every message again;
+    one for `/events?count=100&every_us=20000` gets server-sent events, each with the Unix time at which it was written (`sent_ns`).
     """
 
     def __init__(

@@ -1,5 +1,6 @@
 //! A server of known behaviour on loopback: fixed answers at once, after a service time, or with stalls; a request
-//! for a WebSocket gets one that says every message again.
+//! for a WebSocket gets one that says every message again, one for `/events?count=100&every_us=20000` that many events,
+//! each with the time at which it was written.
 //!
 //! It calibrates the generator and proves it: what the engine reports must agree with what this server counted, an
 //! injected stall must show, and with `servers` slots and exponential service it is an M/M/c queue in real time.
@@ -14,8 +15,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 mod echo;
+mod stream;
 
 use echo::{agreement, echo};
+use stream::{Streams, Wanted};
 
 use crate::rng::Rng;
 use crate::sys::{self, Epoll, EventFlags, Events, Timer, Wake};
@@ -175,6 +178,8 @@ struct Client {
     head_only: bool,
     /// A request is being served: the next one on this connection waits.
     busy: bool,
+    /// Events that it is still to be told.
+    stream: Option<Wanted>,
     /// Has switched to a WebSocket.
     talks: bool,
     /// Watched for readiness to write.
@@ -198,6 +203,7 @@ struct Server {
     stall_ns: u64,
     buffer: Vec<u8>,
     talking: Vec<u8>,
+    streams: Streams,
 }
 
 impl Server {
@@ -235,6 +241,7 @@ impl Server {
             queue: VecDeque::new(),
             buffer: vec![0; 64 * 1024],
             talking: vec![],
+            streams: Streams::default(),
         })
     }
 
@@ -243,9 +250,11 @@ impl Server {
         while !stopping.load(Ordering::Acquire) {
             self.stall();
             self.finish_served();
+            self.tell_events();
             let served_ns = self.serving.peek().map_or(u64::MAX, |Reverse((at, _))| *at);
             let due_ns = served_ns
                 .min(self.stall_ns)
+                .min(self.streams.next_ns())
                 .min(sys::now_ns() + 1_000_000_000);
             // Without its timer or its epoll set the server cannot go on; its clients see their connections close.
             let Ok(()) = self.timer.arm(due_ns) else {
@@ -343,7 +352,43 @@ impl Server {
                 return self.talk(token);
             }
             client.busy = true;
+            if let Some(wanted) = Wanted::of(&request.path).filter(|wanted| wanted.count > 0) {
+                client.stream = Some(wanted);
+                if client.send(stream::HEAD).is_err() {
+                    self.clients.remove(&token);
+                    return;
+                }
+                return self.streams.begin(token, sys::now_ns());
+            }
             self.admit(token);
+        }
+    }
+
+    /// Write the events that are due; one that comes late moves those after it by nothing.
+    fn tell_events(&mut self) {
+        let unix_offset_ns = sys::unix_offset_ns();
+        while let Some((due_ns, token)) = self.streams.pop_due(sys::now_ns()) {
+            // A client that left hears nothing more.
+            let Some(client) = self.clients.get_mut(&token) else {
+                continue;
+            };
+            let Some(mut wanted) = client.stream.take() else {
+                continue;
+            };
+            wanted.count -= 1;
+            self.talking.clear();
+            stream::put_event(wanted.count == 0, unix_offset_ns, &mut self.talking);
+            if client.send(&self.talking).is_err() {
+                self.clients.remove(&token);
+                continue;
+            }
+            if wanted.count > 0 {
+                client.stream = Some(wanted);
+                self.streams.begin(token, due_ns + wanted.every_ns);
+            } else {
+                client.busy = false;
+            }
+            self.after_sending(token);
         }
     }
 
@@ -458,6 +503,7 @@ impl Client {
             close_after: false,
             head_only: false,
             busy: false,
+            stream: None,
             talks: false,
             watched: false,
         }

@@ -8,11 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from scaleworthy.load.answers import Expect, Extract
+from scaleworthy.load.answers import Body, Expect, Extract
 from scaleworthy.load.base import Duration, PlanPart, shown
 from scaleworthy.load.bodies import Parts, Values, encoded, native_parts, read_body, read_json, read_value
 from scaleworthy.load.http import Headers
 from scaleworthy.load.origins import native_place
+from scaleworthy.load.streams import Stream, read_stream
 from scaleworthy.load.texts import Label, Path, Variable, check_label, path_label
 
 METHODS = ("get", "head", "post", "put", "patch", "delete", "options")
@@ -67,6 +68,7 @@ class RequestStep(PlanPart):
         timeout_ns: In place of the plan's.
         follow_redirects: Whether redirects are followed; the plan says how many.
         compress: Send the body in gzip.
+        stream: Read the answer event by event.
     """
 
     get: Path | None = None
@@ -95,6 +97,7 @@ class RequestStep(PlanPart):
     )
     expect: Expect = Field(default_factory=lambda: Expect.model_validate({}))
     extract: dict[Variable, Extract] = Field(default_factory=dict)
+    stream: Annotated[Stream | None, BeforeValidator(read_stream)] = None
 
     @model_validator(mode="after")
     def _one_method_one_body(self) -> RequestStep:
@@ -113,6 +116,8 @@ class RequestStep(PlanPart):
             raise ValueError("has 'cookies' and the header 'cookie'; one of them is enough")
         if self.compress is not None and not bodies:
             raise ValueError("'compress' needs a body")
+        if self.stream is not None and Body.expectations(self.expect):
+            raise ValueError("the body of a stream is not kept: put what events must be into stream.any or stream.last")
         check_label(self.name)
         return self
 
@@ -161,6 +166,8 @@ class RequestStep(PlanPart):
         texts += [("multipart", part.value) for part in (self.multipart or {}).values() if part.value is not None]
         if self.body is not None:
             texts.append(("body", self.body))
+        if self.stream is not None:
+            texts += [("stream", text) for text in self.stream.last.templates()]
         return texts + [("expect", text) for text in self.expect.templates()]
 
     def to_native(self, base: str) -> dict[str, Any]:
@@ -190,5 +197,6 @@ class RequestStep(PlanPart):
             "timeout_ns": self.timeout_ns,
             "follow_redirects": None if self.follow_redirects else False,
             "tags": sorted(self.tags.items()),
+            "stream": self.stream.to_native() if self.stream is not None else None,
         }
         return {"request": request | {name: value for name, value in optional.items() if value not in (None, [])}}

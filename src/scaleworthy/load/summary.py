@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from scaleworthy.load.generator import Generator, judge_generator
 from scaleworthy.load.summary_apdex import Apdex, apdex_of
 from scaleworthy.load.summary_sockets import WebSockets, websockets_of
+from scaleworthy.load.summary_streams import Streams, streams_of
 from scaleworthy.load.summary_times import Times, times_of
 from scaleworthy.series import Objective, Outcome, Store
 
@@ -66,6 +67,7 @@ class Summary(Counts):
     objectives: list[ObjectiveResult]
     generator: Generator
     websocket: WebSockets | None = None
+    streams: Streams | None = None
     apdex: Apdex | None = None
 
     @property
@@ -86,7 +88,7 @@ FIELDS = (
     "schema", "verdict", "speed", "seconds", "planned", "started", "answered", "failed", "not_started", "requests_per_s",
     "response_ms", "service_ms", "lag_ms", "steps", "statuses", "errors", "objectives", "generator",
 )  # fmt: skip
-OPTIONAL_FIELDS = ("websocket", "apdex")
+OPTIONAL_FIELDS = ("websocket", "streams", "apdex")
 """Parts that are there where the run has something to say in them."""
 
 
@@ -119,6 +121,7 @@ def summarize(store: Store) -> Summary:
         objectives=[ObjectiveResult(text=item.text, held=item.held, value=_value(item)) for item in outcomes],
         generator=generator,
         websocket=websockets_of(store, window),
+        streams=streams_of(store, window, seconds),
         apdex=apdex_of(store, window, started=counts["started"]),
     )
 

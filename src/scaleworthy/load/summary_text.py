@@ -5,6 +5,7 @@ from __future__ import annotations
 from scaleworthy.load.reading import reading
 from scaleworthy.load.summary import Summary
 from scaleworthy.load.summary_sockets import WebSockets
+from scaleworthy.load.summary_streams import Streams
 from scaleworthy.load.summary_times import Times
 from scaleworthy.series import Objective, Store
 from scaleworthy.units import format_ratio, three_digits
@@ -23,6 +24,7 @@ def summary_text(summary: Summary, store: Store) -> str:
     if len(summary.steps) > 1:
         lines += ["", *_step_table(summary), ""]
     lines += _websocket(summary.websocket)
+    lines += _streams(summary.streams)
     if (apdex := summary.apdex) is not None:
         lines.append(
             f"apdex         {apdex.score:.2f} ({apdex.rating}) for {apdex.threshold_ms:g} ms: satisfied {apdex.satisfied:,}"
@@ -76,6 +78,27 @@ def _websocket(part: WebSockets | None) -> list[str]:
     if part.ping_ms.p50 is not None:
         lines.append(f"ping ms       {_times(part.ping_ms)}from a ping to its pong")
     return lines
+
+
+def _streams(part: Streams | None) -> list[str]:
+    if part is None:
+        return []
+    rows = [("first event", part.first_ms, "from the send"), ("event gap", part.gap_ms, "from each event to the next")]
+    if part.age_ms.p50 is not None:
+        rows.append(("event age", part.age_ms, "from the time that an event says it was sent"))
+    lines = [f"events        {part.events:,}"]
+    model = part.llm
+    if model is not None:
+        rows = [
+            ("TTFT", model.ttft_ms, "from the send to the first content"),
+            ("TPOT", model.tpot_ms, "per output token after the first"),
+            ("ITL", model.itl_ms, "from each event with content to the next"),
+        ]
+        tokens = "   ".join(f"{direction} {count:,}" for direction, count in model.tokens.items())
+        lines = [f"tokens        {tokens or 'none told'}   {three_digits(model.output_tokens_per_s)}/s written"]
+        if model.good is not None:
+            lines.append(f"good answers  {model.good:,}   {three_digits(model.good_per_s or 0.0)}/s")
+    return lines + [f"{f'{name} ms':13} {_times(times)}{what}" for name, times, what in rows if times.p50 is not None]
 
 
 def _errors(summary: Summary, store: Store) -> list[str]:
