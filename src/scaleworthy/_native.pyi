@@ -430,3 +430,13 @@ class ScriptLine:
     @property
     def forgotten(self) -> tuple[int, int | None]:
         """How many requests nobody waited for, and the step of the first."""
+
+def compress(data: bytes) -> bytes:
+    """Return *data* compressed with Zstandard."""
+
+def decompress(data: bytes, *, bytes_max: int) -> bytes:
+    """Return what `compress` was given.
+
+    Raises:
+        ValueError: It is not Zstandard, or longer than *bytes_max*.
+    """

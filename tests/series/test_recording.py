@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import signal
 import sqlite3
@@ -14,6 +15,7 @@ import pytest
 from scaleworthy.errors import RecordingError, UsageError
 from scaleworthy.series import Histogram, Recording, SeriesKey
 from scaleworthy.series.stores import schema
+from scaleworthy.series.stores.pack import BLOCKS_LEAST, pack, unpack
 
 DOC = Path(__file__).resolve().parents[2] / "docs" / "reference" / "recording.md"
 KEY = SeriesKey.of("load.answered", "counter", "requests", {"step": "a"})
@@ -170,7 +172,15 @@ def _damaged_block(path: Path) -> None:
     with Recording.create(path) as recording:
         recording.append(100, [(KEY, 1)])
     with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE block SET payload = x'01ff'")
+        connection.execute("UPDATE pack SET blocks = ?", (pack([(100, b"\x01\xff")]),))
+    connection.close()
+
+
+def _damaged_pack(path: Path) -> None:
+    with Recording.create(path) as recording:
+        recording.append(100, [(KEY, 1)])
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE pack SET blocks = x'01ff'")
     connection.close()
 
 
@@ -196,6 +206,14 @@ def _spread(seed: int) -> Histogram:
     return made
 
 
+def _irregular(seed: int) -> Histogram:
+    """Sixty values that no compression finds a pattern in."""
+    made, source = Histogram(), random.Random(seed)
+    for _ in range(60):
+        made.record(source.randrange(10**9))
+    return made
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -204,9 +222,10 @@ def _spread(seed: int) -> Histogram:
         (_other_database, "is not a recording"),
         (
             _newer,
-            "was written by a newer Scaleworthy: form 2, and this one reads up to 1\n\nhint: pip install --upgrade",
+            "was written by a newer Scaleworthy: form 3, and this one reads up to 2\n\nhint: pip install --upgrade",
         ),
         (_damaged_block, "is damaged: the block of second 100: "),
+        (_damaged_pack, "is damaged: not Zstandard"),
         (_lost_series, "is damaged: the block of second 100: series 0 is not in the list"),
         (_cut, "is damaged: "),
     ],
@@ -240,7 +259,7 @@ def test_a_full_disk_ends_the_writing_and_not_the_run(tmp_path: Path) -> None:
     connection.execute("PRAGMA max_page_count = 40")
     last = 2_000
     for second in range(last):
-        recording.append(second, [(KEY, 1), (LATENCY, _spread(second))])
+        recording.append(second, [(KEY, 1), (LATENCY, _irregular(second))])
 
     assert recording.total("load.answered") == last
     assert "run.sw stopped: database or disk is full" in str(recording.write_error)
@@ -274,3 +293,45 @@ def test_the_reference_page_shows_the_tables_as_they_are() -> None:
         assert line in page
     assert f"`{schema.APPLICATION_ID:#x}`" in page
     assert f"`user_version` {schema.VERSION}" in page
+
+
+def test_minutes_that_are_over_are_packed_and_read_in_their_order(tmp_path: Path) -> None:
+    seconds = range(100, 100 + 2 * BLOCKS_LEAST + 30)
+    recording = Recording.create(tmp_path / "run.sw")
+    for second in seconds:
+        recording.append(second, [(KEY, second), (LATENCY, _irregular(second))])
+    killed = Recording.open(tmp_path / "run.sw")
+    recording.close()
+    closed = Recording.open(tmp_path / "run.sw")
+
+    with sqlite3.connect(tmp_path / "run.sw") as connection:
+        packs = connection.execute("SELECT count(*) FROM pack").fetchone()[0]
+        blocks = connection.execute("SELECT count(*) FROM block").fetchone()[0]
+    connection.close()
+    assert (packs, blocks) == (3, 0)
+    for read, last in ((killed, seconds[-2]), (closed, seconds[-1])):
+        assert read.total("load.answered") == sum(range(100, last + 1))
+        assert read.per_second("load.answered")[0].tolist() == list(range(100, last + 1))
+        assert read.histogram("load.response_time").count == 60 * (last - 99)
+
+
+def test_a_pack_gives_back_its_blocks_and_a_cut_one_is_refused() -> None:
+    blocks = [(5, b"abc"), (-6, b""), (7, bytes(1000))]
+    assert list(unpack(pack(blocks))) == blocks
+    with pytest.raises(ValueError, match="not Zstandard"):
+        list(unpack(pack(blocks)[:-3]))
+
+
+def test_a_recording_of_the_first_form_is_read(tmp_path: Path) -> None:
+    """It had no packs: a row a second, and nothing else."""
+    path = tmp_path / "old.sw"
+    with Recording.create(path) as recording:
+        recording.append(100, [(KEY, 3)])
+    with sqlite3.connect(path) as connection:
+        ((data,),) = connection.execute("SELECT blocks FROM pack").fetchall()
+        connection.executemany("INSERT INTO block (second, payload) VALUES (?, ?)", unpack(data))
+        connection.execute("DROP TABLE pack")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+
+    assert Recording.open(path).total("load.answered") == 3

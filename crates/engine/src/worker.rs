@@ -443,8 +443,9 @@ impl Worker {
         self.second.last = true;
         let steps = self.second.steps.len();
         let last = std::mem::replace(&mut self.second, Second::new(0, steps));
+        // Before the last second, so that who has taken it sees nothing in flight any more.
+        self.in_flight_seen.store(0, Ordering::Relaxed);
         // Fails only when the run itself was dropped: then nobody wants it.
         let _ = self.outbox.send(last);
-        self.in_flight_seen.store(0, Ordering::Relaxed);
     }
 }

@@ -5,6 +5,7 @@ mod block;
 mod condition;
 mod histogram;
 mod null_server;
+mod pack;
 mod run;
 mod schedule;
 mod script;
@@ -22,6 +23,8 @@ mod _native {
     use super::histogram::Histogram;
     #[pymodule_export]
     use super::null_server::NullServer;
+    #[pymodule_export]
+    use super::pack::{compress, decompress};
     #[pymodule_export]
     use super::run::{Run, Tick, now_ns};
     #[pymodule_export]

@@ -21,6 +21,7 @@ from scaleworthy.errors import RecordingError, UsageError
 from scaleworthy.finding import Finding
 from scaleworthy.series.model import Event, SeriesKey
 from scaleworthy.series.stores import schema
+from scaleworthy.series.stores.pack import unpack
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,16 @@ def read(path: Path) -> Content:
         raise damaged(path, error) from error
     except (ValueError, TypeError, KeyError) as error:
         raise damaged(path, error) from error
+
+
+def _blocks(connection: sqlite3.Connection) -> list[tuple[int, bytes]]:
+    """Return all blocks in their order: packed minutes, then the last one."""
+    packed: list[tuple[int, bytes]] = []
+    # The first form had no packs.
+    if connection.execute("PRAGMA user_version").fetchone()[0] > 1:
+        for (data,) in connection.execute("SELECT blocks FROM pack ORDER BY number"):
+            packed.extend(unpack(data))
+    return packed + connection.execute("SELECT second, payload FROM block ORDER BY number").fetchall()
 
 
 def damaged(path: Path, error: Exception) -> RecordingError:
@@ -92,7 +103,7 @@ def _content(connection: sqlite3.Connection) -> Content:
     return Content(
         run={key: json.loads(value) for key, value in connection.execute("SELECT key, value FROM run")},
         series=[SeriesKey.of(name, kind, unit, json.loads(labels)) for _, name, labels, unit, kind in series],
-        blocks=connection.execute("SELECT second, payload FROM block ORDER BY number").fetchall(),
+        blocks=_blocks(connection),
         facts=[(kind, key, json.loads(value)) for kind, key, value in connection.execute("SELECT * FROM fact")],
         events=[
             Event(at_s, kind, text, json.loads(data))

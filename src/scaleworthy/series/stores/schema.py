@@ -13,13 +13,14 @@ from scaleworthy.errors import RecordingError
 APPLICATION_ID = 0x5357_5243
 """`SWRC`: in the file's header, so that any SQLite database is not taken for a recording."""
 
-VERSION = 1
+VERSION = 2
 """Of these tables; in the header's user_version. A newer program reads older versions, not the other way round."""
 
 TABLES = """
 CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE series (number INTEGER PRIMARY KEY, name TEXT NOT NULL, labels TEXT NOT NULL, unit TEXT NOT NULL, kind TEXT NOT NULL);
 CREATE TABLE block (number INTEGER PRIMARY KEY, second INTEGER NOT NULL, payload BLOB NOT NULL);
+CREATE TABLE pack (number INTEGER PRIMARY KEY, blocks BLOB NOT NULL);
 CREATE TABLE fact (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;
 CREATE TABLE event (number INTEGER PRIMARY KEY, at_s REAL NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL, data TEXT NOT NULL);
 CREATE TABLE finding (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, value TEXT NOT NULL);

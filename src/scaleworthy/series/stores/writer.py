@@ -15,6 +15,7 @@ from pathlib import Path
 
 from scaleworthy.errors import RecordingError, UsageError
 from scaleworthy.series.stores import schema
+from scaleworthy.series.stores.pack import BLOCKS_LEAST, pack
 
 Rows = Iterable[tuple[object, ...]]
 
@@ -37,6 +38,7 @@ class Writer:
         self.error: RecordingError | None = None
         self._lock = threading.Lock()
         self._open_second: int | None = None
+        self._blocks = 0
         self._connection: sqlite3.Connection | None = _create(path, overwrite=overwrite)
 
     def write_second(self, second: int, rows: Mapping[str, Rows]) -> None:
@@ -45,14 +47,25 @@ class Writer:
         def action(connection: sqlite3.Connection) -> None:
             # What was noted before the first second opened a transaction of no second.
             if connection.in_transaction and (self._open_second is None or second > self._open_second):
+                if self._blocks >= BLOCKS_LEAST:
+                    self._pack(connection)
                 connection.execute("COMMIT")
             if not connection.in_transaction:
                 connection.execute("BEGIN")
                 self._open_second = second
             for statement, of_statement in rows.items():
                 connection.executemany(statement, of_statement)
+            self._blocks += 1
 
         self._attempt(action)
+
+    def _pack(self, connection: sqlite3.Connection) -> None:
+        """Put the blocks there are into one piece; together with what the open transaction holds, or not at all."""
+        blocks = connection.execute("SELECT second, payload FROM block ORDER BY number").fetchall()
+        if blocks:
+            connection.execute("INSERT INTO pack (blocks) VALUES (?)", (pack(blocks),))
+            connection.execute("DELETE FROM block")
+        self._blocks = 0
 
     def write(self, statement: str, rows: Rows, *, commit: bool) -> None:
         """Run one statement with its rows, in the transaction that is open; *commit* that, or leave it to the next second."""
@@ -70,9 +83,13 @@ class Writer:
         """Commit, and leave one plain file without a log beside it (where nobody else still reads it)."""
 
         def action(connection: sqlite3.Connection) -> None:
-            if connection.in_transaction:
-                connection.execute("COMMIT")
+            if not connection.in_transaction:
+                connection.execute("BEGIN")
+            self._pack(connection)
+            connection.execute("COMMIT")
             with contextlib.suppress(sqlite3.OperationalError):
+                if _mostly_free(connection):
+                    connection.execute("VACUUM")
                 connection.execute("PRAGMA journal_mode = DELETE")
             self._let_go()
 
@@ -97,6 +114,12 @@ class Writer:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.close()
             self._connection = None
+
+
+def _mostly_free(connection: sqlite3.Connection) -> bool:
+    """Return whether much of the file is pages that packed blocks have left; in a long run they are few."""
+    pages, free = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count"))
+    return bool(free * 5 > pages)
 
 
 def _create(path: Path, *, overwrite: bool) -> sqlite3.Connection:
