@@ -128,20 +128,6 @@ fn check_version(plan: &Plan, wrong: &mut impl FnMut(&str, String)) {
             "is for HTTP/1.1; with HTTP/2, streams_max says how many share a connection".into(),
         );
     }
-    let mut steps = plan.scenarios.iter().flat_map(|scenario| &scenario.steps);
-    let reads_events = |step: &Step| matches!(step, Step::Request(it) if it.stream.is_some());
-    if plan.http.version != Version::Http1 && steps.clone().any(reads_events) {
-        wrong(
-            "http.version",
-            "events of a stream are read over HTTP/1.1: leave the version out".into(),
-        );
-    }
-    if plan.http.version != Version::Http1 && steps.any(|s| matches!(s, Step::Websocket(_))) {
-        wrong(
-            "http.version",
-            "a websocket needs a connection of HTTP/1.1: leave the version out".into(),
-        );
-    }
     match (plan.http.version, plan.target.scheme) {
         (Version::Http2, Scheme::Http) => wrong(
             "http.version",

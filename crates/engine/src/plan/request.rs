@@ -94,6 +94,7 @@ impl Request {
         names: &Names<'_>,
         cookies: bool,
     ) -> Result<Self, Vec<String>> {
+        only_http1("a websocket", &spec.request, plan, origins)?;
         let mut asking = spec.request.clone();
         asking.headers.extend(super::socket::upgrade_headers(spec));
         let names_status = |expect: &super::Expect| matches!(expect, super::Expect::Status(_));
@@ -119,6 +120,7 @@ impl Request {
         names: &Names<'_>,
         cookies: bool,
     ) -> Result<Self, Vec<String>> {
+        only_http1("a stream of events", spec, plan, origins)?;
         let mut asking = spec.clone();
         asking.stream = None;
         let names_status = |expect: &super::Expect| matches!(expect, super::Expect::Status(_));
@@ -387,6 +389,22 @@ pub(super) fn is_for_one_origin(name: &str) -> bool {
     ["host", "authorization", "cookie"]
         .iter()
         .any(|own| name.eq_ignore_ascii_case(own))
+}
+
+/// Refuse what needs a connection of its own where the origin may speak HTTP/2.
+fn only_http1(
+    what: &str,
+    spec: &super::Request,
+    plan: &Plan,
+    origins: &[Origin],
+) -> Result<(), Vec<String>> {
+    let tls = origins.get(spec.origin).is_some_and(|origin| origin.tls);
+    if plan.http.version.may_multiplex(tls) {
+        return Err(vec![format!(
+            "http.version: {what} is read over HTTP/1.1; leave the version out"
+        )]);
+    }
+    Ok(())
 }
 
 fn template(
