@@ -55,7 +55,7 @@ def is_python(path: Path) -> None:
 
 def lists_every_file(path: Path) -> None:
     assert set(re.findall(r"\]\(([^)]+)\)", path.read_text("utf-8"))) == {
-        one.name for one in FOLDER.iterdir() if one.is_file() and one != path
+        str(one.relative_to(FOLDER)) for one in FOLDER.rglob("*") if one.is_file() and one != path
     }
 
 

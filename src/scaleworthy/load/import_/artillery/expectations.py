@@ -30,16 +30,24 @@ _JSON_TYPES = r"application/([\w.+-]+\+)?json"
 
 
 class Expectations:
-    """Compiles the expectations of one file; with *default_200* a request without any expects status 200."""
+    """Compiles the expectations of one file.
 
-    def __init__(self, reading: Reading, templates: Templates, *, default_200: bool) -> None:
+    With *default_200* a request without any expects status 200; *is_on* says whether the file turns the plugin on.
+    """
+
+    def __init__(self, reading: Reading, templates: Templates, *, default_200: bool, is_on: bool) -> None:
         self._reading = reading
         self._templates = templates
         self._default_200 = default_200
+        self._is_on = is_on
 
     def expect(self, loc: Loc, given: Any) -> dict[str, Any]:
         """Return the plan's `expect` of a request's: a mapping, or a list of mappings."""
         made: dict[str, Any] = {}
+        if given is not None and not self._is_on:
+            self._reading.note(
+                loc, "expect is checked here, though the file has no plugins: {expect: {}} and Artillery skips it"
+            )
         for at, item in self._reading.items(loc, given):
             spec = self._reading.mapping(at, item)
             self._reading.check_words(at, spec, _WORDS, _REFUSED)

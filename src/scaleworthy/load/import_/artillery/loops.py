@@ -30,13 +30,15 @@ class Loops:
         """Give the plan's loop without its steps, or None where it was refused; templates inside know its names."""
         self._depth += 1
         names = self._names(loc, given)
-        form = self._head(loc, given)
+        is_while = given.get("over") is None and given.get("whileTrue") is not None
+        # What it goes over, or how often, is asked outside of it; whether it goes on, inside.
+        form = None if is_while else self._head(loc, given)
         renamed = {names["count"]: "$loop", names["element"]: self._item}
-        if form is not None and "as" in form and "over" in form and given.get("over") is None:
+        if form is not None and "over" in form and given.get("over") is None:
             # A range such as 5-10 is a list of its numbers: the count is the item.
             renamed[names["count"]] = self._item
         with self._templates.renamed(renamed):
-            yield form
+            yield self._while((*loc, "whileTrue"), given["whileTrue"]) if is_while else form
         self._depth -= 1
 
     @property
@@ -56,10 +58,6 @@ class Loops:
         if given.get("over") is not None:
             return self._over((*loc, "over"), given["over"])
         count = given.get("count")
-        if given.get("whileTrue") is not None:
-            condition = loop_condition(self._reading, self._templates, (*loc, "whileTrue"), given["whileTrue"])
-            # The first turn comes without asking, as in Artillery.
-            return None if condition is None else {"while": f"{{{{ $loop }}}} == 0 or ({condition})"}
         if count is None:
             self._reading.refuse(loc, "a loop needs count, over or whileTrue: without one it never ends")
             return None
@@ -71,6 +69,11 @@ class Loops:
             )
             return None
         return {"count": count}
+
+    def _while(self, loc: Loc, given: Any) -> dict[str, Any] | None:
+        condition = loop_condition(self._reading, self._templates, loc, given)
+        # The first turn comes without asking, as in Artillery.
+        return None if condition is None else {"while": f"{{{{ $loop }}}} == 0 or ({condition})"}
 
     def _count_text(self, loc: Loc, count: str) -> dict[str, Any] | None:
         text = self._templates.constant(loc, count) if "{{" in count else count

@@ -84,6 +84,8 @@ class Values:
             "columns": list(fields),
             "order": "sequential" if order == "sequence" else "random",
         }
+        if switch(reading, (*loc, "cast"), spec.get("cast")) is not False:
+            feeder["cast"] = True
         if switch(reading, (*loc, "skipHeader"), spec.get("skipHeader")):
             feeder["skip_heading"] = True
         if delimiter != ",":

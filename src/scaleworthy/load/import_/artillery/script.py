@@ -24,6 +24,7 @@ from scaleworthy.load.import_.artillery.settings import defaults_of, headers_of,
 from scaleworthy.load.import_.artillery.sockets import Sockets
 from scaleworthy.load.import_.artillery.templates import Templates
 from scaleworthy.load.import_.artillery.thinking import Thinking
+from scaleworthy.load.import_.engine_check import engine_problems
 from scaleworthy.load.import_.imported import Document, Imported, Wishes
 from scaleworthy.load.plan import Plan
 from scaleworthy.load.problems import located
@@ -64,6 +65,9 @@ def artillery_plan(document: Document, wishes: Wishes) -> Imported:
             if not loc or not reading.is_refused(loc):
                 reading.refuse(loc, text)
         reading.fail()
+    if not reading.is_refused():
+        for loc, text in engine_problems(made):
+            reading.refuse(script.origin(loc), text)
     if reading.is_refused():
         reading.fail()
     return Imported(made, plan, reading.notes())
@@ -101,7 +105,12 @@ class _Script:
             templates,
             self._target,
             captures=captures,
-            expectations=Expectations(reading, templates, default_200=expect.get("expectDefault200") is True),
+            expectations=Expectations(
+                reading,
+                templates,
+                default_200=expect.get("expectDefault200") is True,
+                is_on="expect" in self._plugins,
+            ),
             prefix=self._base,
             cookies={name: templates.text((*loc, "cookie", name), str(value)) for name, value in cookies.items()},
         )
@@ -118,8 +127,13 @@ class _Script:
         plan: dict[str, Any] = {"target": target, "http": http_of(reading, config)}
         if headers := headers_of(reading, config):
             plan["headers"] = self._templates.deep(("config", "http", "defaults", "headers"), headers)
-        if self._values.variables:
-            plan["variables"] = self._values.variables
+        variables = {
+            name: value
+            for name, value in self._values.variables.items()
+            if not (isinstance(value, str) and "{{" in value)
+        }
+        if variables:
+            plan["variables"] = variables
         if self._values.feeders:
             plan["feeders"] = self._values.feeders
         scenarios = self._scenarios.all(data.get("scenarios"))

@@ -23,6 +23,7 @@ USER_ID = "virtual_user_id"
 _CALL = re.compile(r"\$([A-Za-z_]\w*)\s*\(([^()]*)\)")
 _PATH = re.compile(r"(\$?[A-Za-z_][\w-]*)((?:\.[\w$-]+|\[\s*(?:\d+|'[^']*'|\"[^\"]*\")\s*\])*)")
 _LENGTH = 10
+_WITHIN_MAX = 10
 
 
 class Templates:
@@ -37,6 +38,7 @@ class Templates:
         self._target = target
         self._variables = variables
         self._names: dict[str, str] = {}
+        self._within = 0
         self.uses_user_id = False
 
     @contextmanager
@@ -95,6 +97,13 @@ class Templates:
                 " $randomString(10), $loopCount and $loopElement in a loop, $environment and $env.NAME",
             )
             return ""
+        value = self._variables.get(inner)
+        if isinstance(value, str) and "{{" in value and self._within < _WITHIN_MAX:
+            # A variable that is made of others is written out where it is used.
+            self._within += 1
+            text = self.text(loc, value)
+            self._within -= 1
+            return text
         return f"{{{{ {self._names.get(found[1], found[1])}{_plain(found[2])} }}}}"
 
     def _call(self, loc: Loc, name: str, given: list[str]) -> str:
