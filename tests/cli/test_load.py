@@ -23,7 +23,7 @@ def test_the_flags_are_those_of_the_help_and_each_has_a_line() -> None:
     assert shown == {
         "--target", "--rate", "--users", "--for", "--count", "--stages", "--test", "--intensity", "--users-arrive", "--iterations",
         "--arrivals", "--gamma-shape", "--replay", "--replay-speed",
-        "--connections-max", "--http", "--streams-max", "--workers", "--seed", "--i-own", "--environment",
+        "--connections-max", "--http", "--streams-max", "--insecure", "--ca", "--proxy", "--workers", "--seed", "--i-own", "--environment",
         "--objective", "--out", "--export", "--push", "--json",
     }  # fmt: skip
 

@@ -42,9 +42,10 @@ pub struct Book(Mutex<Vec<Found>>);
 impl Book {
     /// What the plan was given to begin with.
     pub fn of(plan: &Plan) -> Self {
-        let pages = plan
-            .all_origins()
-            .map(|origin| Found::addresses(&origin.addresses, origin.port));
+        let pages = plan.all_origins().map(|origin| match &plan.proxy {
+            Some(proxy) => Found::addresses(&proxy.addresses, proxy.port),
+            None => Found::addresses(&origin.addresses, origin.port),
+        });
         Self(Mutex::new(pages.collect()))
     }
 

@@ -4,6 +4,7 @@
 //! at once, each as `path: what is wrong`.
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 
 use serde::Deserialize;
 
@@ -46,6 +47,8 @@ pub struct Plan {
     #[serde(default)]
     pub(crate) origins: Vec<Target>,
     pub(crate) tls: Tls,
+    #[serde(default)]
+    pub(crate) proxy: Option<Proxy>,
     pub(crate) http: Http,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) variables: BTreeMap<String, serde_json::Value>,
@@ -77,7 +80,7 @@ pub struct Target {
     pub scheme: Scheme,
     pub host: String,
     pub port: u16,
-    pub addresses: Vec<std::net::IpAddr>,
+    pub addresses: Vec<IpAddr>,
     /// How long looking the name up took; None for an address, which needs no looking up.
     #[serde(default)]
     pub lookup_ns: Option<u64>,
@@ -94,10 +97,44 @@ pub enum Scheme {
 pub struct Tls {
     pub insecure: bool,
     pub ca_pem: Option<String>,
+    /// Asked for, and to be borne by the target's certificate, in place of the target's host.
+    #[serde(default)]
+    pub server_name: Option<String>,
+    /// Our own certificate and its private key, for servers that ask for one.
+    #[serde(default)]
+    pub certificate_pem: Option<String>,
+    #[serde(default)]
+    pub key_pem: Option<String>,
+    /// Resume sessions on new connections.
+    #[serde(default = "yes")]
+    pub session_reuse: bool,
+    #[serde(default)]
+    pub min_version: Option<TlsVersion>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum TlsVersion {
+    #[serde(rename = "1.2")]
+    Tls12,
+    #[serde(rename = "1.3")]
+    Tls13,
+}
+
+/// What stands between us and every origin: requests without TLS are handed to it, TLS goes through a tunnel.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Proxy {
+    pub port: u16,
+    pub addresses: Vec<IpAddr>,
+    /// The value of `proxy-authorization`.
+    #[serde(default)]
+    pub authorization: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct Http {
+    /// Connections come from these addresses of this machine, by turns; from the system's choice without any.
+    #[serde(default)]
+    pub source_addresses: Vec<IpAddr>,
     pub connections_max: Option<usize>,
     pub timeout_ns: Option<u64>,
     pub connect_timeout_ns: Option<u64>,

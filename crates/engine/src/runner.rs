@@ -337,7 +337,7 @@ impl Run {
         addresses: &[IpAddr],
         took_ns: Option<u64>,
     ) -> Result<(), RunError> {
-        let port = self.origin(origin)?.port;
+        let port = self.origin(origin)?.connect_port;
         self.change_page(origin, Found::addresses(addresses, port), took_ns)
     }
 

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
+use nix::sys::socket::sockopt::IpBindAddressNoPort;
 pub use rustix::event::epoll::EventFlags;
 use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::io::Errno;
@@ -187,8 +188,9 @@ impl AsFd for Wake {
     }
 }
 
-/// Begin to connect; the socket is writable when that has ended, one way or the other ([`socket_error`] tells).
-pub fn connect(address: &SocketAddr) -> io::Result<OwnedFd> {
+/// Begin to connect, from `source` where it is given; the socket is writable when that has ended, one way or the other
+/// ([`socket_error`] tells).
+pub fn connect(address: &SocketAddr, source: Option<IpAddr>) -> io::Result<OwnedFd> {
     let family = if address.is_ipv4() {
         AddressFamily::INET
     } else {
@@ -197,6 +199,11 @@ pub fn connect(address: &SocketAddr) -> io::Result<OwnedFd> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let fd = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
     sockopt::set_tcp_nodelay(&fd, true)?;
+    if let Some(source) = source {
+        // The port is chosen when connecting, so that one port serves connections to different places.
+        nix::sys::socket::setsockopt(&fd, IpBindAddressNoPort, &true)?;
+        rustix::net::bind(&fd, &SocketAddr::new(source, 0))?;
+    }
     match rustix::net::connect(&fd, address) {
         Ok(()) | Err(Errno::INPROGRESS) => Ok(fd),
         Err(error) => Err(error.into()),

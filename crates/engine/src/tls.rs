@@ -2,23 +2,30 @@
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::version::{TLS12, TLS13};
 use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    SupportedProtocolVersion,
 };
 
-use crate::plan::{Plan, Problems, Scheme, Version};
+use crate::plan::{Plan, Problems, Scheme, TlsVersion, Version};
 
 /// HTTP/2's name in the handshake (RFC 9113, 3.1).
 const HTTP2: &[u8] = b"h2";
+
+/// Servers whose sessions a thread remembers.
+const SESSIONS: usize = 64;
 
 /// What every TLS connection of one thread shares; sessions are resumed within it.
 #[derive(Debug, Clone)]
 pub struct TlsSetup {
     config: Arc<ClientConfig>,
+    reuses: bool,
 }
 
 /// The name that a server's certificate must bear.
@@ -47,20 +54,41 @@ impl TlsSetup {
         for origin in named {
             server_name(&origin.host).map_err(|text| problem(format!("host: {text}")))?;
         }
-        let roots = roots(plan.tls.ca_pem.as_deref())
-            .map_err(|text| problem(format!("tls.ca_pem: {text}")))?;
+        if let Some(name) = &plan.tls.server_name {
+            server_name(name).map_err(|text| problem(format!("tls.server_name: {text}")))?;
+        }
         let provider = Arc::new(ring::default_provider());
+        let versions: &[&SupportedProtocolVersion] = match plan.tls.min_version {
+            Some(TlsVersion::Tls13) => &[&TLS13],
+            Some(TlsVersion::Tls12) | None => &[&TLS13, &TLS12],
+        };
         let builder = ClientConfig::builder_with_provider(provider.clone())
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .map_err(|error| problem(format!("tls: {error}")))?;
-        let mut config = if plan.tls.insecure {
+        let builder = if plan.tls.insecure {
             let verifier = Arc::new(AcceptAll(provider));
             builder
                 .dangerous()
                 .with_custom_certificate_verifier(verifier)
-                .with_no_client_auth()
         } else {
-            builder.with_root_certificates(roots).with_no_client_auth()
+            let roots = roots(plan.tls.ca_pem.as_deref())
+                .map_err(|text| problem(format!("tls.ca_pem: {text}")))?;
+            builder.with_root_certificates(roots)
+        };
+        let mut config = match (&plan.tls.certificate_pem, &plan.tls.key_pem) {
+            (Some(certificate), Some(key)) => {
+                let (chain, key) =
+                    identity(certificate, key).map_err(|text| problem(format!("tls: {text}")))?;
+                builder
+                    .with_client_auth_cert(chain, key)
+                    .map_err(|error| problem(format!("tls: certificate and key: {error}")))?
+            }
+            _ => builder.with_no_client_auth(),
+        };
+        config.resumption = if plan.tls.session_reuse {
+            Resumption::in_memory_sessions(SESSIONS)
+        } else {
+            Resumption::disabled()
         };
         let protocols: &[&[u8]] = match plan.http.version {
             Version::Http1 | Version::PriorKnowledge => &[],
@@ -70,15 +98,19 @@ impl TlsSetup {
         config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         Ok(Some(Self {
             config: Arc::new(config),
+            reuses: plan.tls.session_reuse,
         }))
     }
 
     /// The same trust with sessions of its own, so that threads share nothing.
     pub fn for_thread(&self) -> Self {
         let mut config = (*self.config).clone();
-        config.resumption = rustls::client::Resumption::in_memory_sessions(64);
+        if self.reuses {
+            config.resumption = Resumption::in_memory_sessions(SESSIONS);
+        }
         Self {
             config: Arc::new(config),
+            reuses: self.reuses,
         }
     }
 
@@ -90,7 +122,11 @@ impl TlsSetup {
 fn roots(ca_pem: Option<&str>) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     let Some(pem) = ca_pem else {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        // What the system trusts, such as an authority of the company's own; the web's authorities where it has none.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if roots.is_empty() {
+            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        }
         return Ok(roots);
     };
     for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
@@ -102,6 +138,19 @@ fn roots(ca_pem: Option<&str>) -> Result<RootCertStore, String> {
     } else {
         Ok(roots)
     }
+}
+
+/// Who we are: the chain of our certificate, and its key.
+fn identity(
+    certificate: &str,
+    key: &str,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), String> {
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate.as_bytes()).collect();
+    let chain =
+        chain.map_err(|error| format!("certificate_pem: not a PEM certificate: {error}"))?;
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
+        .map_err(|error| format!("key_pem: not a PEM private key: {error}"))?;
+    Ok((chain, key))
 }
 
 /// One connection's TLS state. Bytes of the network go in and out by slices; there is no socket here.

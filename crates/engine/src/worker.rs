@@ -36,6 +36,7 @@ mod script;
 mod sites;
 mod socket;
 mod stream;
+mod tunnel;
 mod users;
 mod weigh;
 
@@ -148,6 +149,7 @@ pub struct Worker {
     to_send: Vec<u32>,
     connections_max: usize,
     book: Arc<Book>,
+    next_source: usize,
     // What was seen.
     second: Second,
     boundary_ns: u64,
@@ -250,6 +252,7 @@ impl Worker {
                 limit => share.of(limit as u64) as usize,
             },
             book,
+            next_source: share.thread as usize,
             second: Second::new(second, plan.names.len()),
             boundary_ns: origin_ns
                 + (1_000_000_000 - origin_unix_ns.rem_euclid(1_000_000_000)) as u64,

@@ -40,6 +40,9 @@ def load(
     workers: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
     http: Annotated[Literal["1.1", "2", "2-prior-knowledge", "auto"] | None, Parameter(group=SHAPE)] = None,
     streams_max: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
+    insecure: Annotated[bool, Parameter(group=SHAPE, negative="")] = False,
+    ca: Annotated[Path | None, Parameter(group=SHAPE, metavar="FILE")] = None,
+    proxy: Annotated[str | None, Parameter(group=SHAPE, metavar="URL")] = None,
     seed: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
     i_own: Annotated[
         tuple[str, ...], Parameter(name="--i-own", group=SHAPE, negative="", metavar="HOST", show_default=False)
@@ -101,6 +104,9 @@ def load(
         http: Version spoken; 2 and auto (the server's choice) are agreed on over TLS, an http URL needs
             2-prior-knowledge. [default: 1.1]
         streams_max: With HTTP/2, requests at once on one connection. [default: 100]
+        insecure: Do not verify certificates: for a service of your own.
+        ca: PEM file with the authorities to trust. [default: the system's]
+        proxy: Send everything through this proxy, such as http://127.0.0.1:3128. [default: none]
         seed: Repeat the same random choices. [default: drawn, and printed]
         i_own: Required for a target that is not on loopback: its host, to say that you may load it. May be repeated.
         objective: Must hold, such as 'p95 < 500ms' or 'failed < 1%'; exit 1 when broken. May be repeated.
@@ -144,7 +150,14 @@ def load(
             replay=replay,
             replay_speed=replay_speed,
         ),
-        http={"connections_max": connections_max, "version": http, "streams_max": streams_max},
+        http={
+            "connections_max": connections_max,
+            "version": http,
+            "streams_max": streams_max,
+            "insecure": insecure or None,
+            "ca_file": str(ca) if ca is not None else None,
+            "proxy": proxy,
+        },
         workers=workers,
         objectives=objective,
         seed=seed,

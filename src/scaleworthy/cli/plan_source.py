@@ -76,8 +76,11 @@ def plan_from(
             parts["workers"] = workers
         asked = {name: value for name, value in (http or {}).items() if value is not None}
         if asked:
-            parts["http"] = plan.http.model_dump(by_alias=True, exclude_defaults=True) | asked
-        return plan.changed(**parts) if parts else plan
+            parts["http"] = asked
+        if not parts:
+            return plan
+        changed = plan.changed(**parts)
+        return changed.model_copy(update={"http": plan.http.with_own(changed.http)}) if asked else changed
     except InvalidInput as error:
         if error.what != "the plan":
             raise
@@ -121,6 +124,9 @@ _OPTIONS = {
     "http.connections_max": "--connections-max",
     "http.version": "--http",
     "http.streams_max": "--streams-max",
+    "http.insecure": "--insecure",
+    "http.ca_file": "--ca",
+    "http.proxy": "--proxy",
     "seed": "--seed",
     "workers": "--workers",
 }

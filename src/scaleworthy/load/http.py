@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from base64 import b64encode
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, model_validator
 
 from scaleworthy.errors import UsageError
 from scaleworthy.load.base import SECOND_NS, Bytes, Duration, PlanPart, from_text, shown
 from scaleworthy.load.template import literal_parts, names_in
+from scaleworthy.load.tls import TlsSettings, plan_folder, read_pem
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _ENGINE_HEADERS = {"content-length", "transfer-encoding", "connection"}
@@ -89,6 +90,47 @@ def encode_path(path: str) -> str:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """What stands between us and every origin; *authorization* is a header's value, from the URL's user and password."""
+
+    host: str
+    port: int
+    authorization: str | None = None
+
+    @property
+    def target(self) -> Target:
+        """Where it is, as the guard and a lookup take it."""
+        return Target("http", self.host, self.port)
+
+    @property
+    def public(self) -> str:
+        """Its URL, user and password left out."""
+        return self.target.url if self.authorization is None else self.target.url.replace("://", "://***@")
+
+    @classmethod
+    def parse(cls, text: str) -> Proxy:
+        """Return the proxy that a URL names.
+
+        Raises:
+            UsageError: Not an http URL with host and port alone.
+        """
+        scheme, found, rest = text.partition("://")
+        login, at, place = rest.rpartition("@")
+        if not found or scheme != "http":
+            raise UsageError(
+                f"a proxy is a URL such as http://127.0.0.1:3128, got {scheme + '://' + place if found else place!r}"
+            )
+        target = Target.parse(f"http://{place}")
+        if target.base:
+            raise UsageError("a proxy's URL has no path")
+        if not at:
+            return cls(target.host, target.port)
+        user, _, password = login.partition(":")
+        pair = f"{unquote(user)}:{unquote(password)}".encode()
+        return cls(target.host, target.port, f"Basic {b64encode(pair).decode()}")
+
+
 TargetUrl = Annotated[
     Target,
     BeforeValidator(from_text(Target.parse, "a URL, such as http://127.0.0.1:8000")),
@@ -124,7 +166,7 @@ HttpVersion = Annotated[Literal["1.1", "2", "2-prior-knowledge", "auto"], Before
 
 def _read_addresses(value: Any) -> Any:
     texts = [value] if isinstance(value, str) else value
-    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise ValueError(f"must be an address, such as 127.0.0.1, or a list of them, got {shown(value)}")
     for text in texts:
         if not is_address(text):
@@ -133,6 +175,13 @@ def _read_addresses(value: Any) -> Any:
 
 
 Addresses = Annotated[list[str], BeforeValidator(_read_addresses)]
+
+
+ProxyUrl = Annotated[
+    Proxy,
+    BeforeValidator(from_text(Proxy.parse, "the URL of a proxy, such as http://127.0.0.1:3128")),
+    PlainSerializer(lambda proxy: proxy.public),
+]
 
 
 class HttpSettings(PlanPart):
@@ -151,8 +200,11 @@ class HttpSettings(PlanPart):
         streams_max: With HTTP/2, requests at once on one connection; fewer where the server allows fewer.
         dns_ttl_ns: How long an answer for a name is good; then it is looked up again, beside the run. None: once, before the run.
         resolve: Addresses to use for a host (or `host:port`) in place of looking it up.
-        insecure: Do not verify the target's certificate.
-        ca_file: PEM file with the authorities to trust instead of the system's.
+        insecure: Do not verify certificates; the same as `tls.insecure`.
+        ca_file: PEM file with the authorities to trust instead of the system's; the same as `tls.ca`.
+        tls: Everything else about TLS.
+        source_addresses: Addresses of this machine that connections come from, by turns: each has some 28,000 ports to one target.
+        proxy: Requests without TLS are handed to it; TLS goes through a tunnel that it opens.
     """
 
     connections_max: Annotated[int, Field(ge=1, le=1_000_000)] | None = 1000
@@ -165,24 +217,25 @@ class HttpSettings(PlanPart):
     version: HttpVersion = "1.1"
     streams_max: int = Field(100, ge=1, le=100_000)
     dns_ttl_ns: Duration | None = Field(60 * SECOND_NS, alias="dns_ttl")
-    resolve: dict[str, Addresses] = Field(default_factory=dict)
+    resolve: dict[str, Annotated[Addresses, Field(min_length=1)]] = Field(default_factory=dict)
     insecure: bool = False
     ca_file: str | None = None
 
-    @model_validator(mode="after")
-    def _read_ca(self, info: ValidationInfo) -> HttpSettings:
-        if self.ca_file is not None:
-            path = _folder(info) / self.ca_file
-            try:
-                text = path.read_text()
-            except (OSError, UnicodeDecodeError) as error:
-                raise ValueError(f"ca_file {self.ca_file!r} cannot be read: {error}") from error
-            if "BEGIN CERTIFICATE" not in text:
-                raise ValueError(f"ca_file {self.ca_file!r} holds no PEM certificate")
-            object.__setattr__(self, "_ca_pem", text)
-        return self
+    tls: TlsSettings = Field(default_factory=lambda: TlsSettings.model_validate({}))
+    source_addresses: Addresses = Field(default_factory=list)
+    proxy: ProxyUrl | None = None
 
     _ca_pem: str | None = None
+
+    @model_validator(mode="after")
+    def _fit_together(self, info: ValidationInfo) -> HttpSettings:
+        if self.ca_file is not None:
+            if self.tls.ca is not None:
+                raise ValueError("ca_file and tls.ca say the same; keep one of them")
+            object.__setattr__(self, "_ca_pem", read_pem(plan_folder(info), self.ca_file, "ca_file", "CERTIFICATE"))
+        if self.proxy is not None and self.version == "2-prior-knowledge":
+            raise ValueError("a proxy is not spoken to in HTTP/2: leave 'proxy' or 'version: 2-prior-knowledge' out")
+        return self
 
     def problem_with(self, target: Target) -> str | None:
         """Return why this version of HTTP cannot be spoken with *target*, as `field: reason`; None where it can."""
@@ -196,8 +249,20 @@ class HttpSettings(PlanPart):
     @property
     def ca_pem(self) -> str | None:
         """The authorities to trust, where the plan names its own."""
-        return self._ca_pem
+        return self._ca_pem or self.tls.ca_pem
 
+    @property
+    def trusts_anyone(self) -> bool:
+        """Whether certificates are not verified."""
+        return self.insecure or self.tls.insecure
 
-def _folder(info: ValidationInfo) -> Path:
-    return Path((info.context or {}).get("folder", "."))
+    def with_own(self, given: HttpSettings) -> HttpSettings:
+        """Return these settings with those that *given* was made from in place of its own."""
+        changed = self.model_copy(update={name: getattr(given, name) for name in given.model_fields_set})
+        if "ca_file" in given.model_fields_set:
+            object.__setattr__(changed, "_ca_pem", given.ca_pem)
+        return changed
+
+    def native_tls(self) -> dict[str, Any]:
+        """Return the engine's form of what concerns TLS."""
+        return {"insecure": self.trusts_anyone, "ca_pem": self.ca_pem, **self.tls.to_native()}

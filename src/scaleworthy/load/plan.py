@@ -17,7 +17,7 @@ from scaleworthy.errors import InvalidInput, UsageError
 from scaleworthy.load.base import SECOND_NS, Duration, PlanPart, shown
 from scaleworthy.load.feeders import Feeder
 from scaleworthy.load.flow import Value
-from scaleworthy.load.http import Headers, HttpSettings, Target, TargetUrl
+from scaleworthy.load.http import Headers, HttpSettings, Proxy, Target, TargetUrl
 from scaleworthy.load.lookup import Lookup
 from scaleworthy.load.masking import masked
 from scaleworthy.load.names import all_given, environment_of, missing_names, problem
@@ -236,6 +236,7 @@ class Plan(PlanPart):
         addresses: Sequence[str],
         lookup_ns: int | None = None,
         others: Sequence[Lookup] = (),
+        proxy: Lookup | None = None,
         live: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Return the engine's form (ARCHITECTURE.md, The plan that crosses the border).
@@ -244,6 +245,7 @@ class Plan(PlanPart):
             addresses: What the target's host resolved to; the engine connects to these alone.
             lookup_ns: How long that took; None where the host is an address.
             others: The same for each of `other_origins`.
+            proxy: The same for the plan's proxy.
             live: The load of a run that is steered: the engine's `load`, kept at its last level until it is stopped.
         """
         assert self.seed is not None, "a plan is seeded before it runs"
@@ -252,7 +254,8 @@ class Plan(PlanPart):
         return {
             "target": _native_origin(self.target, Lookup(tuple(addresses), lookup_ns)),
             "origins": [_native_origin(*pair) for pair in zip(origins, others, strict=True)],
-            "tls": {"insecure": self.http.insecure, "ca_pem": self.http.ca_pem},
+            "tls": self.http.native_tls(),
+            "proxy": _native_proxy(self.http.proxy, proxy) if proxy is not None else None,
             "http": {
                 "connections_max": self.http.connections_max,
                 "timeout_ns": self.http.timeout_ns,
@@ -260,6 +263,7 @@ class Plan(PlanPart):
                 "redirects_max": self.http.redirects_max,
                 "body_bytes_max": self.http.body_max_bytes,
                 "keep_alive": self.http.keep_alive,
+                "source_addresses": self.http.source_addresses,
                 "connection_per_user": self.http.connection_per_user,
                 "version": self.http.version,
                 "streams_max": self.http.streams_max,
@@ -316,3 +320,9 @@ def _native_origin(origin: Target, found: Lookup) -> dict[str, Any]:
         "addresses": list(found.addresses),
         "lookup_ns": found.took_ns,
     }
+
+
+def _native_proxy(proxy: Proxy | None, found: Lookup) -> dict[str, Any] | None:
+    if proxy is None:
+        return None
+    return {"port": proxy.port, "addresses": list(found.addresses), "authorization": proxy.authorization}

@@ -22,12 +22,13 @@ from scaleworthy.errors import ScaleworthyError, UsageError
 from scaleworthy.load.engine import Engine, InProcess
 from scaleworthy.load.fleet.coordinator import Fleet
 from scaleworthy.load.host import host_facts, version_facts
-from scaleworthy.load.lookup import NameWatch, look_up
+from scaleworthy.load.lookup import NameWatch
 from scaleworthy.load.once import begin, finish
 from scaleworthy.load.plan import Plan
 from scaleworthy.load.second import Keys, Second, summed
 from scaleworthy.load.summary import Summary, summarize
-from scaleworthy.load.target import Resolve, check_reachable, system_resolve
+from scaleworthy.load.target import Resolve, system_resolve
+from scaleworthy.load.ways import find_ways
 from scaleworthy.load.workers import Limits, workers_for
 from scaleworthy.series import Store
 
@@ -178,13 +179,17 @@ def prepare(
 
     That is the engine in this process, or a fleet of worker processes that are ready: `workers.workers_for` says which.
     """
-    origins = [plan.target, *plan.other_origins]
-    found = [look_up(origin, owned=owned, resolve=resolve, given=plan.http.resolve) for origin in origins]
-    for origin, lookup in zip(origins, found, strict=True):
-        check_reachable(origin, lookup.addresses, plan.http)
-    first, *others = found
-    workers = workers_for(plan, addresses=len(first.addresses), limits=Limits.of_this_machine(), live=live is not None)
-    native = plan.to_native(addresses=first.addresses, lookup_ns=first.took_ns, others=others, live=live)
+    ways = find_ways(plan, owned=owned, resolve=resolve)
+    sources = max(len(plan.http.source_addresses), 1)
+    pairs = len(ways.addresses) * sources
+    workers = workers_for(plan, addresses=pairs, limits=Limits.of_this_machine(), live=live is not None)
+    native = plan.to_native(
+        addresses=ways.target.addresses,
+        lookup_ns=ways.target.took_ns,
+        others=ways.others,
+        proxy=ways.proxy,
+        live=live,
+    )
     try:
         run = Run(plan_json=json.dumps(native))
         python = plan.to_python()
@@ -198,8 +203,7 @@ def prepare(
     except ValueError as error:
         raise UsageError(f"the engine refuses the plan: {error}") from error
     if plan.http.dns_ttl_ns is not None:
-        asked = {at: origin for at, origin in enumerate(origins) if found[at].took_ns is not None}
-        NameWatch(engine, asked, ttl_s=plan.http.dns_ttl_ns / 1e9, owned=owned, resolve=resolve).begin()
+        NameWatch(engine, ways.names, ttl_s=plan.http.dns_ttl_ns / 1e9, owned=owned, resolve=resolve).begin()
     return engine
 
 

@@ -59,8 +59,13 @@ def permitted(addresses: list[str], target: Target, *, owned: Collection[str] = 
     return addresses
 
 
-def check_reachable(target: Target, addresses: Collection[str], http: HttpSettings) -> None:
+def check_reachable(
+    target: Target, addresses: Collection[str], http: HttpSettings, *, server_name: str | None = None
+) -> None:
     """Connect once to the first address that takes a connection, with TLS where the target has it.
+
+    Args:
+        server_name: What its certificate must bear in place of the target's host.
 
     Raises:
         TargetError: Nothing listens there, it does not answer in time, or TLS fails.
@@ -71,7 +76,7 @@ def check_reachable(target: Target, addresses: Collection[str], http: HttpSettin
         try:
             with socket.create_connection((address, target.port), timeout=timeout_s) as connection:
                 if target.scheme == "https":
-                    _shake_hands(connection, target, http)
+                    _shake_hands(connection, target, http, server_name)
                 return
         except ssl.SSLError as error:
             raise TargetError(f"TLS with {target.url} fails: {_tls_reason(error)}", hint=_tls_hint(error)) from error
@@ -82,12 +87,13 @@ def check_reachable(target: Target, addresses: Collection[str], http: HttpSettin
     ) from failure
 
 
-def _shake_hands(connection: socket.socket, target: Target, http: HttpSettings) -> None:
+def _shake_hands(connection: socket.socket, target: Target, http: HttpSettings, server_name: str | None) -> None:
     context = ssl.create_default_context(cadata=http.ca_pem)
-    if http.insecure:
+    if http.trusts_anyone:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    with context.wrap_socket(connection, server_hostname=target.host):
+    http.tls.use_in(context)
+    with context.wrap_socket(connection, server_hostname=server_name or target.host):
         pass
 
 
@@ -99,7 +105,7 @@ def _tls_reason(error: ssl.SSLError) -> str:
 
 def _tls_hint(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return "name its authority in the plan's http.ca_file, or set http.insecure: true for a service of your own"
+        return "name its authority with --ca (http.tls.ca), or add --insecure (http.tls.insecure) for a service of your own"
     return "does this port speak TLS? If not, write http:// instead of https://"
 
 

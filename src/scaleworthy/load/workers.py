@@ -51,7 +51,7 @@ def workers_for(plan: Plan, *, addresses: int, limits: Limits, live: bool = Fals
     """Return how many processes carry *plan* out.
 
     Args:
-        addresses: How many addresses the target has.
+        addresses: How many pairs of a source address and an address of the target there are.
         live: The level is steered, and may become anything.
 
     Raises:
@@ -60,9 +60,9 @@ def workers_for(plan: Plan, *, addresses: int, limits: Limits, live: bool = Fals
     needed = connections_needed(plan)
     if needed is not None and needed > limits.ports_per_address * addresses:
         raise UsageError(
-            f"{needed:,} connections to {addresses} address{'es' if addresses > 1 else ''} of {plan.target.host} cannot be open at"
-            f" once: this machine has {limits.ports_per_address:,} ports for each (net.ipv4.ip_local_port_range)",
-            hint="ask for fewer with http.connections_max, give the target more addresses, or widen the range",
+            f"{needed:,} connections to {plan.target.host} cannot be open at once: there are {addresses} pairs of a source address"
+            f" and an address of the target, and {limits.ports_per_address:,} ports for each (net.ipv4.ip_local_port_range)",
+            hint="ask for fewer with http.connections_max, or name more addresses of this machine in http.source_addresses",
         )
     least = 1 if needed is None else -(-needed // limits.connections_per_process)
     asked = plan.workers

@@ -1,5 +1,6 @@
 //! A plan, made ready for the hot path: request bytes rendered where nothing in them changes, templates, patterns
 //! and paths parsed, names turned into numbers.
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::program::{Builder, CompiledStep, Scenario};
@@ -25,6 +26,8 @@ pub struct Compiled {
     pub feeders: Feeders,
     /// Where requests go, by the origin's number; the target is number 0.
     pub origins: Vec<Origin>,
+    /// Where connections come from, by turns; empty for the system's choice.
+    pub sources: Vec<IpAddr>,
     /// How long looking each origin's name up took, where it is a name.
     pub lookups_ns: Vec<Option<u64>>,
     pub connections_max: usize,
@@ -61,6 +64,30 @@ pub struct Origin {
     pub tls: bool,
     pub host: String,
     pub port: u16,
+    /// What its certificate must bear, where that is not its host.
+    pub server_name: Option<String>,
+    /// The port that connections go to: its own, or the proxy's.
+    pub connect_port: u16,
+    /// How requests are put for a proxy that they are handed to.
+    pub forward: Option<Forward>,
+    /// What a proxy is asked, to get a tunnel to the origin.
+    pub tunnel: Option<Box<[u8]>>,
+}
+
+impl Origin {
+    /// The name that its certificate must bear.
+    pub fn tls_host(&self) -> &str {
+        self.server_name.as_deref().unwrap_or(&self.host)
+    }
+}
+
+/// What a proxy needs to see in a request that it hands on (RFC 9112, 3.2.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forward {
+    /// Stands before the path.
+    pub prefix: String,
+    /// Header lines for the proxy itself.
+    pub fields: String,
 }
 
 impl Compiled {
@@ -152,7 +179,7 @@ impl Compiled {
 pub fn compile(plan: &Plan, cores: usize) -> Result<Compiled, Problems> {
     let mut problems = vec![];
     let feeders = Feeders::new(&plan.feeders, plan.seed);
-    let origins: Vec<Origin> = plan.all_origins().map(Origin::of).collect();
+    let origins = Origin::all(plan);
     let mut names: Vec<StepName> = vec![];
     let mut scenarios = vec![];
     for (at, scenario) in plan.scenarios.iter().enumerate() {
@@ -188,6 +215,7 @@ pub fn compile(plan: &Plan, cores: usize) -> Result<Compiled, Problems> {
             .then(|| ScriptBase::of(plan)),
         chances: chances.collect(),
         feeders,
+        sources: plan.http.source_addresses.clone(),
         lookups_ns: plan.all_origins().map(|one| one.lookup_ns).collect(),
         origins,
         connections_max: plan.http.connections_max.unwrap_or(usize::MAX),

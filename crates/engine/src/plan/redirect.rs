@@ -1,6 +1,6 @@
 //! Where an answer sends us on to, as long as that is an origin of the plan. Source: RFC 3986, 5.3 and RFC 9110, 15.4.
-use super::compile::Origin;
-use super::{Scheme, Target};
+use super::compile::{Forward, Origin};
+use super::{Plan, Proxy, Scheme, Target};
 
 /// The request that follows a redirect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,17 +9,60 @@ pub struct Redirect {
     pub origin: usize,
     /// The `host` header, where that origin is not the request's own.
     pub authority: Option<String>,
+    /// How it is put for a proxy, where it is handed to one.
+    pub forward: Option<Forward>,
     pub path: String,
     /// 303 asks for a GET; 301 and 302 get one after a POST, as every browser does.
     pub becomes_get: bool,
 }
 
 impl Origin {
-    pub fn of(target: &Target) -> Self {
-        Self {
+    /// The origins of a plan, by their numbers.
+    pub fn all(plan: &Plan) -> Vec<Self> {
+        let mut all: Vec<Self> = plan
+            .all_origins()
+            .map(|target| Self::of(target, plan.proxy.as_ref()))
+            .collect();
+        all[0].server_name = plan.tls.server_name.clone();
+        all
+    }
+
+    fn of(target: &Target, proxy: Option<&Proxy>) -> Self {
+        let mut origin = Self {
             tls: target.scheme == Scheme::Https,
             host: target.host.clone(),
             port: target.port,
+            server_name: None,
+            connect_port: proxy.map_or(target.port, |proxy| proxy.port),
+            forward: None,
+            tunnel: None,
+        };
+        let Some(proxy) = proxy else {
+            return origin;
+        };
+        let authorization = proxy.authorization.as_ref();
+        let fields = authorization.map_or(String::new(), |value| {
+            format!("proxy-authorization: {value}\r\n")
+        });
+        if origin.tls {
+            let place = origin.authority_with_port();
+            let asked = format!("CONNECT {place} HTTP/1.1\r\nhost: {place}\r\n{fields}\r\n");
+            origin.tunnel = Some(asked.into_bytes().into());
+        } else {
+            origin.forward = Some(Forward {
+                prefix: format!("http://{}", origin.authority()),
+                fields,
+            });
+        }
+        origin
+    }
+
+    fn authority_with_port(&self) -> String {
+        let authority = self.authority();
+        if self.port == self.default_port() {
+            format!("{authority}:{}", self.port)
+        } else {
+            authority
         }
     }
 
@@ -154,12 +197,18 @@ fn encode_illegal(path: &str) -> String {
 mod tests {
     use super::*;
 
+    fn target() -> Target {
+        serde_json::from_str(r#"{"scheme": "http", "host": "h", "port": 1, "addresses": []}"#)
+            .unwrap()
+    }
+
     #[test]
     fn locations_of_the_same_origin_give_a_path_and_others_none() {
         let origin = Origin {
             tls: false,
             host: "app.test".into(),
             port: 8080,
+            ..Origin::of(&target(), None)
         };
         let cases = [
             ("/b?x=1#frag", Some("/b?x=1")),
@@ -191,6 +240,7 @@ mod tests {
             tls: true,
             host: "::1".into(),
             port: 443,
+            ..Origin::of(&target(), None)
         };
         assert_eq!(origin.authority(), "[::1]");
         assert_eq!(

@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use super::body::Body;
-use super::compile::Origin;
+use super::compile::{Forward, Origin};
 pub use super::script::ScriptBase;
 use super::{Plan, redirect::Redirect, socket::Upgrade};
 use crate::cookies::{Jar, Setting};
@@ -28,6 +28,8 @@ pub struct Request {
     pub idempotent: bool,
     pub timeout_ns: u64,
     pub redirects_max: u32,
+    /// How it is put for a proxy, where it is handed to one.
+    pub(super) forward: Option<Forward>,
     pub(super) path: Template,
     /// The header lines but content-length and cookie, each with its line end.
     pub(super) fields: Template,
@@ -211,6 +213,7 @@ impl Request {
                 Some(false) => 0,
                 _ => plan.http.redirects_max,
             },
+            forward: origin.forward.clone(),
             path,
             fields: lines(&|_| true)?,
             fields_of_get: lines(&|name| !describes_body(name))?,
@@ -311,6 +314,13 @@ impl Request {
         };
         out.extend_from_slice(method.as_bytes());
         out.push(b' ');
+        let forward = match redirect {
+            Some(redirect) => &redirect.forward,
+            None => &self.forward,
+        };
+        if let Some(forward) = forward {
+            out.extend_from_slice(forward.prefix.as_bytes());
+        }
         let path_at = out.len();
         match redirect {
             Some(redirect) => out.extend_from_slice(redirect.path.as_bytes()),
@@ -318,6 +328,9 @@ impl Request {
         }
         let path_end = out.len();
         out.extend_from_slice(b" HTTP/1.1\r\n");
+        if let Some(forward) = forward {
+            out.extend_from_slice(forward.fields.as_bytes());
+        }
         let authority = redirect.and_then(|redirect| redirect.authority.as_deref());
         let fields = match (&self.fields_elsewhere, authority) {
             (Some(elsewhere), Some(authority)) => {

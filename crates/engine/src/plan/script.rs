@@ -97,6 +97,7 @@ impl Request {
             } else {
                 0
             },
+            forward: origin.forward.clone(),
             path: Template::of_path(spec.path),
             fields: lines(&|_| true),
             fields_of_get: lines(&|name| !describes_body(name)),

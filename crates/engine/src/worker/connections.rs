@@ -28,6 +28,8 @@ const NOT_LISTED: u32 = u32::MAX;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     Connecting,
+    /// Waits for a proxy to open a tunnel.
+    Tunnelling,
     Handshaking,
     Idle,
     /// Idle, and for its own user alone.
@@ -189,6 +191,7 @@ impl Worker {
             Ok(address) => address,
             Err(why) => return self.fail(user, ErrorKind::Dns, || why.to_string()),
         };
+        let source = self.next_source(&address);
         let way = Way {
             site: site as u32,
             address,
@@ -204,7 +207,7 @@ impl Worker {
             (self.slots.len() - 1) as u32
         });
         let token = self.token(at);
-        let opened = sys::connect(&address).and_then(|fd| {
+        let opened = sys::connect(&address, source).and_then(|fd| {
             self.epoll
                 .add(&fd, token, EventFlags::IN | EventFlags::OUT)?;
             Ok(fd)
@@ -240,13 +243,22 @@ impl Worker {
 
     /// The attempt to connect has ended.
     pub(super) fn connected(&mut self, at: u32) {
+        let Some(conn) = self.conn(at) else { return };
+        if let Err(error) = sys::socket_error(&conn.fd) {
+            self.clock();
+            return self.unreached(at, &error);
+        }
+        if !self.asks_for_tunnel(at) {
+            self.reached(at);
+        }
+    }
+
+    /// Bytes go to the origin and back: now TLS, or the request.
+    pub(super) fn reached(&mut self, at: u32) {
         let now = self.clock();
         let Some(conn) = &mut self.slots[at as usize].conn else {
             return;
         };
-        if let Err(error) = sys::socket_error(&conn.fd) {
-            return self.unreached(at, &error);
-        }
         let took_ns = now - conn.begun_ns;
         conn.begun_ns = now;
         let site = &self.sites[conn.way.site as usize];
@@ -443,13 +455,17 @@ impl Worker {
             self.overdue(at, now);
         } else {
             let limit_ms = self.plan.connect_timeout_ns as f64 / 1e6;
-            if state == State::Connecting {
-                let late = io::Error::other(format!("no connection within {limit_ms} ms"));
-                self.unreached(at, &late);
-            } else {
-                self.break_off(at, ErrorKind::Tls, || {
+            match state {
+                State::Connecting => {
+                    let late = io::Error::other(format!("no connection within {limit_ms} ms"));
+                    self.unreached(at, &late);
+                }
+                State::Tunnelling => self.break_off(at, ErrorKind::Connect, || {
+                    format!("the proxy opened no tunnel within {limit_ms} ms")
+                }),
+                _ => self.break_off(at, ErrorKind::Tls, || {
                     format!("no TLS handshake within {limit_ms} ms")
-                });
+                }),
             }
         }
     }

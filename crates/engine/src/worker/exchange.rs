@@ -177,6 +177,7 @@ impl Worker {
     fn arrived(&mut self, at: u32, bytes: &[u8]) {
         match self.conn(at) {
             Some(conn) if conn.tls.is_some() => self.arrived_tls(at, bytes),
+            Some(conn) if conn.state == State::Tunnelling => self.arrived_tunnel(at, bytes),
             _ => self.read_answer(at, bytes),
         }
     }
@@ -273,6 +274,9 @@ impl Worker {
                     "closed before the answer was complete".into()
                 }),
             },
+            State::Tunnelling => self.break_off(at, ErrorKind::Connect, || {
+                "the proxy closed before it opened a tunnel".into()
+            }),
             State::Connecting | State::Handshaking => {
                 self.break_off(at, ErrorKind::Tls, || {
                     "closed during the TLS handshake".into()

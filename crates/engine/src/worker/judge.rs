@@ -186,6 +186,7 @@ fn onward(plan: &Requests, user: &User, kept: &Kept, status: u16) -> Onward {
                 .is_some_and(|redirect| redirect.becomes_get);
             Onward::Follow(Redirect {
                 origin,
+                forward: plan.origins[origin].forward.clone(),
                 authority: (origin != request.origin).then(|| plan.origins[origin].authority()),
                 path,
                 becomes_get: becomes_get || before,

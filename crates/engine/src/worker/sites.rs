@@ -1,5 +1,6 @@
 //! One thread's view of the origins: where each is reached, and its connections that carry nothing.
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 
 use rustls::pki_types::ServerName;
 
@@ -9,6 +10,11 @@ use crate::origins::{Book, Found, Reach};
 use crate::plan::compile::Compiled;
 use crate::record::{ErrorKind, phase};
 use crate::tls;
+
+/// What to do about EADDRNOTAVAIL (connect(2)).
+const NO_PORT_LEFT: &str = "; every local port to it is in use, or closed less than a minute ago (some 28,000 for each \
+    source address, net.ipv4.ip_local_port_range): keep connections alive, ask for fewer, or name more addresses of this \
+    machine in http.source_addresses";
 
 /// One origin, as one thread sees it.
 pub struct Site {
@@ -39,7 +45,7 @@ impl Site {
                     reach: Reach::new(page, share.thread as usize),
                     tls_name: origin
                         .tls
-                        .then(|| tls::server_name(&origin.host).ok())
+                        .then(|| tls::server_name(origin.tls_host()).ok())
                         .flatten(),
                 }
             })
@@ -108,9 +114,23 @@ impl Worker {
         }
     }
 
+    /// Where the next connection to `address` comes from: the plan's source addresses of its family, by turns.
+    pub(super) fn next_source(&mut self, address: &SocketAddr) -> Option<IpAddr> {
+        let all = &self.plan.sources;
+        for _ in 0..all.len() {
+            let source = all[self.next_source % all.len()];
+            self.next_source = (self.next_source + 1) % all.len();
+            if source.is_ipv4() == address.is_ipv4() {
+                return Some(source);
+            }
+        }
+        None
+    }
+
     /// No connection came about: the request takes the next address, once each; then it fails.
     pub(super) fn not_reached(&mut self, user: u32, way: Way, error: &io::Error) {
         let site = &mut self.sites[way.site as usize];
+        // No port was left, or no such address is ours: another address of the origin changes nothing.
         let ours = error.kind() == io::ErrorKind::AddrNotAvailable;
         if !ours {
             site.reach.pass_over(&way.address, self.now_ns);
@@ -123,7 +143,8 @@ impl Worker {
             }
         }
         self.fail(user, ErrorKind::Connect, || {
-            format!("cannot connect to {}: {error}", way.address)
+            let cure = if ours { NO_PORT_LEFT } else { "" };
+            format!("cannot connect to {}: {error}{cure}", way.address)
         });
     }
 }

@@ -1,4 +1,5 @@
 //! Several origins, several addresses of one, and names that lead elsewhere while a run goes on.
+use std::io::Write;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -130,4 +131,59 @@ fn a_name_that_leads_where_it_may_not_ends_all_use_until_it_leads_back() {
 
     assert!(run.set_addresses(7, &[home], None).is_err());
     run.abort().unwrap();
+}
+
+#[test]
+fn a_proxy_sees_the_whole_url_of_each_origin_and_is_told_who_we_are() {
+    let proxy = Site::requests(|request, stream| match request.line() {
+        line if line.ends_with("/a") => {
+            answer(stream, 302, "location: http://127.0.0.1:2/c\r\n", b"")
+        }
+        _ => answer(stream, 200, "", b"ok"),
+    });
+    let mut through = plan(1, 1, 1, vec![get("/a"), elsewhere("/b")]);
+    through["origins"] = json!([origin(2)]);
+    through["proxy"] =
+        json!({"port": proxy.port, "addresses": ["127.0.0.1"], "authorization": "Basic eA=="});
+    let added = carry_out(&through);
+
+    assert_eq!((added.error(), added.total("load.answered")), (("", 0), 2));
+    let asked = [
+        "GET http://127.0.0.1:1/a",
+        "GET http://127.0.0.1:2/c",
+        "GET http://127.0.0.1:2/b",
+    ];
+    assert_eq!(proxy.lines(), asked);
+    for seen in proxy.seen() {
+        assert_eq!(seen.header("proxy-authorization"), Some("Basic eA=="));
+    }
+    assert_eq!(proxy.seen()[1].header("host"), Some("127.0.0.1:2"));
+}
+
+#[test]
+fn a_proxy_that_opens_no_tunnel_is_a_connect_error() {
+    for (said, wanted) in [
+        (
+            "HTTP/1.1 502 -\r\ncontent-length: 0\r\n\r\n",
+            "the proxy answered 502 to CONNECT",
+        ),
+        ("SSH-2.0\r\n", "the proxy answered to CONNECT with"),
+        ("", "the proxy closed before it opened a tunnel"),
+    ] {
+        let proxy = Site::requests(move |_, stream| {
+            let _ = stream.write_all(said.as_bytes());
+            false
+        });
+        let mut secure = plan(443, 1, 1, vec![get("/")]);
+        secure["target"]["scheme"] = json!("https");
+        secure["proxy"] = json!({"port": proxy.port, "addresses": ["127.0.0.1"]});
+        let added = carry_out(&secure);
+        assert_eq!(added.error(), ("connect", 1), "{said:?}");
+        assert!(
+            added.examples["connect"].contains(wanted),
+            "{:?}",
+            added.examples
+        );
+        assert_eq!(proxy.lines(), ["CONNECT 127.0.0.1:443"]);
+    }
 }
