@@ -13,10 +13,10 @@ from typing import Any
 
 from scaleworthy._native import Run
 from scaleworthy.errors import ScaleworthyError, TargetError, UsageError
-from scaleworthy.load.lookup import look_up
 from scaleworthy.load.plan import Plan
 from scaleworthy.load.steps import Scenario
-from scaleworthy.load.target import Resolve, check_reachable, system_resolve
+from scaleworthy.load.target import Resolve, system_resolve
+from scaleworthy.load.ways import find_ways
 from scaleworthy.series import Store
 
 _TICK_TIMEOUT_S = 0.25
@@ -80,12 +80,7 @@ def _prepared(plan: Plan, what: str, steps: Sequence[Any], owned: Collection[str
     once = plan.model_copy(
         update={"scenarios": [scenario], "python": None, "threads": 1, "headers": plan.headers_for(steps)}
     )
-    origins = [once.target, *once.other_origins]
-    found = [look_up(origin, owned=owned, resolve=resolve, given=plan.http.resolve) for origin in origins]
-    for origin, lookup in zip(origins, found, strict=True):
-        check_reachable(origin, lookup.addresses, plan.http)
-    first, *others = found
-    native = once.to_native(addresses=first.addresses, lookup_ns=first.took_ns, others=others)
+    native = find_ways(once, owned=owned, resolve=resolve).native(once)
     native |= {
         "load": {"kind": "closed", "stages": [{"duration_ns": _AT_MOST_NS, "from": 1.0, "to": 1.0}], "count": 1},
         "keep_values": True,

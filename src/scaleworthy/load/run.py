@@ -183,13 +183,7 @@ def prepare(
     sources = max(len(plan.http.source_addresses), 1)
     pairs = len(ways.addresses) * sources
     workers = workers_for(plan, addresses=pairs, limits=Limits.of_this_machine(), live=live is not None)
-    native = plan.to_native(
-        addresses=ways.target.addresses,
-        lookup_ns=ways.target.took_ns,
-        others=ways.others,
-        proxy=ways.proxy,
-        live=live,
-    )
+    native = ways.native(plan, live=live)
     try:
         run = Run(plan_json=json.dumps(native))
         python = plan.to_python()

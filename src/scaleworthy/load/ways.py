@@ -10,6 +10,7 @@ import ipaddress
 import socket
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from scaleworthy.errors import TargetError, UsageError
 from scaleworthy.load.http import Target
@@ -38,6 +39,16 @@ class Ways:
     def addresses(self) -> tuple[str, ...]:
         """Where connections to the target go: its addresses, or its proxy's."""
         return (self.proxy or self.target).addresses
+
+    def native(self, plan: Plan, *, live: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the engine's form of *plan*, with these ways; *live* as in `Plan.to_native`."""
+        return plan.to_native(
+            addresses=self.target.addresses,
+            lookup_ns=self.target.took_ns,
+            others=self.others,
+            proxy=self.proxy,
+            live=live,
+        )
 
 
 def find_ways(plan: Plan, *, owned: Collection[str] = (), resolve: Resolve = system_resolve) -> Ways:
