@@ -1,10 +1,12 @@
 """Types of the Rust core; tests/boundary checks this file against the binary."""
 
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from typing import Any, Literal, Self, final
+from typing import Any, Literal, Self, Unpack, final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from scaleworthy.load.scenarios.asking import Options
 
 __version__: str
 build_profile: str
@@ -372,6 +374,9 @@ class ScriptUser:
     """What a user of a Python scenario asks the engine for."""
 
     parting: bool
+    grouped: int
+    headers: dict[str, str]
+    jar: Any
     def __init__(self, *, line: ScriptLine, user: int, number: int, late_ns: int) -> None: ...
     @property
     def id(self) -> int:
@@ -381,6 +386,23 @@ class ScriptUser:
         """The iteration's number, unique in the whole run."""
     @property
     def line(self) -> ScriptLine: ...
+    @property
+    def is_bare(self) -> bool:
+        """Nothing of the user's own goes into each request: no group, jar or headers."""
+    def get(self, path: str, **options: Unpack[Options]) -> Response:
+        """Send a GET; awaiting it gives the answer, which is the same object."""
+    def head(self, path: str, **options: Unpack[Options]) -> Response:
+        """Send a HEAD."""
+    def options(self, path: str, **options: Unpack[Options]) -> Response:
+        """Send an OPTIONS."""
+    def post(self, path: str, **options: Unpack[Options]) -> Response:
+        """Send a POST."""
+    def put(self, path: str, **options: Unpack[Options]) -> Response:
+        """Send a PUT."""
+    def patch(self, path: str, **options: Unpack[Options]) -> Response:
+        """Send a PATCH."""
+    def delete(self, path: str, **options: Unpack[Options]) -> Response:
+        """Send a DELETE."""
     def send(self, request: PreparedRequest) -> Response: ...
     def rest(self, for_ns: int) -> Awaited:
         """Wait until the engine's clock has moved by so much; cancelled when the run ends before."""
@@ -410,8 +432,10 @@ class ScriptLine:
         """
     def on_ready(self) -> None:
         """Give out what the engine has told; raises what a waiter raised, once all others were told."""
+    def remember(self, method: str, path: str, request: PreparedRequest) -> None:
+        """Send *request* wherever a user that is bare asks for this method and path without options."""
     def add_user(self, user: ScriptUser) -> None: ...
-    def next_iteration(self, user: int, failed: bool) -> Awaited:
+    def next_iteration(self, user: ScriptUser, failed: bool) -> Awaited:
         """End the user's iteration; its result is the next one's scenario, or None when the user is to leave."""
     def remove_user(self, user: int) -> None: ...
     def step(self, name: str, tags: Sequence[tuple[str, str]] = ...) -> int:

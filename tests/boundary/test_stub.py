@@ -40,6 +40,8 @@ def parameters(node: ast.FunctionDef) -> list[tuple[str, bool, bool]]:
         (one.arg, True, default is not None)
         for one, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
     ]
+    if node.args.kwarg is not None:
+        found.append((node.args.kwarg.arg, False, False))
     return [one for one in found if one[0] not in ("self", "cls")]
 
 

@@ -9,8 +9,12 @@ from scaleworthy.series.names import KNOWN, Known
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "series.md"
 # "last five" of the page's sentence on the label `step`, and everything that is not the engine's.
-WITHOUT_STEP = {"load.waiting", "load.users", "load.connections", "load.target", "generator.cpu_seconds"}
-SERIES = re.compile(r"`([a-z]+\.[a-z_.]+)`(?: \{`([a-z]+)`(?:: ([^}]*))?\})?")
+WITHOUT_STEP = {
+    "load.waiting", "load.users", "load.connections", "load.target", "generator.cpu_seconds",
+    "load.checks", "load.timed", "load.loop_lag",
+}  # fmt: skip
+SERIES = re.compile(r"`([a-z]+\.[a-z_.]+)`(?: \{([^}]*)\})?")
+LABEL = re.compile(r"`([a-z]+)`(?:: ([^`}]*))?")
 
 
 def documented() -> dict[str, Known]:
@@ -20,12 +24,14 @@ def documented() -> dict[str, Known]:
         if not cells:
             continue
         kind, _, unit = cells[1].partition(", ")
-        for name, label, values in SERIES.findall(cells[0]):
-            listed = tuple(values.split(", ")) if values else None
-            if label == "kind":
-                listed = tuple(re.findall(r"`([a-z-]+)`", cells[2]))
+        for name, braces in SERIES.findall(cells[0]):
+            labels = [(label, tuple(values.split(", ")) if values else None) for label, values in LABEL.findall(braces)]
+            labels = [
+                (label, tuple(re.findall(r"`([a-z-]+)`", cells[2])) if label == "kind" else values)
+                for label, values in labels
+            ]
             step = [("step", None)] if name.startswith("load.") and name not in WITHOUT_STEP else []
-            found[name] = Known(name, kind, unit, (*step, *([(label, listed)] if label else [])))  # type: ignore[arg-type]
+            found[name] = Known(name, kind, unit, (*step, *labels))  # type: ignore[arg-type]
     return found
 
 

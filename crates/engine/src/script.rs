@@ -4,7 +4,7 @@
 //! Two queues, taken whole, with a wake-up only for the first entry of an empty queue. Each call (a request, a pause)
 //! gets exactly one last word from the engine, whatever happens to it: until then its number is in use.
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::plan::compile::Compiled;
@@ -204,6 +204,36 @@ pub struct Script {
     to_engine: Queue<FromScript>,
     /// The engine's thread waits for events, or is about to: it must be woken.
     asleep: AtomicBool,
+    turns: Turns,
+}
+
+/// Iterations that the script may begin by itself: in a closed load a user whose iteration is over begins the next at once,
+/// and as long as nothing else is to be, neither thread need wait for the other.
+#[derive(Debug, Default)]
+pub struct Turns {
+    open: AtomicBool,
+    made: AtomicU64,
+    thread: AtomicU64,
+    threads: AtomicU64,
+}
+
+impl Turns {
+    /// Say which thread's numbers these are.
+    pub fn share(&self, thread: u64, threads: u64) {
+        self.thread.store(thread, Ordering::Relaxed);
+        self.threads.store(threads, Ordering::Relaxed);
+    }
+
+    /// May users go on by themselves?
+    pub fn set_open(&self, open: bool) {
+        self.open.store(open, Ordering::Relaxed);
+    }
+
+    /// The next iteration's number.
+    pub fn next(&self) -> u64 {
+        let made = self.made.fetch_add(1, Ordering::Relaxed);
+        made * self.threads.load(Ordering::Relaxed) + self.thread.load(Ordering::Relaxed)
+    }
 }
 
 impl Script {
@@ -213,6 +243,7 @@ impl Script {
             to_script: Queue::new()?,
             to_engine: Queue::new()?,
             asleep: AtomicBool::new(true),
+            turns: Turns::default(),
         })
     }
 
@@ -237,6 +268,15 @@ impl Script {
         if self.asleep.swap(false, Ordering::SeqCst) {
             self.to_engine.wake.wake();
         }
+    }
+
+    /// Begin a user's next iteration without asking, where that is allowed: its number and its scenario.
+    pub fn turn(&self) -> Option<(u64, u32)> {
+        if !self.turns.open.load(Ordering::Relaxed) {
+            return None;
+        }
+        let number = self.turns.next();
+        Some((number, self.plan.scenario_of(number) as u32))
     }
 
     /// The number of a step by its name and tags; the same for the same. Beyond the limit all are one step, `other`.
@@ -303,6 +343,10 @@ impl Line {
             script,
             telling: vec![],
         }
+    }
+
+    pub fn turns(&self) -> &Turns {
+        &self.script.turns
     }
 
     pub fn wake(&self) -> &Wake {

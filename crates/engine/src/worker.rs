@@ -204,7 +204,7 @@ impl Worker {
         let timer = Timer::new()?;
         epoll.add(&timer, TOKEN_TIMER, EventFlags::IN)?;
         epoll.add(inbox.wake(), TOKEN_INBOX, EventFlags::IN)?;
-        let scripted = script.map(|script| Box::new(Scripted::new(script)));
+        let scripted = script.map(|script| Box::new(Scripted::new(script, share)));
         if let Some(scripted) = &scripted {
             epoll.add(scripted.line().wake(), TOKEN_SCRIPT, EventFlags::IN)?;
         }

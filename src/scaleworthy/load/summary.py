@@ -105,7 +105,7 @@ def summarize(store: Store) -> Summary:
             statuses=_by(store, "load.statuses", "status", window, {"step": label}),
             errors=_by(store, "load.errors", "kind", window, {"step": label}),
         )
-        for label in _by(store, "load.planned", "step", window, {})
+        for label in _labels(store, window)
     }
     generator = judge_generator(
         store, window, connections_max=facts.get("connections_max"), threads=facts.get("threads") or 1
@@ -163,6 +163,12 @@ def _counts(store: Store, window: Window, seconds: float, labels: dict[str, str]
 def _by(store: Store, name: str, label: str, window: Window, labels: dict[str, str]) -> dict[str, int]:
     totals = store.by_label(name, label, labels=labels, window=window)
     return {value: round(total) for value, total in sorted(totals.items()) if total}
+
+
+def _labels(store: Store, window: Window) -> list[str]:
+    """Return the steps: what was planned, and what failed without a request (a Python scenario that raised)."""
+    planned, failed = (_by(store, name, "step", window, {}) for name in ("load.planned", "load.failed"))
+    return sorted(planned | failed)
 
 
 def _value(outcome: Outcome) -> float | None:

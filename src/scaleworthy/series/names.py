@@ -32,7 +32,8 @@ _OPERATION = ("operation", ("read", "write", "extend"))
 _PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
 _ERRORS = (
     "connect", "dns", "tls", "timeout", "closed", "reset", "goaway", "protocol", "body-too-large", "redirect",
-    "template", "expect-status", "expect-body", "expect-header", "extract", "cut", "ws-close", "stream",
+    "template", "expect-status", "expect-body", "expect-header", "extract", "script", "cancelled", "cut", "ws-close",
+    "stream",
 )  # fmt: skip
 _SOURCES = ("host", "processes", "postgres", "valkey")
 _OPERATION = ("operation", ("read", "write", "extend"))
@@ -64,6 +65,9 @@ _LOAD = (
     Known("load.stream.events", "counter", "events", (_STEP,)),
     Known("load.stream.tokens", "counter", "tokens", (_STEP, ("direction", ("input", "output", "output-counted")))),
     Known("load.stream.good", "counter", "requests", (_STEP,)),
+    Known("load.checks", "counter", "checks", (("check", None), ("outcome", ("pass", "fail")))),
+    Known("load.timed", "histogram", "ns", (("name", None),)),
+    Known("load.loop_lag", "histogram", "ns"),
     Known("load.waiting", "gauge", "requests"),
     Known("load.users", "gauge", "users"),
     Known("load.connections", "gauge", "connections"),

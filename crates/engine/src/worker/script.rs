@@ -5,9 +5,10 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use super::arrivals::Load;
 use super::connections::Place;
 use super::users::{UNRESERVED, User};
-use super::{Phase, Worker};
+use super::{Phase, Share, Worker};
 use crate::plan::compile::Compiled;
 use crate::plan::request::Request;
 use crate::record::{ErrorKind, OwnSecond, StepSecond};
@@ -63,9 +64,11 @@ pub struct Scripted {
 }
 
 impl Scripted {
-    pub fn new(script: Arc<Script>) -> Self {
+    pub fn new(script: Arc<Script>, share: Share) -> Self {
+        let line = Line::new(script);
+        line.turns().share(share.thread, share.threads);
         Self {
-            line: Line::new(script),
+            line,
             taken: vec![],
             carriers: 0,
         }
@@ -97,6 +100,12 @@ impl Worker {
         match &mut self.scripted {
             None => true,
             Some(scripted) => {
+                let may_go_on = matches!(&self.load, Load::Closed { wanted, .. }
+                    if (self.users.len() - scripted.carriers) as u64 <= *wanted)
+                    && self.phase == Phase::Running
+                    && self.paused_ns.is_none()
+                    && self.starts_left == u64::MAX;
+                scripted.line.turns().set_open(may_go_on);
                 scripted.line.flush();
                 scripted.line.may_sleep()
             }

@@ -198,7 +198,10 @@ fn first_series(plan: &Compiled, scenario: usize) -> Option<usize> {
 
 impl Worker {
     fn next_number(&mut self) -> u64 {
-        let number = self.starts_made * self.share.threads + self.share.thread;
+        let number = match &self.scripted {
+            Some(scripted) => scripted.line().turns().next(),
+            None => self.starts_made * self.share.threads + self.share.thread,
+        };
         self.starts_made += 1;
         if self.starts_left != u64::MAX {
             self.starts_left -= 1;

@@ -100,7 +100,8 @@ impl Awaited {
             }
         }
         let value = value(&slf)?;
-        Err(PyStopIteration::new_err((value.unbind(),)))
+        // The value itself, not a tuple around it: then no exception is made of it.
+        Err(PyStopIteration::new_err(value.unbind()))
     }
 
     #[getter(_asyncio_future_blocking)]

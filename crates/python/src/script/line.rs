@@ -1,6 +1,6 @@
 //! `ScriptLine`: one event loop's line to the engine's thread. It asks, and wakes whoever waits when the answers are there.
 use std::os::fd::{AsRawFd, RawFd};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use pyo3::PyClass;
@@ -8,16 +8,19 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyType;
+use pyo3::types::{PyAny, PyDict, PyType};
 use scaleworthy_engine::{self as engine, ErrorKind, FromScript, OwnKind, ToScript};
 use slab::Slab;
 
 use super::awaited::{Awaited, Outcome, Waiter, soon};
 use super::response::Response;
-use super::user::ScriptUser;
+use super::user::{Method, PreparedRequest, ScriptUser};
 
 /// So many words within one batch, and the engine is woken though the batch goes on: what is asked early is sent early.
 const WORDS_UNHEARD_MAX: u32 = 16;
+
+/// Requests that are kept ready for each method.
+const PLAIN_MAX: usize = 4_096;
 
 /// What the driver is called for.
 struct Hooks {
@@ -46,9 +49,15 @@ pub struct ScriptLine {
     script: Arc<engine::Script>,
     hooks: OnceLock<Hooks>,
     calls: Mutex<Slab<Py<Awaited>>>,
+    /// Requests without options that were made before, by path, for each method.
+    plain: [PyOnceLock<Py<PyDict>>; Method::COUNT],
     places: Mutex<Vec<Place>>,
     /// Answers are being given out: the engine is woken at the end.
     in_batch: AtomicBool,
+    /// How often answers were given out.
+    round: AtomicU64,
+    /// What goes on at once is awaited all the same: a settled one for each scenario.
+    goes_on: Mutex<Vec<Py<Awaited>>>,
     unheard: AtomicU32,
     over: AtomicBool,
     /// Requests that nobody waited for: how many, and the step of the first.
@@ -65,12 +74,22 @@ impl ScriptLine {
             script,
             hooks: OnceLock::new(),
             calls: Mutex::default(),
+            plain: [const { PyOnceLock::new() }; Method::COUNT],
             places: Mutex::default(),
             in_batch: AtomicBool::new(false),
+            round: AtomicU64::new(1),
+            goes_on: Mutex::default(),
             unheard: AtomicU32::new(0),
             over: AtomicBool::new(false),
             forgotten: Mutex::default(),
         }
+    }
+
+    pub fn plain<'py>(&self, py: Python<'py>, method: Method) -> Bound<'py, PyDict> {
+        self.plain[method as usize]
+            .get_or_init(py, || PyDict::new(py).unbind())
+            .bind(py)
+            .clone()
     }
 
     pub fn script(&self) -> &engine::Script {
@@ -144,6 +163,19 @@ impl ScriptLine {
         lock(&self.calls).insert(awaited);
         self.put(ask(call));
         Ok(made)
+    }
+
+    /// An iteration of this scenario that has begun already.
+    fn settled(&self, slf: &Bound<'_, Self>, scenario: u32) -> PyResult<Py<Awaited>> {
+        let py = slf.py();
+        let made = lock(&self.goes_on).len() as u32;
+        for next in made..=scenario {
+            let one = Py::new(py, Awaited::new(slf.clone().unbind(), u32::MAX))?;
+            let value = next.into_pyobject(py)?.into_any().unbind();
+            one.borrow_mut(py).settle(Outcome::Value(value));
+            lock(&self.goes_on).push(one);
+        }
+        Ok(lock(&self.goes_on)[scenario as usize].clone_ref(py))
     }
 
     pub fn cancel(&self, call: u32) {
@@ -357,6 +389,7 @@ impl ScriptLine {
         let mut words = vec![];
         this.script.take(&mut words);
         this.in_batch.store(true, Ordering::Relaxed);
+        this.round.fetch_add(1, Ordering::Relaxed);
         let mut result = Ok(());
         for word in words {
             // Whatever one waiter raises, the others are told.
@@ -367,6 +400,24 @@ impl ScriptLine {
         this.unheard.store(0, Ordering::Relaxed);
         this.script.wake();
         result
+    }
+
+    /// Send this wherever a user asks for this method and path without options; the oldest are forgotten together.
+    fn remember(
+        &self,
+        py: Python<'_>,
+        method: &str,
+        path: &Bound<'_, PyAny>,
+        request: &Bound<'_, PreparedRequest>,
+    ) -> PyResult<()> {
+        let Some(method) = Method::named(method) else {
+            return Ok(());
+        };
+        let plain = self.plain(py, method);
+        if plain.len() >= PLAIN_MAX {
+            plain.clear();
+        }
+        plain.set_item(path, request)
     }
 
     /// A user is there: its iterations are announced to it.
@@ -380,8 +431,22 @@ impl ScriptLine {
     }
 
     /// The iteration is over; wait for the user's next one: its scenario, or None when the user is to leave.
-    fn next_iteration(slf: &Bound<'_, Self>, user: u32, failed: bool) -> PyResult<Py<Awaited>> {
+    fn next_iteration(
+        slf: &Bound<'_, Self>,
+        user: &Bound<'_, ScriptUser>,
+        failed: bool,
+    ) -> PyResult<Py<Awaited>> {
         let (py, this) = (slf.py(), slf.get());
+        let round = this.round.load(Ordering::Relaxed);
+        // A user that has waited for nothing goes the long way: the event loop must get its turn.
+        if !failed
+            && user.borrow().round != round
+            && let Some((number, scenario)) = this.script.turn()
+        {
+            user.borrow_mut().go_on(number, round);
+            return this.settled(slf, scenario);
+        }
+        let user = user.borrow().id;
         let turn = Py::new(py, Awaited::new(slf.clone().unbind(), u32::MAX))?;
         if this.over.load(Ordering::Relaxed) {
             turn.borrow_mut(py).settle(Outcome::Value(py.None()));

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -34,11 +33,12 @@ class Script:
             ScenarioError: It raised; with its traceback.
         """
         from scaleworthy.load.scenarios.once import run_setup
+        from scaleworthy.load.scenarios.tracebacks import own_traceback
 
         try:
             return run_setup(self._loaded)
         except Exception as error:  # noqa: BLE001 - a user's function may raise anything
-            raise ScenarioError(_traceback(error)) from None
+            raise ScenarioError(own_traceback(error)) from None
 
     def tear_down(self) -> None:
         """Run `@teardown`.
@@ -47,11 +47,12 @@ class Script:
             ScenarioError: It raised; with its traceback.
         """
         from scaleworthy.load.scenarios.once import run_teardown
+        from scaleworthy.load.scenarios.tracebacks import own_traceback
 
         try:
             run_teardown(self._loaded, self.data)
         except Exception as error:  # noqa: BLE001 - a user's function may raise anything
-            raise ScenarioError(_traceback(error)) from None
+            raise ScenarioError(own_traceback(error)) from None
 
     def drive(self, run: Run) -> Message:
         """Run users until *run* is over; return what is to be said of how that went."""
@@ -68,15 +69,3 @@ def script_of(order: Message) -> Script | None:
     """Return the Python scenarios of a worker's order; None for a plan without."""
     python = order.get("python")
     return None if python is None else Script(python)
-
-
-def _traceback(error: BaseException) -> str:
-    """Return the traceback without our own frames, which are the first two."""
-    frames = traceback.extract_tb(error.__traceback__)[2:]
-    return "".join(
-        [
-            "Traceback (most recent call last):\n",
-            *traceback.format_list(frames),
-            *traceback.format_exception_only(error),
-        ]
-    )

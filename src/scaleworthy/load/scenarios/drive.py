@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import traceback
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from scaleworthy._native import Response, Run, ScriptLine
 from scaleworthy.load.scenarios.errors import ExpectationFailed, FeederDry, RequestFailed
 from scaleworthy.load.scenarios.expect import look_closely
 from scaleworthy.load.scenarios.loading import Loaded
+from scaleworthy.load.scenarios.tracebacks import in_a_line, own_traceback
 from scaleworthy.load.scenarios.user import User
 from scaleworthy.load.scenarios.watch import Watch
 from scaleworthy.load.scenarios.world import World
@@ -77,7 +76,6 @@ class Driver:
     def __init__(self, run: Run, line: ScriptLine, loaded: Loaded, world: World) -> None:
         self._run = run
         self._line = line
-        self._path = Path(loaded.module.__file__ or "")
         self._declared = loaded.declared
         self._functions = [scenario.function for scenario in loaded.declared.scenarios]
         self._world = world
@@ -127,9 +125,15 @@ class Driver:
         try:
             if self._declared.on_start is not None:
                 await self._guarded(self._declared.on_start, user, scenario)
+            functions, next_iteration = self._functions, self._line.next_iteration
             while next_scenario is not None:
-                failed = await self._guarded(self._functions[next_scenario], user, next_scenario)
-                next_scenario = await self._line.next_iteration(user.id, failed)
+                failed = False
+                try:
+                    await functions[next_scenario](user)
+                    self._got_through = True
+                except BaseException as error:  # noqa: BLE001 - what is not an iteration's own is raised again
+                    failed = self._ended_by(error, next_scenario)
+                next_scenario = await next_iteration(user, failed)
             if self._declared.on_stop is not None:
                 user.parting = True
                 await self._guarded(self._declared.on_stop, user, scenario)
@@ -141,35 +145,36 @@ class Driver:
         """Run *function*; return whether the user should wait a little before it goes on."""
         try:
             await function(user)
-        except RequestFailed:
-            return True
-        except (ExpectationFailed, asyncio.CancelledError):
-            return False
-        except FeederDry as dry:
-            self._dry(dry)
-            return True
-        except Exception as error:  # noqa: BLE001 - whatever a scenario raises is counted, and the run goes on
-            self._count(error, scenario)
-            return True
-        self._got_through = True
+        except BaseException as error:  # noqa: BLE001 - what is not an iteration's own is raised again
+            return self._ended_by(error, scenario)
         return False
+
+    def _ended_by(self, error: BaseException, scenario: int) -> bool:
+        """Take in what ended an iteration; return whether the user should wait a little before it goes on."""
+        match error:
+            case RequestFailed():
+                return True
+            case ExpectationFailed():
+                self._got_through = True
+                return False
+            case asyncio.CancelledError():
+                return False  # the run is ending, or the scenario has cancelled itself
+            case FeederDry():
+                self._dry(error)
+                return True
+            case Exception():
+                self._count(error, scenario)
+                return True
+        raise error
 
     def _count(self, error: Exception, scenario: int) -> None:
         self._raised += 1
-        self._line.fail(self._world.step(self._declared.scenarios[scenario].name), "script", self._in_a_line(error))
+        self._line.fail(self._world.step(self._declared.scenarios[scenario].name), "script", in_a_line(error))
         if self._first_traceback is None:
-            self._first_traceback = "".join(traceback.format_exception(error))
+            self._first_traceback = own_traceback(error)
         if not self._got_through and self._raised >= HOPELESS_AFTER and not self._broken:
             self._broken = True
             self._run.abort()
-
-    def _in_a_line(self, error: Exception) -> str:
-        frames = [
-            f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"
-            for frame in traceback.extract_tb(error.__traceback__)
-            if "/scaleworthy/load/scenarios/" not in frame.filename
-        ]
-        return f"{type(error).__name__}: {error} ({' → '.join(frames)})"
 
     def _dry(self, dry: FeederDry) -> None:
         self._dry_text = str(dry)
@@ -180,8 +185,7 @@ class Driver:
     def _keep_cookies(self, user: int, response: Response) -> None:
         owner = self._users.get(user)
         if owner is not None:
-            for value in response.header_values("set-cookie"):
-                owner.cookies.keep(value, request_path="/")
+            owner.keep_cookies(response)
 
     async def _dismiss(self) -> None:
         """The engine has ended: whoever is still inside a scenario is cancelled."""

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Collection, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -28,53 +29,59 @@ class User(ScriptUser):
     Attributes:
         state: Its own, kept from one iteration to the next.
         headers: Sent with each of its requests.
-        cookies: Its jar; filled by answers.
         data: What the file's `@setup` returned.
         number: The iteration's number, unique over all workers.
     """
 
     state: dict[str, Any]
     headers: dict[str, str]
-    cookies: Cookies
     data: Any
     _world: World
     _random: tuple[int, random.Random] | None = None
+
+    @staticmethod
+    def once(
+        target: str,
+        *,
+        row: Mapping[str, Any] | None = None,
+        data: Any = None,
+        headers: Mapping[str, str] | None = None,
+        owned: Collection[str] = (),
+        seed: int = 0,
+    ) -> AbstractAsyncContextManager[User]:
+        """Return one user of *target*, for a test that calls a scenario once: `async with User.once(url) as user: …`.
+
+        Its requests are real ones, sent by an engine of its own; nothing is recorded.
+
+        Args:
+            row: What `user.row` is.
+            data: What `@setup` would have returned.
+            headers: Sent with each of its requests.
+            owned: Hosts beyond loopback that you may send requests to.
+            seed: Of `user.random`.
+        """
+        from scaleworthy.load.scenarios.alone import user_alone
+
+        return user_alone(target, row=row, data=data, headers=headers, owned=owned, seed=seed)
+
+    def keep_cookies(self, response: Response) -> None:
+        """Take the cookies that an answer sets into the jar."""
+        for value in response.header_values("set-cookie"):
+            self.cookies.keep(value, request_path="/")
 
     def settle_in(self, world: World) -> None:
         """Join the users of a process."""
         self._world = world
         self.data = world.data
         self.state = {}
-        self.headers = {}
-        self.cookies = Cookies()
 
-    def get(self, path: str, **options: Unpack[Options]) -> Response:
-        """Send a GET; awaiting it gives the answer, which is the same object."""
-        return self.request("GET", path, **options)
-
-    def head(self, path: str, **options: Unpack[Options]) -> Response:
-        """Send a HEAD."""
-        return self.request("HEAD", path, **options)
-
-    def options(self, path: str, **options: Unpack[Options]) -> Response:
-        """Send an OPTIONS."""
-        return self.request("OPTIONS", path, **options)
-
-    def post(self, path: str, **options: Unpack[Options]) -> Response:
-        """Send a POST."""
-        return self.request("POST", path, **options)
-
-    def put(self, path: str, **options: Unpack[Options]) -> Response:
-        """Send a PUT."""
-        return self.request("PUT", path, **options)
-
-    def patch(self, path: str, **options: Unpack[Options]) -> Response:
-        """Send a PATCH."""
-        return self.request("PATCH", path, **options)
-
-    def delete(self, path: str, **options: Unpack[Options]) -> Response:
-        """Send a DELETE."""
-        return self.request("DELETE", path, **options)
+    @property
+    def cookies(self) -> Cookies:
+        """Its jar; filled by answers."""
+        if self.jar is None:
+            self.jar = Cookies()
+        jar: Cookies = self.jar
+        return jar
 
     def request(self, method: str, path: str, **options: Unpack[Options]) -> Response:
         """Send any request. It is on its way at once; awaiting it waits for the answer.
@@ -90,13 +97,11 @@ class User(ScriptUser):
         Raises:
             ValueError: A method, path or header that cannot be sent.
         """
-        world = self._world
-        if not (options or self.headers or self.cookies or _GROUPS.get()):
-            prepared = world.plain.get((method, path))
-            if prepared is None:
-                prepared = world.remember(method, path, self._prepared(method, path, options))
-            return self.send(prepared)
-        return self.send(self._prepared(method, path, options))
+        bare = not options and self.is_bare
+        prepared = self._prepared(method, path, options)
+        if bare:
+            self.line.remember(method, path, prepared)
+        return self.send(prepared)
 
     def _prepared(self, method: str, path: str, options: Options) -> PreparedRequest:
         world = self._world
@@ -128,7 +133,7 @@ class User(ScriptUser):
         )
 
     def _add_cookies(self, headers: dict[str, str], path: str, own: Mapping[str, str] | None) -> None:
-        kept = self.cookies.header(path)
+        kept = self.jar.header(path) if self.jar is not None else None
         given = "; ".join(f"{name}={value}" for name, value in (own or {}).items())
         joined = "; ".join(text for text in (headers.get("cookie"), given, kept) if text)
         if joined:
@@ -165,9 +170,11 @@ class User(ScriptUser):
     def group(self, name: str) -> Iterator[None]:
         """Put *name* before the names of the steps inside: `checkout / GET /cart`."""
         token = _GROUPS.set((*_GROUPS.get(), name))
+        self.grouped += 1
         try:
             yield
         finally:
+            self.grouped -= 1
             _GROUPS.reset(token)
 
     def check(self, name: str, condition: object) -> bool:

@@ -6,20 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
-from scaleworthy._native import PreparedRequest, ScriptLine
+from scaleworthy._native import ScriptLine
 from scaleworthy.load.scenarios.feeders import Feeder
 
-PREPARED_MAX = 4_096
 TAGS_MAX = 10
 _NS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 
 
 class World:
-    """One process's share of a run, as its users see it.
-
-    Attributes:
-        plain: Requests without options, ready to be sent, by method and path.
-    """
+    """One process's share of a run, as its users see it."""
 
     def __init__(
         self,
@@ -34,7 +29,6 @@ class World:
         self.line = line
         self.seed = seed
         self.data = data
-        self.plain: dict[tuple[str, str], PreparedRequest] = {}
         self._feeders = feeders
         self._base = urlsplit(target_url).path.rstrip("/")
         # The first one stands, where the target is named again among the origins.
@@ -61,13 +55,6 @@ class World:
             )
         rest = parts.path or "/"
         return number, f"{rest}?{parts.query}" if parts.query else rest
-
-    def remember(self, method: str, path: str, prepared: PreparedRequest) -> PreparedRequest:
-        """Keep a request that may come again as it is; the oldest are forgotten together."""
-        if len(self.plain) >= PREPARED_MAX:
-            self.plain.clear()
-        self.plain[method, path] = prepared
-        return prepared
 
     def step(self, name: str, tags: Mapping[str, str] | None = None) -> int:
         """Return the step of this name and these tags.
