@@ -53,6 +53,10 @@ def is_python(path: Path) -> None:
     compile(path.read_text("utf-8"), path.name, "exec")
 
 
+def is_a_scenario(path: Path) -> None:
+    assert load_plan(path, target="http://127.0.0.1:8000").python
+
+
 def lists_every_file(path: Path) -> None:
     assert set(re.findall(r"\]\(([^)]+)\)", path.read_text("utf-8"))) == {
         str(one.relative_to(FOLDER)) for one in FOLDER.rglob("*") if one.is_file() and one != path
@@ -67,6 +71,7 @@ KINDS: dict[str, Callable[[Path], None]] = {
     "tenants.csv": is_the_keys_of_the_small_data,
     "ci-gate.sh": is_shell,
     "load_from_python.py": is_python,
+    "calls.py": is_a_scenario,
     "README.md": lists_every_file,
 }
 

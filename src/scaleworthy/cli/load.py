@@ -66,6 +66,8 @@ def load(
 
         scaleworthy load plan.yaml --users 50 --for 2m --out run.sw
 
+        scaleworthy load scenario.py --target http://127.0.0.1:8000/ --users 50 --for 2m
+
         scaleworthy load artillery.yml --environment staging --for 1m
 
         scaleworthy load http://127.0.0.1:8000/ --rate 500/s --json - | jq .response_ms.p99
