@@ -11,11 +11,13 @@ tenants = feed("tenants.csv", order="random")
 
 @on_start
 async def choose_tenant(user: User) -> None:
+    """Each user belongs to a tenant."""
     user.headers["x-tenant-key"] = user.row["key"]
 
 
 @scenario(weight=70)
 async def call(user: User) -> None:
+    """Start a call, talk, hang up."""
     number = f"+1555{user.random.randrange(10**7):07}"
     started = await user.post("/api/calls/start", json={"phone_number": number})
     started.expect(status=201, json={"$.id": None})
@@ -26,6 +28,7 @@ async def call(user: User) -> None:
 
 @scenario(weight=30)
 async def look_up(user: User) -> None:
+    """List leads and open three of them at once."""
     with user.group("look up"):
         found = await user.get("/api/leads", params={"limit": 20})
         leads = found.expect(status=200).json()["leads"]
