@@ -46,7 +46,7 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def nginx(*, access_log: Path | None = None, http2: bool = False) -> Iterator[str]:
+def nginx(*, access_log: Path | None = None, http2: bool = False, body: str = BODY) -> Iterator[str]:
     """Run nginx with one worker on SERVER_CORE, speaking HTTP/1.1 or HTTP/2 by prior knowledge; yield its URL.
 
     Raises:
@@ -67,7 +67,7 @@ def nginx(*, access_log: Path | None = None, http2: bool = False) -> Iterator[st
             f"daemon off; worker_processes 1; pid {folder}/pid; error_log stderr error;\n"
             "events { worker_connections 4096; }\n"
             f"http {{ access_log {log}; keepalive_requests 100000000; {temporary}\n"
-            f"server {{ listen {listen}; location / {{ default_type application/json; return 200 '{BODY}'; }} }} }}\n"
+            f"server {{ listen {listen}; location / {{ default_type application/json; return 200 '{body}'; }} }} }}\n"
         )
         process = subprocess.Popen(["taskset", "-c", str(SERVER_CORE), program, "-p", folder, "-c", str(conf)])
         try:
