@@ -1,10 +1,10 @@
 """How much CPU does one request cost when a scenario does what real ones do, beside k6 with the same work?
 
 Each iteration takes a row of a CSV file and makes two requests: each is a POST with a JSON body made from the row and the value kept
-of the answer before, expects status 200 and a value deep in a JSON answer of about 1 KB, and keeps another value of it. Closed loop of 32 keep-alive users
-against nginx on the other core. What starting up costs is taken out: each tool runs short and long, and the difference in CPU time
-is divided by the difference in requests. Fair to whom: k6 runs JavaScript, which can do more than these steps; both read the rows
-once, and neither prints checks. Also: our own GET without any of this, as the floor.
+of the answer before, expects status 200 and a value deep in a JSON answer of about 1 KB, and keeps another value of it. Closed loop
+of 32 keep-alive users against nginx on the other core. What starting up costs is taken out: each tool runs short and long, and the
+difference in CPU time is divided by the difference in requests. Fair to whom: k6 runs JavaScript, which can do more than these
+steps; both read the rows once, and neither prints checks. Also: our own GET without any of this, as the floor.
 """
 
 from __future__ import annotations
