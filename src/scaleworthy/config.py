@@ -20,7 +20,7 @@ from scaleworthy.errors import InvalidInput, UsageError
 from scaleworthy.load import Plan, load_plan
 from scaleworthy.load.base import Bytes, PlanPart, Rate, shown
 from scaleworthy.load.http import Headers, HttpSettings, TargetUrl
-from scaleworthy.load.plan import ObjectiveText
+from scaleworthy.load.objectives import ObjectiveText
 from scaleworthy.load.problems import located, path_text
 from scaleworthy.load.yaml_lines import Loc, line_of, read_yaml
 

@@ -22,9 +22,9 @@ def test_the_flags_are_those_of_the_help_and_each_has_a_line() -> None:
     shown = set(re.findall(r"^│ (?:\* +)?(--[a-z-]+)", scaleworthy("load", "--help").out, re.MULTILINE))
     assert shown == {
         "--target", "--rate", "--users", "--for", "--count", "--stages", "--test", "--intensity", "--users-arrive", "--iterations",
-        "--arrivals", "--gamma-shape", "--replay", "--replay-speed",
+        "--arrivals", "--gamma-shape", "--replay", "--replay-speed", "--warm-up",
         "--connections-max", "--http", "--streams-max", "--insecure", "--ca", "--proxy", "--workers", "--seed", "--i-own", "--environment",
-        "--objective", "--out", "--export", "--push", "--json",
+        "--objective", "--abort-on-breach", "--out", "--export", "--push", "--json",
     }  # fmt: skip
 
 

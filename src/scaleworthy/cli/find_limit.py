@@ -112,7 +112,7 @@ def find_limit(
         level_max=level_max,
         **({"longest_s": max(parse_duration_ns(longest) // 10**9, 1)} if longest is not None else {}),
     )
-    say(f"{plan.target.url}: searching within {', '.join(plan.objectives) or 'no objective'}, seed {plan.seed}")
+    say(f"{plan.target.url}: searching within {', '.join(plan.search_objectives) or 'no objective'}, seed {plan.seed}")
     stop = threading.Event()
     with (
         store_for(out, command="find-limit") as store,

@@ -36,6 +36,7 @@ def load(
     gamma_shape: Annotated[float | None, Parameter(group=SHAPE, metavar="K")] = None,
     replay: Annotated[str | None, Parameter(group=SHAPE, metavar="FILE")] = None,
     replay_speed: Annotated[float | None, Parameter(group=SHAPE, metavar="X")] = None,
+    warm_up: Annotated[str | None, Parameter(group=SHAPE, metavar="TIME")] = None,
     connections_max: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
     workers: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
     http: Annotated[Literal["1.1", "2", "2-prior-knowledge", "auto"] | None, Parameter(group=SHAPE)] = None,
@@ -50,6 +51,7 @@ def load(
     objective: Annotated[
         tuple[str, ...], Parameter(group=RESULT, negative="", metavar="EXPR", show_default=False)
     ] = (),
+    abort_on_breach: Annotated[bool, Parameter(group=RESULT, negative="")] = False,
     out: Annotated[Path | None, Parameter(group=RESULT, metavar="FILE.sw")] = None,
     export: Annotated[tuple[Path, ...], Parameter(group=RESULT, negative="", metavar="FILE", show_default=False)] = (),
     push: Annotated[tuple[str, ...], Parameter(group=RESULT, negative="", metavar="URL", show_default=False)] = (),
@@ -78,6 +80,8 @@ def load(
 
         scaleworthy load http://127.0.0.1:8000/ --rate 500/s --objective 'p99 < 250ms' --objective 'failed < 0.1%'
 
+        scaleworthy load plan.yaml --warm-up 10s --objective 'p95 < 300ms over 10s' --abort-on-breach
+
     Exit status: 0 held, 1 an objective failed or nothing was answered, 2 usage, 3 the generator itself fell behind
     (do not quote the run).
 
@@ -101,6 +105,7 @@ def load(
         replay: Recorded arrivals: an access log (common, combined), JSON lines or CSV. A URL is loaded with the recorded
             requests (GET, HEAD, OPTIONS), a plan file with its own at the recorded times. [default: none]
         replay_speed: With --replay: 2 replays an hour in half an hour. [default: 1]
+        warm_up: Leave so much of the beginning out of percentiles and objectives; counts are of the whole run. [default: none]
         connections_max: Connections open at once; a start that waits for one is timed from its plan. [default: 1000]
         workers: Processes that share the load. [default: one, or as many as the connections need]
         http: Version spoken; 2 and auto (the server's choice) are agreed on over TLS, an http URL needs
@@ -112,6 +117,7 @@ def load(
         seed: Repeat the same random choices. [default: drawn, and printed]
         i_own: Required for a target that is not on loopback: its host, to say that you may load it. May be repeated.
         objective: Must hold, such as 'p95 < 500ms' or 'failed < 1%'; exit 1 when broken. May be repeated.
+        abort_on_breach: End the run as soon as an objective is broken: a window of it, or the whole run beyond chance.
         out: Keep the recording in this file (NAME.sw), for report, audit and capacity. [default: none]
         export: Write the results to this file, in the format of its ending: .csv, .parquet, .json, .xml (JUnit), .md, .prom, .otlp
             or .txt. May be repeated.
@@ -151,6 +157,7 @@ def load(
             gamma_shape=gamma_shape,
             replay=replay,
             replay_speed=replay_speed,
+            warm_up=warm_up,
         ),
         http={
             "connections_max": connections_max,
@@ -162,6 +169,7 @@ def load(
         },
         workers=workers,
         objectives=objective,
+        abort=abort_on_breach,
         seed=seed,
     ).seeded()
     with store_for(out, command="load") as store:

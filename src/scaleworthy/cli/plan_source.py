@@ -31,6 +31,7 @@ def plan_from(
     http: Mapping[str, Any] | None = None,
     workers: int | None = None,
     objectives: Sequence[str] = (),
+    abort: bool = False,
     seed: int | None = None,
     environment: str | None = None,
 ) -> Plan:
@@ -70,6 +71,8 @@ def plan_from(
             parts["load"] = _load_of(plan, load)
         if objectives:
             parts["objectives"] = list(objectives)
+        if abort:
+            parts["objectives"] = _aborting(parts.get("objectives") or [item.model_dump() for item in plan.objectives])
         if seed is not None:
             parts["seed"] = seed
         if workers is not None:
@@ -91,8 +94,21 @@ def plan_from(
         ) from None
 
 
+def _aborting(objectives: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return the objectives in the plan file's form, each of which ends the run when it is broken."""
+    if not objectives:
+        raise UsageError(
+            "--abort-on-breach needs an objective", hint="add one, such as --objective 'p95 < 200ms over 10s'"
+        )
+    return [{**({"objective": item} if isinstance(item, str) else item), "abort": True} for item in objectives]
+
+
 def _load_of(plan: Plan, load: Mapping[str, Any]) -> dict[str, Any]:
     """Return the load that the command line asks for; what it leaves open is the plan's own."""
+    if "warm_up" in load:
+        rest = {name: value for name, value in load.items() if name != "warm_up"}
+        own = plan.load.model_dump(by_alias=True, exclude_defaults=True)
+        return {**(_load_of(plan, rest) if rest else own), "warm_up": load["warm_up"]}
     if not load.keys() <= {"for", "count"}:
         return dict(load)
     if load.keys() == {"for"} and plan.load.stages is not None and isinstance(load["for"], str):
@@ -119,6 +135,7 @@ _OPTIONS = {
     "load.intensity": "--intensity",
     "load.test": "--test",
     "load.replay": "--replay",
+    "load.warm_up": "--warm-up",
     "load.replay_speed": "--replay-speed",
     "load": "load",
     "http.connections_max": "--connections-max",

@@ -11,16 +11,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self, get_type_hints
 
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, ValidationInfo, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, model_validator
 
-from scaleworthy.errors import InvalidInput, UsageError
-from scaleworthy.load.base import SECOND_NS, Duration, PlanPart, shown
+from scaleworthy.errors import InvalidInput
+from scaleworthy.load.base import SECOND_NS, Duration, PlanPart
 from scaleworthy.load.feeders import Feeder
 from scaleworthy.load.flow import Value
 from scaleworthy.load.http import Headers, HttpSettings, Proxy, Target, TargetUrl
 from scaleworthy.load.lookup import Lookup
 from scaleworthy.load.masking import masked
 from scaleworthy.load.names import all_given, environment_of, missing_names, problem
+from scaleworthy.load.objectives import PlanObjective
 from scaleworthy.load.origins import OriginUrl, number_origins, other_origins
 from scaleworthy.load.problems import describe
 from scaleworthy.load.replay import read_recorded, replayed
@@ -28,20 +29,6 @@ from scaleworthy.load.scenarios.file import PythonFile
 from scaleworthy.load.shapes import Load
 from scaleworthy.load.steps import Scenario, Steps
 from scaleworthy.load.template import environment_name, is_known, names_in
-from scaleworthy.series import Objective
-
-
-def _read_objective(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"must be text such as 'p95 < 200ms', got {shown(value)}")
-    try:
-        Objective.parse(value)
-    except UsageError as error:
-        raise ValueError(error.message) from error
-    return value
-
-
-ObjectiveText = Annotated[str, BeforeValidator(_read_objective)]
 
 
 class Plan(PlanPart):
@@ -56,7 +43,7 @@ class Plan(PlanPart):
         headers: Sent with every request; a step's own header of the same name wins.
         variables: Values for templates, the same for every request.
         load: How much, for how long.
-        objectives: What must hold, as expressions over series.
+        objectives: What must hold, over the whole run or parts of it.
         seed: Repeats the same random choices; drawn, and recorded, where it is None.
         apdex_ns: The response time that satisfies; the summary then has an apdex.
         grace_ns: How long unfinished requests may take after the run's end before they are cut.
@@ -75,7 +62,7 @@ class Plan(PlanPart):
     after: Steps | None = None
     python: PythonFile | None = None
     load: Load = Field(default_factory=lambda: Load.model_validate({"users": 10}))
-    objectives: list[ObjectiveText] = Field(default_factory=list)
+    objectives: list[PlanObjective] = Field(default_factory=list)
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     apdex_ns: Duration | None = Field(None, alias="apdex")
     grace_ns: Duration = Field(5 * SECOND_NS, alias="grace")
@@ -135,6 +122,33 @@ class Plan(PlanPart):
             raise ValueError(f"scenarios: two are named {twice!r}; results are kept by name")
         return self
 
+    @model_validator(mode="after")
+    def _judges_stages_that_are_there(self) -> Self:
+        if problems := self.problems_of_objectives():
+            raise ValueError("\n".join(problems))
+        return self
+
+    def problems_of_objectives(self) -> list[str]:
+        """Return what is wrong with the stages that objectives speak of."""
+        problems = []
+        for at, objective in enumerate(self.objectives):
+            try:
+                objective.stage_in(self.load.stage_spans)
+            except ValueError as error:
+                problems.append(f"objectives[{at}].{error}")
+        return problems
+
+    @property
+    def search_objectives(self) -> tuple[str, ...]:
+        """What a search for the limit must hold: a search has no stages, so what is about one is left out."""
+        return tuple(objective.text for objective in self.objectives if objective.stage is None)
+
+    @property
+    def objective_facts(self) -> list[dict[str, Any]]:
+        """What a recording keeps of the objectives (`load.judging`)."""
+        spans, warm_up_s = self.load.stage_spans, (self.load.warm_up_ns or 0) / SECOND_NS
+        return [objective.to_fact(spans, warm_up_s=warm_up_s) for objective in self.objectives]
+
     def with_rate(self, per_s: float, *, seconds: float) -> Self:
         """Return the plan with *per_s* scenario starts per second, Poisson, for *seconds*."""
         return self.changed(load={"rate": f"{per_s:.12g}/s", "for": f"{round(seconds * 1e9)}ns"})
@@ -159,6 +173,7 @@ class Plan(PlanPart):
             except ValidationError as error:
                 problems += [f"{where}: {text}" for where, text in describe(error, type(self), below=(name,))]
         changed = self.model_copy(update=made)
+        problems += changed.problems_of_objectives() if not problems else []
         if not problems and (wrong := changed.http.problem_with(changed.target)) is not None:
             problems.append(wrong)
         if problems:

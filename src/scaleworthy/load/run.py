@@ -22,6 +22,7 @@ from scaleworthy.errors import ScaleworthyError, UsageError
 from scaleworthy.load.engine import Engine, InProcess
 from scaleworthy.load.fleet.coordinator import Fleet
 from scaleworthy.load.host import host_facts, version_facts
+from scaleworthy.load.judging import Watch
 from scaleworthy.load.lookup import NameWatch
 from scaleworthy.load.once import begin, finish
 from scaleworthy.load.plan import Plan
@@ -60,6 +61,7 @@ class LoadRun:
         self._ended = False
         self._log_told = 0
         self._window: tuple[int, int] | None = None
+        self._watch = Watch(plan.objective_facts, store)
 
     def __iter__(self) -> Iterator[Second]:
         """Yield each second once it is in the store, until the run has ended."""
@@ -70,12 +72,22 @@ class LoadRun:
                 self.store.append(tick.second, slices)
                 self._window = (self._window[0] if self._window else tick.second, tick.second + 1)
                 self._pass_on_log()
+                self._end_on_breach(self._window)
                 yield summed(tick.second, slices)
                 if tick.last:
                     break
             elif self._engine.finished:
                 break
         self._end()
+
+    def _end_on_breach(self, window: tuple[int, int]) -> None:
+        if self.interrupted is not None:
+            return
+        breach = self._watch.breach(window)
+        if breach is not None:
+            self.interrupted = f"ended by a broken objective, {breach.text},"
+            self.store.put_fact("load", "breach", asdict(breach))
+            self._engine.stop()
 
     def wait(self, *, on_second: Callable[[Second], None] | None = None) -> Summary:
         """Follow the run to its end and return its summary (docs/reference/summary.md)."""
@@ -209,7 +221,9 @@ def record_facts(plan: Plan, store: Store, *, at_s: float, threads: int) -> None
         "shape": plan.load.describe(),
         "seed": plan.seed,
         "speed": "declarative" if plan.python is None else "python",
-        "objectives": list(plan.objectives),
+        "objectives": plan.objective_facts,
+        "warm_up_s": (plan.load.warm_up_ns or 0) / 1e9,
+        "breach": None,
         "connections_max": plan.http.connections_max,
         "threads": threads,
         "started_at": at_s,

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, mo
 
 from scaleworthy.load.base import SECOND_NS, Duration, PlanPart, Rate, duration_text, shown
 from scaleworthy.load.named_tests import INTENSITY_USERS, Intensity, TestName, stages_of
+from scaleworthy.load.objectives import StageSpan
 from scaleworthy.load.replay import Recorded, read_recorded, scenario_numbers
 from scaleworthy.load.stages import Stage, native_stages, read_stages, write_stages
 
@@ -55,6 +56,7 @@ class Load(PlanPart):
         replay: A file of recorded arrivals (load/replay.py).
         replay_speed: 2 replays an hour in half an hour.
         replay_requests: The requests are the recording's too; set where a plan with `replay` has no scenarios.
+        warm_up_ns: So much of the beginning is left out of percentiles and objectives; counts are of the whole run.
         users_max: Open plans only: most users at once; an arrival that finds so many is counted as not started.
         finish: Open plans only: iterations that began run to their end, after the stages too.
     """
@@ -77,6 +79,7 @@ class Load(PlanPart):
     replay: str | None = None
     replay_speed: Annotated[float, Field(gt=0, le=1e6, strict=False)] = 1.0
     replay_requests: bool = False
+    warm_up_ns: Duration | None = Field(None, alias="warm_up")
 
     _recorded: Recorded = Recorded((), 0)
 
@@ -87,6 +90,7 @@ class Load(PlanPart):
         self._check_arrivals()
         if self.stages is not None:
             self._check_stages(self.stages)
+        self._check_warm_up()
         if self.replay is not None:
             recorded = read_recorded(Path((info.context or {}).get("folder", ".")) / self.replay)
             object.__setattr__(self, "_recorded", recorded)
@@ -127,6 +131,14 @@ class Load(PlanPart):
         if self.replay is not None and given and given != ["count"]:
             raise ValueError(f"'replay' and {given[0]!r} exclude each other: the recording says when the run ends")
 
+    def _check_warm_up(self) -> None:
+        lasts_ns = self.lasts_ns
+        if self.warm_up_ns is not None and lasts_ns is not None and self.warm_up_ns >= lasts_ns:
+            raise ValueError(
+                f"'warm_up' must be shorter than the run, got {duration_text(self.warm_up_ns)} of {duration_text(lasts_ns)}:"
+                " nothing would be left to judge"
+            )
+
     def _check_arrivals(self) -> None:
         if self.arrivals is not None and (not self.is_open or self.replay is not None):
             raise ValueError(
@@ -140,7 +152,7 @@ class Load(PlanPart):
     def _check_stages(self, stages: list[Stage]) -> None:
         if self.concurrent_users is not None and stages[0].is_rate:
             raise ValueError("'users' needs stages of users (2m:100), got rates (100/s)")
-        if not self.is_open and any(level != math.floor(level) or level > USERS_MAX for _, level, _, _ in stages):
+        if not self.is_open and any(level != math.floor(level) or level > USERS_MAX for _, level, *_ in stages):
             raise ValueError(f"users in stages must be whole numbers up to {USERS_MAX}; write 100/s for a rate")
         if not self.level and not any(stage.level for stage in stages):
             raise ValueError("the stages never ask for any load: every level is 0")
@@ -161,6 +173,28 @@ class Load(PlanPart):
         if self.rate_per_s is not None or self.users_arrive_per_s is not None or self.replay is not None:
             return True
         return self.concurrent_users is None and bool(self.stages) and self.stages[0].is_rate  # type: ignore[index]
+
+    @property
+    def lasts_ns(self) -> int | None:
+        """How long new iterations may start; None where a count or a recording says when the run ends."""
+        if self.count is not None or self.replay is not None:
+            return None
+        shape = self.shape
+        return sum(stage.duration_ns for stage in shape) if shape else self.duration_ns or 30 * SECOND_NS
+
+    @property
+    def stage_spans(self) -> list[StageSpan]:
+        """When each stage is, in seconds from the start; a run without stages is one. The last ends with the run."""
+        shape = self.shape
+        if not shape:
+            return [StageSpan(1, "", 0.0, None)]
+        spans, at_ns = [], 0
+        for number, stage in enumerate(shape, 1):
+            end_ns = at_ns + stage.duration_ns
+            last = number == len(shape) and stage.duration_ns > 0
+            spans.append(StageSpan(number, stage.name, at_ns / SECOND_NS, None if last else end_ns / SECOND_NS))
+            at_ns = end_ns
+        return spans
 
     @property
     def shape(self) -> list[Stage] | None:

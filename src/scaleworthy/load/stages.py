@@ -1,5 +1,5 @@
 """Levels over time: `2m:100` reaches 100 linearly within two minutes, `2m@100` is 100 at once and for two minutes.
-A stage of no length, `0s:100`, only changes the level, as in k6.
+A stage of no length, `0s:100`, only changes the level, as in k6. A stage may have a name, `peak=2m:100`, by which objectives speak of it.
 
 Levels are starts per second where they say so (`2m:100/s`), else users.
 """
@@ -16,7 +16,7 @@ from scaleworthy.units import parse_duration_ns, parse_rate_per_s
 
 RATE_MAX_PER_S = 10_000_000.0
 STAGES_MAX = 1_000
-_PART = re.compile(r"(?P<duration>[^:@]*)(?P<way>[:@])(?P<level>.*)")
+_PART = re.compile(r"(?:(?P<name>[^=:@]+)=)?(?P<duration>[^:@]*)(?P<way>[:@])(?P<level>.*)")
 
 
 class Stage(NamedTuple):
@@ -27,12 +27,14 @@ class Stage(NamedTuple):
         level: At its end: starts per second, or users.
         is_rate: Whether the level was written as a rate.
         at_once: The level holds from the stage's beginning, instead of being reached from the one before.
+        name: By which objectives may speak of it.
     """
 
     duration_ns: int
     level: float
     is_rate: bool
     at_once: bool = False
+    name: str = ""
 
 
 def parse_stages(text: str) -> list[Stage]:
@@ -46,6 +48,9 @@ def parse_stages(text: str) -> list[Stage]:
         raise UsageError(f"at most {STAGES_MAX} stages, got {len(stages)}")
     if not any(stage.duration_ns for stage in stages):
         raise UsageError(f"a stage of no length (0s:100) only changes the level; one must last, got {text!r}")
+    names = [stage.name for stage in stages if stage.name]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise UsageError(f"two stages are named {twice!r}; objectives speak of them by name")
     if len({stage.is_rate for stage in stages}) > 1:
         raise UsageError(f"stages must all be rates (100/s) or all be users (100), got {text!r}")
     return stages
@@ -63,7 +68,7 @@ def _parse_stage(number: int, part: str) -> Stage:
         raise UsageError(f"{wanted}: {error.message}") from error
     if duration_ns > DURATION_MAX_NS or level > RATE_MAX_PER_S:
         raise UsageError(f"stage {number} must last at most 7d, and ask for at most 10000000, got {part!r}")
-    return Stage(duration_ns, level, "/" in pieces["level"], pieces["way"] == "@")
+    return Stage(duration_ns, level, "/" in pieces["level"], pieces["way"] == "@", (pieces["name"] or "").strip())
 
 
 def read_stages(value: Any) -> list[Stage]:
@@ -85,10 +90,13 @@ def write_stages(stages: Sequence[Stage] | None) -> str | None:
     """Return the text that `parse_stages` reads back."""
     if stages is None:
         return None
-    return ",".join(
-        f"{duration_text(stage.duration_ns)}{'@' if stage.at_once else ':'}{stage.level:.12g}{'/s' if stage.is_rate else ''}"
-        for stage in stages
-    )
+    return ",".join(_written(stage) for stage in stages)
+
+
+def _written(stage: Stage) -> str:
+    name = f"{stage.name}=" if stage.name else ""
+    way, unit = "@" if stage.at_once else ":", "/s" if stage.is_rate else ""
+    return f"{name}{duration_text(stage.duration_ns)}{way}{stage.level:.12g}{unit}"
 
 
 def native_stages(stages: Sequence[Stage], *, start: float) -> list[dict[str, Any]]:

@@ -11,11 +11,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from scaleworthy.load.generator import Generator, judge_generator
+from scaleworthy.load.judging import judge, warm_part
 from scaleworthy.load.summary_apdex import Apdex, apdex_of
 from scaleworthy.load.summary_sockets import WebSockets, websockets_of
 from scaleworthy.load.summary_streams import Streams, streams_of
 from scaleworthy.load.summary_times import Times, times_of
-from scaleworthy.series import Objective, Outcome, Store
+from scaleworthy.series import Outcome, Store
 
 SCHEMA = 1
 Window = tuple[int, int]
@@ -47,9 +48,13 @@ class Step(Counts):
 
 
 class ObjectiveResult(_Part):
-    """One objective; `held` is null where there were too few samples to judge, `value` is in ms, a ratio, or its series' unit."""
+    """One objective; `held` is null where there were too few samples to judge, `value` is in ms, a ratio, or its series' unit.
+
+    `where` says which part of the run it is about, such as `stage 2`; empty for all of it.
+    """
 
     text: str
+    where: str = ""
     held: bool | None
     value: float | None
 
@@ -69,6 +74,7 @@ class Summary(Counts):
     websocket: WebSockets | None = None
     streams: Streams | None = None
     apdex: Apdex | None = None
+    warm_up_s: float | None = None
 
     @property
     def exit_status(self) -> int:
@@ -88,7 +94,7 @@ FIELDS = (
     "schema", "verdict", "speed", "seconds", "planned", "started", "answered", "failed", "not_started", "requests_per_s",
     "response_ms", "service_ms", "lag_ms", "steps", "statuses", "errors", "objectives", "generator",
 )  # fmt: skip
-OPTIONAL_FIELDS = ("websocket", "streams", "apdex")
+OPTIONAL_FIELDS = ("websocket", "streams", "apdex", "warm_up_s")
 """Parts that are there where the run has something to say in them."""
 
 
@@ -97,11 +103,13 @@ def summarize(store: Store) -> Summary:
     facts = store.facts("load")
     window = _window(store, facts)
     seconds = _seconds(window, facts)
-    outcomes = [Objective.parse(text).evaluate(store, window) for text in facts.get("objectives") or ()]
-    counts = _counts(store, window, seconds, {})
+    judged = judge(store, window)
+    outcomes = [item.outcome for item in judged]
+    warm = warm_part(store, window)
+    counts = _counts(store, window, seconds, {}, warm=warm)
     steps = {
         label: Step(
-            **_counts(store, window, seconds, {"step": label}),
+            **_counts(store, window, seconds, {"step": label}, warm=warm),
             statuses=_by(store, "load.statuses", "status", window, {"step": label}),
             errors=_by(store, "load.errors", "kind", window, {"step": label}),
         )
@@ -118,11 +126,15 @@ def summarize(store: Store) -> Summary:
         steps=steps,
         statuses=_by(store, "load.statuses", "status", window, {}),
         errors=_by(store, "load.errors", "kind", window, {}),
-        objectives=[ObjectiveResult(text=item.text, held=item.held, value=_value(item)) for item in outcomes],
+        objectives=[
+            ObjectiveResult(text=of.outcome.text, where=of.where, held=of.outcome.held, value=_value(of.outcome))
+            for of in judged
+        ],
         generator=generator,
         websocket=websockets_of(store, window),
         streams=streams_of(store, window, seconds),
         apdex=apdex_of(store, window, started=counts["started"]),
+        warm_up_s=facts.get("warm_up_s") or None,
     )
 
 
@@ -148,13 +160,14 @@ def _seconds(window: Window, facts: Mapping[str, Any]) -> float:
     return float(max(window[1] - window[0], 0))
 
 
-def _counts(store: Store, window: Window, seconds: float, labels: dict[str, str]) -> dict[str, Any]:
+def _counts(store: Store, window: Window, seconds: float, labels: dict[str, str], *, warm: Window) -> dict[str, Any]:
+    """Return counts of the whole run, and times of its *warm* part."""
     totals = {
         name: round(store.total(f"load.{name}", labels=labels, window=window))
         for name in ("planned", "started", "answered", "failed", "not_started")
     }
     times = {
-        field: times_of(store.histogram(f"load.{name}", labels=labels, window=window))
+        field: times_of(store.histogram(f"load.{name}", labels=labels, window=warm))
         for field, name in (("response_ms", "response_time"), ("service_ms", "service_time"), ("lag_ms", "lag"))
     }
     return {**totals, "requests_per_s": round(totals["answered"] / seconds, 3) if seconds else 0.0, **times}

@@ -18,7 +18,7 @@ def summary_text(summary: Summary, store: Store) -> str:
     """Return the lines that `scaleworthy load` ends with."""
     lines = [
         _counts(summary),
-        f"response ms   {_times(summary.response_ms)}from the planned start, of {summary.answered:,} answered, ±0.1 %",
+        f"response ms   {_times(summary.response_ms)}from the planned start, {_of(summary)}, ±0.1 %",
         f"service ms    {_times(summary.service_ms)}from the send",
     ]
     if len(summary.steps) > 1:
@@ -48,6 +48,12 @@ def _counts(summary: Summary) -> str:
     parts = (("planned", summary.planned), ("answered", summary.answered), ("failed", summary.failed))
     counts = "   ".join(f"{name} {count:,}" for name, count in (*parts, ("not started", summary.not_started)))
     return f"{counts}   {three_digits(summary.requests_per_s)}/s for {three_digits(summary.seconds)} s"
+
+
+def _of(summary: Summary) -> str:
+    if summary.warm_up_s is None:
+        return f"of {summary.answered:,} answered"
+    return f"of what was answered after the first {summary.warm_up_s:g} s"
 
 
 def _times(times: Times) -> str:
@@ -118,7 +124,8 @@ def _objective(summary: Summary, at: int) -> str:
     result = summary.objectives[at]
     word = {True: "held", False: "broken", None: "not judged, too few samples"}[result.held]
     value = f" (got {_with_unit(result.value, result.text)})" if result.value is not None else ""
-    return f"objective     {word}: {result.text}{value}"
+    where = f" in {result.where}" if result.where else ""
+    return f"objective     {word}: {result.text}{where}{value}"
 
 
 def _with_unit(value: float, objective: str) -> str:

@@ -7,17 +7,19 @@ Not here: the summary's JSON (load/summary.py) and its text for a terminal (load
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from scaleworthy.errors import RecordingError
+from scaleworthy.load.judging import judge, warm_part
 from scaleworthy.load.reading import reading
 from scaleworthy.load.result import quantiles_of
 from scaleworthy.load.summary import Summary, run_window, summarize
 from scaleworthy.report import numbers
 from scaleworthy.report.load_panels import load_panels
 from scaleworthy.report.model import LoadRun, LoadStep, Mark, Measured, ObjectiveResult, Report
-from scaleworthy.series import Histogram, Objective, Outcome, Store
+from scaleworthy.series import Histogram, Outcome, Store
 from scaleworthy.units import format_bytes
 
 _CURVE_LEAST = 10  # samples beyond a point of the percentile curve, fewer would draw single requests as a tail
@@ -41,7 +43,7 @@ def report_of(store: Store, *, name: str = "load run") -> Report:
             hint="record one with: scaleworthy load TARGET --out run.sw",
         )
     facts, summary, window = store.facts("load"), summarize(store), run_window(store)
-    outcomes = [Objective.parse(text).evaluate(store, window) for text in facts.get("objectives") or ()]
+    outcomes = [replace(judged.outcome, text=judged.text) for judged in judge(store, window)]
     started_at = facts.get("started_at") or window[0]
     return Report(
         title=name,
@@ -76,7 +78,8 @@ def report_of(store: Store, *, name: str = "load run") -> Report:
 
 def _run(store: Store, name: str, summary: Summary, window: Window, outcomes: list[Outcome]) -> LoadRun:
     facts = store.facts("load")
-    response, service = (store.histogram(f"load.{kind}_time", window=window) for kind in ("response", "service"))
+    warm = warm_part(store, window)
+    response, service = (store.histogram(f"load.{kind}_time", window=warm) for kind in ("response", "service"))
     examples = facts.get("error_examples") or {}
     return LoadRun(
         name=name,
@@ -91,10 +94,10 @@ def _run(store: Store, name: str, summary: Summary, window: Window, outcomes: li
         requests_per_s=Measured(summary.requests_per_s, "requests/s", None, summary.answered, "load.answered"),
         response=quantiles_of(response),
         service=quantiles_of(service),
-        lag=quantiles_of(store.histogram("load.lag", window=window)),
+        lag=quantiles_of(store.histogram("load.lag", window=warm)),
         response_curve=_curve(response),
         service_curve=_curve(service),
-        steps=tuple(_step(store, name, window, summary) for name in summary.steps),
+        steps=tuple(_step(store, name, warm, summary) for name in summary.steps),
         statuses=tuple(summary.statuses.items()),
         errors=tuple((kind, count, str(examples.get(kind, ""))) for kind, count in summary.errors.items()),
         objectives=tuple(_judged(outcome) for outcome in outcomes),

@@ -21,7 +21,7 @@ DRAWS = 500
 SPREAD = 20.0
 SPREAD_LEAST = 0.1
 _ERROR_LEAST = 1e-3
-WIDER = 1.4
+WIDER = 1.1
 """How much wider than seen from within a probe its error is taken: bursts longer than a probe move all of its seconds together, and the
 search stops where the interval happens to look narrow. Calibrated on simulated queues (benchmarks/bench_find_limit.py)."""
 

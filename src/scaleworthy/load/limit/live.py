@@ -47,7 +47,12 @@ def find_limit(
         UsageError: No objective, or the target is not loopback and not owned.
         TargetError: It cannot be resolved or reached.
     """
-    wanted = tuple(objectives) or tuple(plan.objectives)
+    wanted = tuple(objectives) or plan.search_objectives
+    if not wanted and plan.objectives:
+        raise UsageError(
+            "a search has no stages, and every objective of the plan is about one",
+            hint="add one for the search, such as --objective 'p95 < 200ms'",
+        )
     if not wanted:
         raise UsageError("a limit needs an objective", hint="add one, such as --objective 'p95 < 200ms'")
     plan = plan.seeded()
