@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scaleworthy.load.limit.fit import Fit, Point, fit
-from scaleworthy.load.limit.noise import Noise, is_near, learned_noise
+from scaleworthy.load.limit.noise import Noise, is_near, learned_noise, steady_noise
 from scaleworthy.load.limit.probe import COMFORTABLE, Tried
 from scaleworthy.load.result import Probe
 
@@ -42,6 +42,10 @@ class Evidence:
         seen = [item.seen for item in self.tried if item.seen is not None]
         broke = min(self.sides()[1], default=None)
         return learned_noise(seen, broke=broke) if is_near(level, broke=broke) else Noise()
+
+    def steady_noise(self, level: float) -> Noise:
+        """Return the noise of the probes at *level* and a little below it."""
+        return steady_noise([item.seen for item in self.tried if item.seen is not None], level=level)
 
     def probes(self) -> tuple[Probe, ...]:
         """Return every probe, judged by what is known of the noise by now."""

@@ -15,6 +15,7 @@ from scaleworthy.load.limit.margin import Margin
 
 NEAR = 0.6
 LEARN_FROM = 0.92
+STEADY = 0.9
 PRIOR_EFFECT = 100.0
 PRIOR_BURST_S = 0.6
 PRIOR_SECONDS = 20.0
@@ -70,9 +71,26 @@ def learned_noise(seen: Sequence[Seen], *, broke: float | None) -> Noise:
         seconds = sum(pair[0] for pair in pairs)
         effects = sum(length * margin.design_effect for length, margin in pairs) + prior * PRIOR_SECONDS
         noise.effects[name] = effects / (seconds + PRIOR_SECONDS)
-        if seconds:
-            noise.variances[name] = sum(length * length * margin.error() ** 2 for length, margin in pairs) / seconds
+    noise.variances.update(_variances(near))
     return noise
+
+
+def steady_noise(seen: Sequence[Seen], *, level: float) -> Noise:
+    """Return the noise of the probes at *level* and a little below it, all of which were steady."""
+    return Noise(variances=_variances([probe for probe in seen if STEADY * level <= probe.level <= level]))
+
+
+def _variances(probes: Sequence[Seen]) -> dict[str, float]:
+    """Return each latency objective's variance over one second of these probes, weighted by their seconds."""
+    sums: dict[str, float] = {}
+    seconds: dict[str, int] = {}
+    for probe in probes:
+        for margin in probe.margins:
+            if margin.queueing:
+                name = margin.objective
+                sums[name] = sums.get(name, 0.0) + (probe.seconds * margin.error()) ** 2
+                seconds[name] = seconds.get(name, 0) + probe.seconds
+    return {name: total / seconds[name] for name, total in sums.items()}
 
 
 def is_near(level: float, *, broke: float | None) -> bool:

@@ -59,11 +59,12 @@ class Sudden:
         highest = evidence.passing()
         if highest is None or not self._settings.sudden_s:
             return
+        noise = evidence.steady_noise(highest)
         for share in SHARES:
             if self._settings.longest_s - self._prober.elapsed_s < self.cost_s:
                 return
             level = highest if share == 1 else self._levels.rounded_down(highest * share)
-            if self._step(level, evidence.noise(level)).probe.passed is not False:
+            if self._step(level, noise).probe.passed is not False:
                 return
 
     def _step(self, level: float, noise: Noise) -> Tried:
