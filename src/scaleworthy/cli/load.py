@@ -86,7 +86,7 @@ def load(
     (do not quote the run).
 
     Args:
-        target: A URL, a plan file, or an Artillery script.
+        target: A URL, or a file: a plan, a Python scenario, or another tool's (docs/guide/imports.md).
         target_url: Load this URL instead of the plan file's target. [default: the file's]
         environment: Of an Artillery script: lay this part of its config.environments over its config. [default: none]
         rate: Arrivals per time (open), such as 500/s or 30/m: they do not wait for answers.

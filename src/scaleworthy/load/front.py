@@ -5,6 +5,7 @@ A further format is one entry of `FORMATS`: whether a document is one, and what 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,12 @@ from typing import Any
 from scaleworthy.errors import UsageError
 from scaleworthy.load.front_python import python_plan
 from scaleworthy.load.front_yaml import near_files, plan_of
+from scaleworthy.load.import_ import curl
 from scaleworthy.load.import_.artillery import artillery_plan, is_artillery
+from scaleworthy.load.import_.har import har_plan, is_har
 from scaleworthy.load.import_.imported import Document, Imported, Wishes
+from scaleworthy.load.import_.openapi import is_openapi, openapi_plan
+from scaleworthy.load.import_.postman import is_postman, postman_plan
 from scaleworthy.load.plan import Plan
 from scaleworthy.load.yaml_lines import parse_yaml, read_text
 
@@ -36,7 +41,17 @@ class Format:
     imported: Callable[[Document, Wishes], Imported]
 
 
-FORMATS = (Format("Artillery script", is_artillery, artillery_plan),)
+JSON_FORMATS = (
+    Format("HTTP Archive", is_har, har_plan),
+    Format("Postman collection", is_postman, postman_plan),
+    Format("OpenAPI description", is_openapi, openapi_plan),
+)
+"""What programs write."""
+
+FORMATS = (
+    Format("Artillery script", is_artillery, artillery_plan),
+    Format("OpenAPI description", is_openapi, openapi_plan),
+)
 """In the order in which they are tried; what none of them recognises is a plan file."""
 
 
@@ -56,17 +71,40 @@ def read_plan(path: Path | str, wishes: Wishes | None = None) -> Imported:
             hint="give the test as YAML or JSON, or write it as a Python scenario",
         )
     text = read_text(path, what="plan", hint=near_files(path))
+    if path.suffix in curl.SUFFIXES or curl.is_curl(text):
+        _refuse_environment(path, wishes, "curl commands")
+        return curl.curl_plan(text, path, wishes)
+    if (recorded := _recorded_json(text)) is not None:
+        for kind in JSON_FORMATS:
+            if kind.recognises(recorded):
+                _refuse_environment(path, wishes, f"a {kind.name}")
+                return kind.imported(Document(path, recorded, {}), wishes)
     data, places = parse_yaml(text, path, what="plan", wanted="target and scenarios")
     document = Document(path, data, places)
     for kind in FORMATS:
         if kind.recognises(data):
             return kind.imported(document, wishes)
+    _refuse_environment(path, wishes, "a plan file")
+    return plan_of(document, wishes)
+
+
+def _recorded_json(text: str) -> dict[str, Any] | None:
+    """Return a document that a program wrote as JSON; such ones are long, and need no line numbers."""
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _refuse_environment(path: Path, wishes: Wishes, what: str) -> None:
     if wishes.environment is not None:
         raise UsageError(
-            f"--environment is for an Artillery script with config.environments; {path.name} is a plan file",
+            f"--environment is for an Artillery script with config.environments; {path.name} is {what}",
             hint="leave it out",
         )
-    return plan_of(document, wishes)
 
 
 def load_plan(path: Path | str, *, target: str | None = None) -> Plan:
