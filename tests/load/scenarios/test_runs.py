@@ -61,7 +61,7 @@ def test_a_declarative_and_a_python_run_of_one_plan_agree(server: NullServer, ur
 
 def test_an_open_load_plans_every_start(server: NullServer, url: str, tmp_path: Path) -> None:
     """The same seed plans the same starts, whichever speed carries them out."""
-    load = {"rate": "300/s", "for": "1s"}
+    load = {"rate": "300/s", "for": "400ms"}
     declarative = make_plan(
         {"target": url, "scenarios": [{"name": "page", "steps": [{"get": "/a"}]}], "load": load, "seed": 1}
     )
@@ -258,6 +258,14 @@ def test_a_broken_file_is_refused_with_line_and_reason(tmp_path: Path, text: str
         load_plan(script(tmp_path, text), target="http://127.0.0.1:1")
 
     assert problem in str(raised.value)
+
+
+def test_thousands_who_begin_together_all_get_through(server: NullServer, url: str, tmp_path: Path) -> None:
+    """More words at once than one turn of the event loop gives out."""
+    summary = run_load(plan(tmp_path, SIMPLE, url, {"users": 2_500, "count": 2_500}), MemoryStore())
+
+    assert summary["answered"] == server.requests == 2_500
+    assert summary["failed"] == 0
 
 
 def test_a_file_without_a_target_says_what_to_add(tmp_path: Path) -> None:

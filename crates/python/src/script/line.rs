@@ -19,6 +19,8 @@ use super::user::{Method, PreparedRequest, ScriptUser};
 /// So many words within one batch, and the engine is woken though the batch goes on: what is asked early is sent early.
 const WORDS_UNHEARD_MAX: u32 = 16;
 
+/// What is given out in one turn of the event loop.
+const AT_ONCE_MAX: usize = 1_000;
 /// Requests that are kept ready for each method.
 const PLAIN_MAX: usize = 4_096;
 
@@ -60,6 +62,8 @@ pub struct ScriptLine {
     goes_on: Mutex<Vec<Py<Awaited>>>,
     unheard: AtomicU32,
     over: AtomicBool,
+    /// Taken, and not given out yet.
+    later: Mutex<Vec<ToScript>>,
     /// Requests that nobody waited for: how many, and the step of the first.
     forgotten: Mutex<(u64, Option<u32>)>,
 }
@@ -81,6 +85,7 @@ impl ScriptLine {
             goes_on: Mutex::default(),
             unheard: AtomicU32::new(0),
             over: AtomicBool::new(false),
+            later: Mutex::default(),
             forgotten: Mutex::default(),
         }
     }
@@ -386,8 +391,17 @@ impl ScriptLine {
     /// The event loop says that something is there to be read: give it out.
     fn on_ready(slf: &Bound<'_, Self>) -> PyResult<()> {
         let this = slf.get();
-        let mut words = vec![];
-        this.script.take(&mut words);
+        let mut words = std::mem::take(&mut *lock(&this.later));
+        if words.is_empty() {
+            this.script.take(&mut words);
+        }
+        if words.len() > AT_ONCE_MAX {
+            // Thousands that begin together: other call-backs of the loop get their turn in between.
+            *lock(&this.later) = words.split_off(AT_ONCE_MAX);
+            let again = slf.getattr("on_ready")?;
+            let event_loop = this.hooks()?.event_loop.bind(slf.py());
+            event_loop.call_method1("call_soon", (again,))?;
+        }
         this.in_batch.store(true, Ordering::Relaxed);
         this.round.fetch_add(1, Ordering::Relaxed);
         let mut result = Ok(());

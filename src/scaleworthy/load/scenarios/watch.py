@@ -12,6 +12,7 @@ import sysconfig
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -20,7 +21,7 @@ from scaleworthy.load.scenarios.world import World
 BEAT_S = 0.05
 HELD_UP_S = 0.1
 PLACES_MAX = 20
-_LIBRARY = (sysconfig.get_path("stdlib"), "/scaleworthy/load/scenarios/", "<frozen")
+_LIBRARY = (sysconfig.get_path("stdlib"), str(Path(__file__).parents[2]), "<frozen")
 
 
 class Watch:
