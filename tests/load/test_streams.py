@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from load.asgi import serving
+from load.http2_site import Answer, http2_site
 from scaleworthy._native import NullServer
 from scaleworthy.errors import InvalidInput
 from scaleworthy.load import make_plan, run_load, summarize, summary_text
@@ -120,3 +121,28 @@ def test_every_mistake_is_named_with_its_place() -> None:
         "steps[6].stream.for: must be a duration",
     ):
         assert wanted in text, f"{wanted}\nin\n{text}"
+
+
+def test_streams_come_over_http2_too_and_are_left_when_enough_has_come() -> None:
+    """The server sees one reset for each answer that was left, and the connection goes on."""
+    events = b"".join(b"data: %d\n\n" % number for number in range(40))
+    with http2_site(lambda _: Answer(body=events)) as site:
+        http = {"http": {"version": "2-prior-knowledge"}}
+        whole = {"get": "/all", "stream": {"kind": "sse", "events_min": 40, "last": {"contains": "39"}}}
+        data = plan_data(f"http://127.0.0.1:{site.port}", [whole], count=10)
+        summary = run_load(make_plan(data | http), MemoryStore())
+        assert (summary["failed"], summary["answered"]) == (0, 10), summary["errors"]
+        assert summary["streams"]["events"] == 400
+        assert summary["streams"]["gap_ms"]["max"] is not None
+
+        lacking = {"get": "/all", "stream": {"kind": "sse", "events_min": 41}}
+        data = plan_data(f"http://127.0.0.1:{site.port}", [lacking], count=2)
+        assert run_load(make_plan(data | http), MemoryStore())["errors"] == {"expect-body": 2}
+
+        connections = site.connections
+        some = {"get": "/some", "stream": {"kind": "sse", "events_max": 5}}
+        data = plan_data(f"http://127.0.0.1:{site.port}", [some], count=6)
+        summary = run_load(make_plan(data | http), MemoryStore())
+        assert (summary["failed"], summary["answered"]) == (0, 6), summary["errors"]
+        assert summary["streams"]["events"] == 30
+        assert site.connections == connections + 1

@@ -12,6 +12,7 @@ mod stream;
 pub use connection::{Ask, Connection, Event, Fatal};
 pub use frame::Code;
 pub use request::{Prepared, translate};
+pub use stream::Stream;
 
 #[cfg(test)]
 mod tests;

@@ -94,6 +94,10 @@ pub struct Connection {
     held: VecDeque<u32>,
     /// Bytes of `out` that only answer pings and settings, since everything was last sent.
     owed: usize,
+    /// Streams on which pieces of events have come since somebody looked.
+    pub streamed: Vec<u32>,
+    /// Makes monotonic times Unix times.
+    pub unix_offset_ns: i64,
 }
 
 impl Connection {
@@ -118,6 +122,8 @@ impl Connection {
         Self {
             out,
             streams: Streams::default(),
+            streamed: vec![],
+            unix_offset_ns: 0,
             unstamped: vec![],
             settings: Settings {
                 streams_max: None,
@@ -172,6 +178,12 @@ impl Connection {
             id,
             &code.0.to_be_bytes(),
         );
+    }
+
+    /// Tell the server to stop an answer of which enough has come; its stream is ended already.
+    pub fn stop(&mut self, id: u32) {
+        let code = Code::CANCEL.0.to_be_bytes();
+        frame::put(&mut self.out, kind::RST_STREAM, 0, id, &code);
     }
 
     /// Say why we close the connection.

@@ -33,6 +33,22 @@ impl Stream {
         self.clocks.first_byte_ns != 0
     }
 
+    /// The status, once the head is there; 0 before.
+    pub fn status(&self) -> u16 {
+        self.facts.status
+    }
+
+    /// Were its events listened to for as long as was wanted?
+    pub fn has_lasted(&self, now_ns: u64) -> bool {
+        let reading = self.kept.stream.as_ref();
+        self.facts.status >= 200 && reading.is_some_and(|reading| now_ns >= reading.enough_ns())
+    }
+
+    /// An answer in events was begun, and has not ended.
+    pub fn is_midway(&self) -> bool {
+        self.kept.stream.is_some() && self.facts.status >= 200
+    }
+
     /// Bytes of the request's body that wait for the server to open its window, of how many.
     pub fn held_back(&self) -> Option<(usize, usize)> {
         let left = self.upload.len() - self.uploaded;

@@ -122,7 +122,6 @@ impl Request {
         names: &Names<'_>,
         cookies: bool,
     ) -> Result<Self, Vec<String>> {
-        only_http1("a stream of events", spec, plan, origins)?;
         let mut asking = spec.clone();
         asking.stream = None;
         let names_status = |expect: &super::Expect| matches!(expect, super::Expect::Status(_));

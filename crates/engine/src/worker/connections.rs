@@ -8,6 +8,7 @@ use super::http2::Multiplex;
 use super::socket::Socket;
 use super::users::UNRESERVED;
 use crate::http1::{Clocks, Exchange, Kept};
+use crate::http2::Stream;
 use crate::record::{ErrorKind, phase};
 use crate::sys::{self, EventFlags};
 use crate::timers::Due;
@@ -82,6 +83,14 @@ pub struct Place {
     pub at: u32,
     /// HTTP/2's stream on it; 0 with HTTP/1.1.
     pub stream: u32,
+}
+
+impl Slot {
+    /// An HTTP/2 stream of the connection here.
+    pub fn stream(&mut self, id: u32) -> Option<&mut Stream> {
+        let multiplex = self.conn.as_mut()?.multiplex.as_mut()?;
+        multiplex.connection.streams.get(id)
+    }
 }
 
 impl Place {

@@ -10,6 +10,7 @@ use crate::http1::Wrong;
 use crate::http2::{Ask, Code, Connection, Event, Fatal, translate};
 use crate::plan::Version;
 use crate::record::ErrorKind;
+use crate::stream::Reading;
 use crate::sys;
 
 /// Streams on a connection of which the server has said nothing yet: the least that it should allow (RFC 9113, 6.5.2).
@@ -154,13 +155,18 @@ impl Worker {
         if let Some(conn) = &mut self.slots[at as usize].conn
             && let Some(multiplex) = &mut conn.multiplex
         {
-            multiplex.connection.begin(Ask {
+            let id = multiplex.connection.begin(Ask {
                 user,
                 series: request.series,
                 wants: request.wants,
                 block,
                 body,
             });
+            if let Some(spec) = &request.stream
+                && let Some(stream) = multiplex.connection.streams.get(id)
+            {
+                stream.kept.stream = Some(Box::new(Reading::new(spec.clone(), 0)));
+            }
             if multiplex.connection.used_up() {
                 self.take_leave(at);
             }
@@ -169,7 +175,7 @@ impl Worker {
     }
 
     /// Have what the connection puts out sent at the end of this round.
-    fn send_soon(&mut self, at: u32) {
+    pub(super) fn send_soon(&mut self, at: u32) {
         if let Some(multiplex) = self.multiplex(at)
             && !std::mem::replace(&mut multiplex.waiting_to_send, true)
         {
@@ -223,6 +229,10 @@ impl Worker {
             let user = &mut self.users[stream.user as usize];
             let own_ns = user.timeout_ns(&self.plan);
             stream.deadline_ns = sent_ns.saturating_add(own_ns);
+            if let Some(reading) = &mut stream.kept.stream {
+                reading.sent_ns = sent_ns;
+                stream.deadline_ns = stream.deadline_ns.min(reading.enough_ns());
+            }
             deadline_ns = deadline_ns.min(stream.deadline_ns);
             if user.sent_ns == 0 {
                 user.sent_ns = sent_ns;
@@ -253,7 +263,15 @@ impl Worker {
             let mut received = |series: u32, count| {
                 steps[series as usize].bytes_received += count;
             };
-            match multiplex.connection.next(&mut bytes, now_ns, &mut received) {
+            multiplex.connection.unix_offset_ns = self.unix_offset_ns;
+            let next = multiplex.connection.next(&mut bytes, now_ns, &mut received);
+            if !multiplex.connection.streamed.is_empty() {
+                self.streams_had_events(at);
+            }
+            let Some(multiplex) = self.multiplex(at) else {
+                return;
+            };
+            match next {
                 Ok(Some(event)) => self.on_stream_event(at, event),
                 Ok(None) => {
                     if !multiplex.connection.out.is_empty() {
@@ -278,15 +296,21 @@ impl Worker {
                 }
             }
             Event::Reset { stream, code } => {
+                let midway = self.is_midway(at, stream);
                 let Some(user) = self.end_stream(at, stream) else {
                     return;
                 };
                 let text = || format!("the server reset the stream: {code}");
+                let kind = if midway {
+                    ErrorKind::Stream
+                } else {
+                    ErrorKind::Reset
+                };
                 if code == Code::REFUSED_STREAM {
                     // It was not looked at, so any request may be sent again (RFC 9113, 8.7).
                     self.send_once_more(user, ErrorKind::Reset, text);
                 } else {
-                    self.fail(user, ErrorKind::Reset, text);
+                    self.fail(user, kind, text);
                 }
             }
             Event::GoAway { last } => self.on_goaway(at, last),
@@ -406,10 +430,15 @@ impl Worker {
         };
         let connection = &mut multiplex.connection;
         let late = |deadline_ns: u64| deadline_ns <= now;
+        let lasted = connection
+            .streams
+            .iter()
+            .filter(|stream| late(stream.deadline_ns) && stream.has_lasted(now));
+        let lasted: Vec<u32> = lasted.map(|stream| stream.id).collect();
         let overdue: Vec<(u32, u32, String)> = connection
             .streams
             .iter()
-            .filter(|stream| late(stream.deadline_ns))
+            .filter(|stream| late(stream.deadline_ns) && !stream.has_lasted(now))
             .map(|stream| {
                 let held = stream.held_back().map_or(String::new(), |(left, all)| {
                     format!(
@@ -427,6 +456,11 @@ impl Worker {
         let next_ns = connection.streams.iter().map(|s| s.deadline_ns).min();
         let token = self.token(at);
         self.send_soon(at);
+        for stream in lasted {
+            if self.slot_of(token).is_some() {
+                self.stop_stream(at, stream);
+            }
+        }
         for (_, user, text) in overdue {
             self.fail(user, ErrorKind::Timeout, || text);
         }

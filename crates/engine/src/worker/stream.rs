@@ -2,6 +2,7 @@
 use super::Worker;
 use super::connections::Place;
 use crate::http1::{Coding, Kept};
+use crate::http2::Connection;
 use crate::record::{ErrorKind, StepSecond};
 use crate::stream::Reading;
 
@@ -49,6 +50,68 @@ impl Worker {
             self.end_stream_early(at);
         }
         lasted
+    }
+
+    /// The same for the streams of an HTTP/2 connection.
+    pub(super) fn streams_had_events(&mut self, at: u32) {
+        let (now, token) = (self.now_ns, self.token(at));
+        let Some(connection) = self.connection(at) else {
+            return;
+        };
+        let mut enough = vec![];
+        for id in std::mem::take(&mut connection.streamed) {
+            let Some(stream) = self.connection(at).and_then(|it| it.streams.get(id)) else {
+                continue;
+            };
+            let (user, series) = (stream.user, stream.series as usize);
+            let silent_ns = now.saturating_add(self.users[user as usize].timeout_ns(&self.plan));
+            let Some(stream) = self.slots[at as usize].stream(id) else {
+                continue;
+            };
+            let Some(reading) = &mut stream.kept.stream else {
+                continue;
+            };
+            self.second.steps[series].stream().take(&mut reading.fresh);
+            stream.deadline_ns = silent_ns.min(reading.enough_ns());
+            if reading.is_enough() {
+                enough.push(id);
+            }
+        }
+        for id in enough {
+            if self.slot_of(token).is_some() {
+                self.stop_stream(at, id);
+            }
+        }
+    }
+
+    /// Enough has come of an HTTP/2 answer: it is done, and the server is told to stop.
+    pub(super) fn stop_stream(&mut self, at: u32, id: u32) {
+        let token = self.token(at);
+        let Some(stream) = self.slots[at as usize].stream(id) else {
+            return;
+        };
+        let status = stream.status();
+        if let Some(reading) = &mut stream.kept.stream {
+            reading.ended_by_us = true;
+        }
+        let keep = self.plan.keep_alive;
+        self.answered(Place { at, stream: id }, status, keep);
+        if self.slot_of(token).is_some()
+            && let Some(connection) = self.connection(at)
+        {
+            connection.stop(id);
+            self.send_soon(at);
+        }
+    }
+
+    pub(super) fn is_midway(&mut self, at: u32, id: u32) -> bool {
+        let stream = self.slots[at as usize].stream(id);
+        stream.is_some_and(|stream| stream.is_midway())
+    }
+
+    fn connection(&mut self, at: u32) -> Option<&mut Connection> {
+        let multiplex = self.conn(at)?.multiplex.as_deref_mut()?;
+        Some(&mut multiplex.connection)
     }
 
     fn end_stream_early(&mut self, at: u32) {

@@ -579,15 +579,16 @@ fn versions_that_cannot_be_are_refused_before_the_start() {
     assert!(problems.0[1].contains("say \"2-prior-knowledge\""));
 
     // However deep it stands: these need a connection of their own.
-    let streamed = with(get("/"), json!({"stream": {"kind": "sse"}}));
-    let repeated = json!({"loop": {"count": 2, "steps": [streamed]}});
+    let socket =
+        json!({"websocket": {"request": {"name": "w", "method": "GET", "path": "/"}, "steps": []}});
+    let repeated = json!({"loop": {"count": 2, "steps": [socket]}});
     let mut shared = support::plan(80, 1, 1, vec![repeated]);
     shared["http"]["version"] = json!("2-prior-knowledge");
     let problems = scaleworthy_engine::Run::new(&shared.to_string())
         .err()
         .unwrap();
     assert!(
-        problems.0[0].contains("a stream of events is read over HTTP/1.1"),
+        problems.0[0].contains("a websocket is read over HTTP/1.1"),
         "{problems}"
     );
 }

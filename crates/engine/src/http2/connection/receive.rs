@@ -26,7 +26,7 @@ impl Connection {
         }
         check_size(head)?;
         match head.kind {
-            kind::DATA => self.data(head, payload),
+            kind::DATA => self.data(head, payload, now_ns),
             kind::HEADERS => self.headers(head, payload, now_ns),
             kind::CONTINUATION => self.continuation(payload, head, now_ns),
             kind::RST_STREAM => {
@@ -58,9 +58,9 @@ impl Connection {
         Ok(())
     }
 
-    fn data(&mut self, head: Head, payload: &[u8]) -> Result<Option<Event>, Fatal> {
+    fn data(&mut self, head: Head, payload: &[u8], now_ns: u64) -> Result<Option<Event>, Fatal> {
         self.take_of_connection(payload.len())?;
-        let id = head.stream;
+        let (id, unix_offset_ns) = (head.stream, self.unix_offset_ns);
         let Some(stream) = self.streams.get(id) else {
             return self.check_closed(id).map(|()| None);
         };
@@ -69,8 +69,12 @@ impl Connection {
             return Ok(Some(self.wrong(id, "a body before its head".into())));
         }
         stream.body_bytes += piece.len() as u64;
+        stream.kept.came_at(now_ns, unix_offset_ns);
         if let Err(wrong) = stream.kept.keep_body(piece, stream.wants) {
             return Ok(Some(self.wrong(id, wrong)));
+        }
+        if stream.kept.stream.is_some() {
+            self.streamed.push(id);
         }
         let end = head.has(flag::END_STREAM);
         self.take_of_stream(id, payload.len(), !end)?;
@@ -157,6 +161,7 @@ impl Connection {
                 Ok(end.then(|| self.wrong(id, "an end where only an announcement came".into())))
             }
             Ok(facts) => {
+                stream.kept.body_begins(facts.status);
                 stream.facts = facts;
                 Ok(if end { self.done(id) } else { None })
             }
