@@ -20,8 +20,9 @@ def import_(
 ) -> int:
     """Write the plan file that another tool's file is.
 
-    FILE is an Artillery script, which also runs as it is (`scaleworthy load`); its plan is where you go on from when you
-    leave Artillery. What runs otherwise than the file may suggest stands above the plan.
+    FILE is an Artillery script, a browser's recording (HAR), a Postman collection, an OpenAPI description or curl commands.
+    Each also runs as it is (`scaleworthy load`); its plan is where you go on from. What runs otherwise than the file may
+    suggest stands above the plan.
 
     Examples:
 
@@ -29,10 +30,12 @@ def import_(
 
         scaleworthy import artillery.yml --environment staging | less
 
+        scaleworthy import site.har --target http://127.0.0.1:8000 --out plan.yaml
+
     Exit status: 0 the plan was written, 2 the file cannot be run, with everything that is wrong.
 
     Args:
-        file: An Artillery script.
+        file: An Artillery script, .har, Postman collection, OpenAPI description, or .curl or .sh with curl commands.
         target_url: In place of the file's target. [default: the file's]
         environment: Lay this part of the script's config.environments over its config. [default: none]
         out: Where the plan goes; files it names are then found from there. [default: standard output]
