@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scaleworthy.errors import UsageError
+from scaleworthy.load.front_locust import locust_plan
 from scaleworthy.load.front_python import python_plan
 from scaleworthy.load.front_yaml import near_files, plan_of
 from scaleworthy.load.import_ import curl
@@ -21,6 +22,7 @@ from scaleworthy.load.import_.imported import Document, Imported, Wishes
 from scaleworthy.load.import_.openapi import is_openapi, openapi_plan
 from scaleworthy.load.import_.postman import is_postman, postman_plan
 from scaleworthy.load.plan import Plan
+from scaleworthy.load.scenarios.locust.recognise import is_locust
 from scaleworthy.load.yaml_lines import parse_yaml, read_text
 
 _SCRIPTS = {".js", ".cjs", ".mjs", ".ts", ".mts", ".cts"}
@@ -64,7 +66,7 @@ def read_plan(path: Path | str, wishes: Wishes | None = None) -> Imported:
     """
     path, wishes = Path(path), wishes or Wishes()
     if path.suffix == ".py":
-        return python_plan(path, wishes)
+        return locust_plan(path, wishes) if is_locust(path) else python_plan(path, wishes)
     if path.suffix.lower() in _SCRIPTS:
         raise UsageError(
             f"{path.name} is JavaScript, which is not run",

@@ -24,7 +24,15 @@ def python_plan(path: Path, wishes: Wishes) -> Imported:
         raise UsageError(
             f"{path.name} does not say where its requests go", hint="add --target http://127.0.0.1:8000, for example"
         )
-    data: dict[str, Any] = {"target": wishes.target, "python": path.name}
+    return plan_with(path, {"target": wishes.target, "python": path.name})
+
+
+def plan_with(path: Path, data: dict[str, Any]) -> Imported:
+    """Return the plan that *data* describes, which names the Python file *path*.
+
+    Raises:
+        InvalidInput: The file cannot be run; with file, line and reason.
+    """
     try:
         return Imported(Plan.model_validate(data, context={"folder": path.parent}), data)
     except ValidationError as error:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from scaleworthy._native import Response, Run, ScriptLine
-from scaleworthy.load.scenarios.errors import ExpectationFailed, FeederDry, RequestFailed
+from scaleworthy.load.scenarios.errors import ExpectationFailed, RequestFailed, StopRun
 from scaleworthy.load.scenarios.expect import look_closely
 from scaleworthy.load.scenarios.loading import Loaded
 from scaleworthy.load.scenarios.tracebacks import in_a_line, own_traceback
@@ -57,7 +57,7 @@ def drive(run: Run, loaded: Loaded, plan: Mapping[str, Any]) -> list[str]:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with loaded.around(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
         driver = Driver(run, line, loaded, world)
         return runner.run(driver.until_over())
 
@@ -159,8 +159,9 @@ class Driver:
                 return False
             case asyncio.CancelledError():
                 return False  # the run is ending, or the scenario has cancelled itself
-            case FeederDry():
-                self._dry(error)
+            case StopRun():
+                self._stopped_by = str(error)
+                self._run.stop()
                 return True
             case Exception():
                 self._count(error, scenario)
@@ -176,11 +177,7 @@ class Driver:
             self._broken = True
             self._run.abort()
 
-    def _dry(self, dry: FeederDry) -> None:
-        self._dry_text = str(dry)
-        self._run.stop()
-
-    _dry_text: str | None = None
+    _stopped_by: str | None = None
 
     def _keep_cookies(self, user: int, response: Response) -> None:
         owner = self._users.get(user)
@@ -203,8 +200,8 @@ class Driver:
             notes.append(
                 f"{forgotten:,} requests were sent and never awaited: write 'await user.get(…)' to wait for the answer"
             )
-        if self._dry_text is not None:
-            notes.append(f"the run was stopped: {self._dry_text}")
+        if self._stopped_by is not None:
+            notes.append(f"the run was stopped: {self._stopped_by}")
         if self._tasks:
             notes.append(f"{len(self._tasks):,} users did not end within {END_WITHIN_S:g} s of the run's end")
         leaked = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]

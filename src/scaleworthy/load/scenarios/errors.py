@@ -27,5 +27,9 @@ class ExpectationFailed(Exception):
         self.kind = kind
 
 
-class FeederDry(Exception):
+class StopRun(Exception):
+    """Ends the run; the text says why."""
+
+
+class FeederDry(StopRun):
     """A feeder whose rows are to be used once each has no row left; the iteration ends."""

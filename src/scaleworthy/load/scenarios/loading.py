@@ -5,24 +5,38 @@ from __future__ import annotations
 import importlib.util
 import sys
 import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-from scaleworthy.errors import InvalidInput, ScaleworthyError, UsageError
+from scaleworthy.errors import InvalidInput, MissingExtra, ScaleworthyError, UsageError
 from scaleworthy.load.scenarios.declare import Declared, declared
 from scaleworthy.load.scenarios.feeders import Feeder
+from scaleworthy.load.scenarios.locust.recognise import is_locust
+
+if TYPE_CHECKING:
+    from scaleworthy.load.scenarios.locust.file import LocustFile
 
 MODULE_NAME = "__scaleworthy_scenario__"
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A module of scenarios, and what it declares."""
+    """A module of scenarios, and what it declares.
+
+    Attributes:
+        around: Entered while its functions run.
+        locust: What it is beside that, where it is a Locust file.
+    """
 
     module: ModuleType
     declared: Declared
     feeders: tuple[Feeder, ...]
+    around: Callable[[], AbstractContextManager[None]] = nullcontext
+    locust: LocustFile | None = None
 
 
 def load_scenarios(path: Path | str) -> Loaded:
@@ -35,6 +49,8 @@ def load_scenarios(path: Path | str) -> Loaded:
     path = Path(path).resolve()
     if not path.is_file():
         raise UsageError(f"there is no file {str(path)!r}", hint="give the file that holds the @scenario functions")
+    if is_locust(path):
+        return _load_locust(path)
     module = _run(path)
     found = declared(module)
     problems = list(found.problems)
@@ -51,6 +67,35 @@ def load_scenarios(path: Path | str) -> Loaded:
             str(path), [f"{path.name}:{problem}" for problem in problems], hint="docs/guide/scenarios.md shows how"
         )
     return Loaded(module, found, feeders)
+
+
+def _load_locust(path: Path) -> Loaded:
+    """Load a Locust file: it finds our modules where it imports Locust's.
+
+    Raises:
+        MissingExtra: There are no greenlets.
+        InvalidInput: It cannot be run; with file, line and reason.
+    """
+    try:
+        import greenlet  # noqa: F401 - the one package that it takes
+    except ImportError:
+        raise MissingExtra("locust", needed_for=f"the Locust file {path.name}") from None
+    from scaleworthy.load.scenarios.locust.events import Events
+    from scaleworthy.load.scenarios.locust.file import locust_file
+    from scaleworthy.load.scenarios.locust.modules import installed, shim_modules
+
+    events = Events()
+    modules = shim_modules(events)
+    with installed(modules):
+        module = _run(path)
+    found = locust_file(path, module, events)
+    if problems := found.declared.problems:
+        raise InvalidInput(
+            str(path),
+            [f"{path.name}:{problem}" for problem in problems],
+            hint="docs/guide/from-locust.md says what runs",
+        )
+    return Loaded(module, found.declared, (), around=lambda: installed(modules), locust=found)
 
 
 def _run(path: Path) -> ModuleType:

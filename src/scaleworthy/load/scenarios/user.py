@@ -204,6 +204,11 @@ class User(ScriptUser):
         self._world.record_own(series, value, unit, labels)
 
     @property
+    def world(self) -> World:
+        """What it shares with the other users of its process."""
+        return self._world
+
+    @property
     def row(self) -> Mapping[str, Any]:
         """This iteration's row of the file's feeders (`feed`)."""
         return self._world.row(self.number)

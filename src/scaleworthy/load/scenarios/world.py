@@ -14,7 +14,11 @@ _NS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 
 
 class World:
-    """One process's share of a run, as its users see it."""
+    """One process's share of a run, as its users see it.
+
+    Attributes:
+        target_url: Where requests go that name no other origin.
+    """
 
     def __init__(
         self,
@@ -27,6 +31,7 @@ class World:
         feeders: Sequence[Feeder] = (),
     ) -> None:
         self.line = line
+        self.target_url = target_url
         self.seed = seed
         self.data = data
         self._feeders = feeders
