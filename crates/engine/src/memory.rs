@@ -5,10 +5,14 @@ use crate::value::{Held, Turns};
 #[derive(Debug, Default)]
 pub struct Memory {
     pub held: Vec<Held>,
+    /// Where a value is written before it takes its place.
+    pub beside: Held,
     pub turns: Vec<Turns>,
     pub jar: Jar,
     /// Passes through loops: a step that is done again draws other random numbers.
     pub passes: u64,
+    /// Steps since the last request or pause.
+    pub unwaited: u32,
 }
 
 /// What users remembered who are gone, for those who come.
@@ -44,6 +48,7 @@ impl Memory {
         self.turns.resize_with(loops, Turns::default);
         self.jar.clear();
         self.passes = 0;
+        self.unwaited = 0;
     }
 
     /// Begin as another one is: a branch goes on from where it forks.
@@ -55,5 +60,6 @@ impl Memory {
         self.turns.clone_from(&from.turns);
         self.jar.copy(&from.jar);
         self.passes = from.passes;
+        self.unwaited = from.unwaited;
     }
 }

@@ -5,11 +5,12 @@ use crate::memory::{Memory, Spare};
 use crate::plan::compile::Compiled;
 use crate::plan::program::{CompiledStep, Given, LoopStart, LoopTest, Scenario};
 use crate::rng::Rng;
-use crate::template::Template;
 use crate::value::{Held, Turns, Values};
 
-/// Steps that a user takes in a row without a request or a pause; more end the iteration.
-const STEPS_IN_A_ROW: u32 = 100_000;
+/// Steps that a user takes before others have their turn: under a millisecond.
+const STEPS_A_TURN: u32 = 1_000;
+/// Steps that a user takes without a request or a pause, over all its turns; more end the iteration.
+const STEPS_UNTIL_SPINNING: u32 = 100_000;
 
 /// What a user has come to.
 pub enum Turn {
@@ -23,8 +24,11 @@ pub enum Turn {
     Socket,
     Fork(usize),
     BranchEnd,
-    Log(String),
+    /// A line to log; the step is still to be left.
+    Log,
     Over,
+    /// There is more to do, after the others.
+    Yield,
     /// The iteration cannot go on.
     Stuck(String),
     /// Too many steps without a request or a pause.
@@ -35,17 +39,19 @@ impl User {
     /// Take steps until one waits; `at_ns` is when this one became due.
     pub fn take_turn(&mut self, plan: &Compiled, spare: &mut Spare, at_ns: u64) -> Turn {
         let scenario = &plan.scenarios[self.scenario as usize];
-        for _ in 0..STEPS_IN_A_ROW {
+        for _ in 0..STEPS_A_TURN {
             let Some(step) = scenario.steps.get(self.step as usize) else {
                 return Turn::Over;
             };
             match step {
                 CompiledStep::Request(request) => {
+                    self.waits();
                     return Turn::Request {
                         series: request.series,
                     };
                 }
                 CompiledStep::Think { min_ns, max_ns } => {
+                    self.waits();
                     return Turn::Think {
                         min_ns: *min_ns,
                         max_ns: *max_ns,
@@ -63,6 +69,10 @@ impl User {
             let mut rng = self.rng(plan.seed);
             let (number, feeders) = (self.number, &plan.feeders);
             let memory = self.remember(scenario, spare);
+            memory.unwaited += 1;
+            if memory.unwaited > STEPS_UNTIL_SPINNING {
+                return Turn::Spinning;
+            }
             let mut at = Place {
                 number,
                 feeders,
@@ -76,11 +86,7 @@ impl User {
                     }
                     self.step + 1
                 }
-                CompiledStep::Log(text) => {
-                    let line = at.text(text);
-                    self.step += 1;
-                    return Turn::Log(line);
-                }
+                CompiledStep::Log(_) => return Turn::Log,
                 CompiledStep::Unless { condition, to } => {
                     let values = at.memory.values(number, feeders);
                     if condition.holds(&values, at.rng) {
@@ -107,7 +113,28 @@ impl User {
             };
             self.step = next;
         }
-        Turn::Spinning
+        Turn::Yield
+    }
+
+    /// The user is about to wait for something.
+    fn waits(&mut self) {
+        if let Some(memory) = &mut self.memory {
+            memory.unwaited = 0;
+        }
+    }
+
+    /// The line of the log step that the user is at.
+    pub fn log_line(&self, plan: &Compiled) -> String {
+        let steps = &plan.scenarios[self.scenario as usize].steps;
+        let Some(CompiledStep::Log(text)) = steps.get(self.step as usize) else {
+            return String::new();
+        };
+        let mut out = vec![];
+        let mut rng = self.rng(plan.seed);
+        match text.render(&self.values(plan), &mut rng, &mut out) {
+            Ok(()) => String::from_utf8_lossy(&out).into_owned(),
+            Err(name) => format!("(no value for {{{{ {name} }}}})"),
+        }
     }
 
     /// What the user remembers, made if there is nothing yet.
@@ -138,15 +165,6 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn text(&mut self, text: &Template) -> String {
-        let mut out = vec![];
-        let values = self.memory.values(self.number, self.feeders);
-        match text.render(&values, self.rng, &mut out) {
-            Ok(()) => String::from_utf8_lossy(&out).into_owned(),
-            Err(name) => format!("(no value for {{{{ {name} }}}})"),
-        }
-    }
-
     /// Write a value into `held`, which is none of the iteration's own while it is written.
     fn write(&mut self, given: &Given, held: &mut Held) -> Result<(), String> {
         let values = self.memory.values(self.number, self.feeders);
@@ -172,11 +190,14 @@ impl Place<'_> {
     }
 
     fn give(&mut self, slot: usize, given: &Given) -> Result<(), String> {
-        // The new value may be made of the old one.
-        let mut held = Held::default();
-        self.write(given, &mut held)?;
-        self.memory.held[slot] = held;
-        Ok(())
+        // The new value may be made of the old one, so it is written beside it; then the two change places.
+        let mut held = std::mem::take(&mut self.memory.beside);
+        let written = self.write(given, &mut held);
+        if written.is_ok() {
+            std::mem::swap(&mut self.memory.held[slot], &mut held);
+        }
+        self.memory.beside = held;
+        written
     }
 
     fn begin_loop(&mut self, start: &LoopStart, at_ns: u64) -> Result<(), String> {

@@ -302,10 +302,11 @@ impl Worker {
                 self.fork(user, branches, at_ns);
             }
             Turn::BranchEnd => self.end_branch(user),
-            Turn::Log(line) => {
-                self.log(line);
+            Turn::Log => {
+                self.log(user);
                 self.soon_at(user, at_ns);
             }
+            Turn::Yield => self.soon_at(user, at_ns),
             Turn::Stuck(text) => self.stop_iteration(user, ErrorKind::Template, &text),
             Turn::Spinning => {
                 let text = "too many steps in a row without a request or a pause";
@@ -314,12 +315,15 @@ impl Worker {
         }
     }
 
-    fn log(&mut self, line: String) {
+    /// The first lines are handed over, further ones are counted alone.
+    fn log(&mut self, user: u32) {
+        let at = &mut self.users[user as usize];
+        if self.logged < LOG_LINES_MAX {
+            self.second.logged.push(at.log_line(&self.plan));
+        }
+        at.step += 1;
         self.second.log_lines += 1;
         self.logged += 1;
-        if self.logged <= LOG_LINES_MAX {
-            self.second.logged.push(line);
-        }
     }
 
     /// A step that sends nothing cannot be done: counted like a request that could not be sent.
