@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         teardown,
     )
     from scaleworthy.load.summary import Summary, summarize
-    from scaleworthy.load.summary_text import summary_text
+    from scaleworthy.load.summary_lines import summary_text
 
 _WHERE = {
     "ExpectationFailed": "scenarios",
@@ -62,7 +62,7 @@ _WHERE = {
     "setup": "scenarios",
     "start": "run",
     "summarize": "summary",
-    "summary_text": "summary_text",
+    "summary_text": "summary_lines",
     "teardown": "scenarios",
 }
 

@@ -1,7 +1,7 @@
 """A report of one load run, from its recording alone: also of a run that was killed, of what it had kept.
 
 Question: did it hold its objectives (without any: did every request succeed), and what do the numbers mean?
-Not here: the summary's JSON (load/summary.py) and its text for a terminal (load/summary_text.py).
+Not here: the summary's JSON (load/summary.py) and its text for a terminal (load/summary_lines.py).
 """
 
 from __future__ import annotations

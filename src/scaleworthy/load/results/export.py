@@ -27,7 +27,7 @@ from scaleworthy.load.results.otlp import otlp_request
 from scaleworthy.load.results.prometheus import exposition
 from scaleworthy.load.results.table import COLUMNS, labels_as_text, series_rows, to_arrow
 from scaleworthy.load.summary import summarize
-from scaleworthy.load.summary_text import summary_text
+from scaleworthy.load.summary_lines import summary_text
 from scaleworthy.series import Store
 
 
