@@ -1,4 +1,4 @@
-"""How a run goes on, on standard error: one line that renews itself on a terminal, else a plain line every few seconds."""
+"""How a run goes on, on standard error: a block that renews itself on a terminal, else a plain line every few seconds."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Self, TextIO
 
 from rich.console import Console
 from rich.live import Live
-from rich.text import Text
 
+from scaleworthy.cli.live_view import LiveView
 from scaleworthy.load.second import Second
 from scaleworthy.units import format_ns, three_digits
 
@@ -23,6 +23,7 @@ class Progress:
         self._unit = unit
         self._console = Console(file=stream or sys.stderr)
         self._live: Live | None = None
+        self._view = LiveView(unit=unit)
         self._count = 0
         self._totals = {"planned": 0, "failed": 0, "not_started": 0}
 
@@ -43,11 +44,11 @@ class Progress:
         self._count += 1
         for name in self._totals:
             self._totals[name] += getattr(second, name)
-        line = self._line(second)
         if self._live is not None:
-            self._live.update(Text(line, no_wrap=True, overflow="ellipsis"), refresh=True)
+            self._view.add(second)
+            self._live.update(self._view.render(), refresh=True)
         elif self._count % PLAIN_EVERY == 0:
-            self._console.print(line, soft_wrap=True, highlight=False, markup=False)
+            self._console.print(self._line(second), soft_wrap=True, highlight=False, markup=False)
 
     def _line(self, second: Second) -> str:
         p95 = second.response.quantile(0.95)
