@@ -46,11 +46,11 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def nginx(*, access_log: Path | None = None, http2: bool = False, body: str = BODY) -> Iterator[str]:
-    """Run nginx with one worker on SERVER_CORE, speaking HTTP/1.1 or HTTP/2 by prior knowledge; yield its URL.
+def nginx(*, access_log: Path | None = None, http2: bool = False, tls: bool = False, body: str = BODY) -> Iterator[str]:
+    """Run nginx with one worker on SERVER_CORE, speaking HTTP/1.1 (over TLS 1.3 if asked) or HTTP/2 by prior knowledge; yield its URL.
 
     Raises:
-        FileNotFoundError: nginx is not installed.
+        FileNotFoundError: nginx is not installed, or openssl, which makes the certificate.
     """
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if program is None:
@@ -62,20 +62,32 @@ def nginx(*, access_log: Path | None = None, http2: bool = False, body: str = BO
         temporary = "\n".join(
             f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
-        listen = f"127.0.0.1:{port}{' http2' if http2 else ''} backlog=4096"
+        listen = f"127.0.0.1:{port}{' http2' if http2 else ''}{' ssl' if tls else ''} backlog=4096"
+        secure = _certificate(Path(folder)) if tls else ""
         conf.write_text(
             f"daemon off; worker_processes 1; pid {folder}/pid; error_log stderr error;\n"
             "events { worker_connections 4096; }\n"
             f"http {{ access_log {log}; keepalive_requests 100000000; {temporary}\n"
-            f"server {{ listen {listen}; location / {{ default_type application/json; return 200 '{body}'; }} }} }}\n"
+            f"server {{ listen {listen}; {secure} location / {{ default_type application/json; return 200 '{body}'; }} }} }}\n"
         )
         process = subprocess.Popen(["taskset", "-c", str(SERVER_CORE), program, "-p", folder, "-c", str(conf)])
         try:
             _until_open(port, process)
-            yield f"http://127.0.0.1:{port}/"
+            yield f"{'https' if tls else 'http'}://127.0.0.1:{port}/"
         finally:
             process.terminate()
             process.wait(10)
+
+
+def _certificate(folder: Path) -> str:
+    """Make a certificate in *folder*; return what tells nginx to speak TLS 1.3 with it."""
+    program = shutil.which("openssl")
+    if program is None:
+        raise FileNotFoundError("openssl was not found: install it (apt-get install openssl) and run again")
+    wanted = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1"
+    files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
+    subprocess.run([program, *wanted.split(), *files], check=True, capture_output=True)
+    return f"ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem; ssl_protocols TLSv1.3;"
 
 
 def run(command: Sequence[str], *, core: int = GENERATOR_CORE, ok: Sequence[int] = (0,)) -> tuple[str, Cost]:
@@ -104,7 +116,18 @@ def wrk(url: str, *, connections: int, seconds: int) -> Cost:
 def oha(url: str, *, connections: int, seconds: int) -> Cost:
     """Run oha without its live view."""
     text, cost = run(
-        [_need("oha"), "--no-tui", "--output-format", "json", "-c", str(connections), "-z", f"{seconds}s", url]
+        [
+            _need("oha"),
+            "--no-tui",
+            "--output-format",
+            "json",
+            "-c",
+            str(connections),
+            "-z",
+            f"{seconds}s",
+            *_insecure(url),
+            url,
+        ]
     )
     result = json.loads(text)
     return Cost(sum(result["statusCodeDistribution"].values()), cost.cpu_s, cost.rss_bytes)
@@ -140,11 +163,17 @@ def scaleworthy(url: str, *, connections: int, seconds: int) -> Cost:
         str(connections),
         "--for",
         f"{seconds}s",
+        *_insecure(url),
         "--json",
         "-",
     ]
     text, cost = run(command, ok=(0, 3))
     return Cost(int(json.loads(text)["answered"]), cost.cpu_s, cost.rss_bytes)
+
+
+def _insecure(url: str) -> list[str]:
+    """Return the option that trusts a certificate made for the benchmark; wrk does so unasked."""
+    return ["--insecure"] if url.startswith("https://") else []
 
 
 def _need(name: str) -> str:

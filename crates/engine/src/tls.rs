@@ -115,7 +115,10 @@ impl TlsSetup {
     }
 
     pub fn connect(&self, name: ServerName<'static>) -> Result<Tls, rustls::Error> {
-        Ok(Tls(ClientConnection::new(self.config.clone(), name)?))
+        let mut connection = ClientConnection::new(self.config.clone(), name)?;
+        // What is sent leaves at once, or waits in the connection's own buffer.
+        connection.set_buffer_limit(None);
+        Ok(Tls(connection))
     }
 }
 
@@ -190,9 +193,13 @@ impl Tls {
         Ok(closed)
     }
 
+    /// Has it something to say by itself: a part of the handshake, or why it refuses?
+    pub fn wants_to_send(&self) -> bool {
+        self.0.wants_write()
+    }
+
     /// Encrypt `plain`, and append all that the network shall carry to `out`.
     pub fn send(&mut self, plain: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
-        self.0.set_buffer_limit(None);
         self.0.writer().write_all(plain)?;
         while self.0.wants_write() {
             self.0.write_tls(out)?;

@@ -193,7 +193,9 @@ impl Worker {
         let got = tls.receive(bytes, &mut plain);
         let secured = before && !tls.is_handshaking();
         // Whatever came of it, the other side shall hear of it: the next flight, or why we refuse.
-        self.put_tls(at);
+        if tls.wants_to_send() {
+            self.put_tls(at);
+        }
         if self.slot_of(token).is_some() {
             match got {
                 Err(error) => self.break_off(at, ErrorKind::Tls, || error.to_string()),
