@@ -59,8 +59,8 @@ def load(
 ) -> int:
     """Send requests on a schedule; report response time from the planned start.
 
-    TARGET is a URL, such as http://127.0.0.1:8000/, a plan file (docs/reference/plan.md), or an Artillery script, which
-    runs as it is (docs/guide/from-artillery.md). Without a shape a URL is loaded by 10 users for 30 s.
+    TARGET is a URL, such as http://127.0.0.1:8000/, a plan file (docs/reference/plan.md), or an Artillery script or a
+    Locust file, which run as they are (docs/guide/from-artillery.md, docs/guide/from-locust.md). Without a shape a URL is loaded by 10 users for 30 s.
 
     Examples:
 
@@ -71,6 +71,8 @@ def load(
         scaleworthy load scenario.py --target http://127.0.0.1:8000/ --users 50 --for 2m
 
         scaleworthy load artillery.yml --environment staging --for 1m
+
+        scaleworthy load locustfile.py --users 50 --for 1m
 
         scaleworthy load http://127.0.0.1:8000/ --rate 500/s --json - | jq .response_ms.p99
 
