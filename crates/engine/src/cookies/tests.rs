@@ -102,3 +102,21 @@ fn what_is_no_cookie_is_left_and_a_jar_is_bounded() {
     assert_eq!(jar.cookies.len(), COOKIES_MAX);
     assert_eq!(jar.cookies[0].name, "c50");
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
+
+    /// Whatever servers set: nothing panics, and what is sent back holds no line break.
+    #[test]
+    fn any_header_is_stood(
+        headers in proptest::collection::vec("([a-c]=[^;]{0,4})?(; ?(Path|Max-Age|Expires|Secure|max-age)(=[/0-9a-z,: -]{0,30})?){0,3}|\\PC{0,40}", 0..6),
+        path in "/[a-c/]{0,4}",
+    ) {
+        let mut jar = Jar::default();
+        for header in &headers {
+            jar.set(header.as_bytes(), at(&path, 5 * S));
+        }
+        let line = sent(&mut jar, at(&path, 5 * S));
+        proptest::prop_assert!(!line.contains(['\r', '\n', '\0']));
+    }
+}

@@ -225,3 +225,52 @@ fn what_a_form_and_a_cookie_take() {
             .contains("%3A")
     );
 }
+
+fn unpercent(text: &str) -> Vec<u8> {
+    let bytes = text.as_bytes();
+    let mut out = vec![];
+    let mut at = 0;
+    while at < bytes.len() {
+        if bytes[at] == b'%' {
+            out.push(u8::from_str_radix(&text[at + 1..at + 3], 16).unwrap());
+            at += 3;
+        } else {
+            out.push(bytes[at]);
+            at += 1;
+        }
+    }
+    out
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
+
+    /// Whatever a text holds, it arrives as it was: in JSON beside other text and alone, in a path, in a form.
+    #[test]
+    fn a_text_survives_every_place(text in "\\PC{0,20}|[\\x00-\\x7f]{0,20}") {
+        let raw = serde_json::to_string(&text).unwrap();
+        let held = [raw.as_str()];
+        let body = render(r#"{"a":"{{ id }}","b":"x {{ id }} y","c":["{{ id }}"]}"#, Place::TypedJson, 0, &held).unwrap();
+        let parsed: serde_json::Value = serde_json::from_str(&body).unwrap();
+        proptest::prop_assert_eq!(&parsed["a"], &serde_json::json!(text));
+        proptest::prop_assert_eq!(&parsed["b"], &serde_json::json!(format!("x {text} y")));
+        proptest::prop_assert_eq!(&parsed["c"][0], &serde_json::json!(text));
+        let path = render("/{{ id }}", Place::Path, 0, &held).unwrap();
+        proptest::prop_assert!(path.bytes().all(|b| b.is_ascii_graphic()));
+        proptest::prop_assert_eq!(unpercent(&path[1..]), text.as_bytes());
+        let form = render("v={{ id }}", Place::Form, 0, &held).unwrap();
+        proptest::prop_assert!(!form[2..].contains(['&', '=', ';']));
+        proptest::prop_assert_eq!(unpercent(&form[2..].replace('+', " ")), text.as_bytes());
+    }
+
+    /// Any text is a template or is refused; none makes it panic, and what is no template stays as it is.
+    #[test]
+    fn any_text_is_stood(text in "([{}\"\\\\$ a-z.\\[\\]0-9(),]|\\{\\{|\\}\\}|id|\\$random){0,25}|\\PC{0,30}") {
+        for place in [Place::Path, Place::Form, Place::Header, Place::Body, Place::JsonBody, Place::TypedJson] {
+            let _ = render(&text, place, 1, &["7"]);
+        }
+        if !text.contains("{{") {
+            proptest::prop_assert_eq!(render(&text, Place::Body, 0, &[]), Ok(text));
+        }
+    }
+}
