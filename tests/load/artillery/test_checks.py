@@ -13,7 +13,8 @@ GET = "- get: {url: '/leads/{{ $randomNumber(1, 9) }}', name: read lead}\n- post
 
 
 def objectives(folder: Path, ensure: str, *, where: str = "  ensure:") -> list[str]:
-    return compiled(folder, flow(GET, config=f"{CONFIG}{where} {ensure}\n")).plan.objectives
+    plan = compiled(folder, flow(GET, config=f"{CONFIG}{where} {ensure}\n")).plan
+    return [objective.objective for objective in plan.objectives]
 
 
 @pytest.mark.parametrize(
