@@ -219,10 +219,13 @@ class NullServer:
         """Requests received completely."""
     @property
     def messages(self) -> int:
-        """WebSocket messages received and said again."""
+        """WebSocket messages received, each to be said again."""
     @property
     def requests_by_path(self) -> dict[str, int]:
         """The same by path, query included; beyond 10,000 paths as `(other)`."""
+    @property
+    def gaps(self) -> Histogram:
+        """Times between a request read and the one read before it, over all connections: a copy."""
     def stop(self) -> None:
         """Close every connection and end; a second call does nothing."""
 

@@ -20,6 +20,8 @@ mod stream;
 use echo::{agreement, echo};
 use stream::{Streams, Wanted};
 
+use scaleworthy_measure::Histogram;
+
 use crate::rng::Rng;
 use crate::sys::{self, Epoll, EventFlags, Events, Timer, Wake};
 
@@ -86,6 +88,14 @@ struct Counts {
     requests: AtomicU64,
     messages: AtomicU64,
     by_path: Mutex<HashMap<Box<str>, u64>>,
+    gaps: Mutex<Gaps>,
+}
+
+/// How far apart requests are read.
+#[derive(Debug, Default)]
+struct Gaps {
+    last_ns: Option<u64>,
+    histogram: Histogram,
 }
 
 /// A running server; stopped when dropped.
@@ -135,7 +145,7 @@ impl NullServer {
         self.counts.requests.load(Ordering::Acquire)
     }
 
-    /// WebSocket messages received and said again.
+    /// WebSocket messages received, each to be said again.
     pub fn messages(&self) -> u64 {
         self.counts.messages.load(Ordering::Acquire)
     }
@@ -151,6 +161,14 @@ impl NullServer {
             .iter()
             .map(|(path, count)| (path.to_string(), *count))
             .collect()
+    }
+
+    /// Times between a request read and the one read before it, over all connections.
+    pub fn gaps(&self) -> Histogram {
+        let gaps = self.counts.gaps.lock();
+        gaps.unwrap_or_else(PoisonError::into_inner)
+            .histogram
+            .clone()
     }
 
     /// Close every connection and end the thread. A second call does nothing.
@@ -400,14 +418,19 @@ impl Server {
         let mut out = std::mem::take(&mut self.talking);
         out.clear();
         match echo(&mut client.unread, &mut out) {
-            Ok(echoed) if client.send(&out).is_ok() => {
+            Ok(echoed) => {
+                // Before they are said: who has read the last one finds it counted.
                 self.counts
                     .messages
                     .fetch_add(echoed.messages, Ordering::Release);
                 client.close_after = echoed.over;
-                self.after_sending(token);
+                if client.send(&out).is_ok() {
+                    self.after_sending(token);
+                } else {
+                    self.clients.remove(&token);
+                }
             }
-            _ => _ = self.clients.remove(&token),
+            Err(()) => _ = self.clients.remove(&token),
         }
         self.talking = out;
     }
@@ -528,6 +551,7 @@ impl Client {
 impl Counts {
     fn add(&self, path: &str) {
         self.requests.fetch_add(1, Ordering::Release);
+        self.add_gap(sys::now_ns());
         let mut paths = self.by_path.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = paths.get_mut(path) {
             *count += 1;
@@ -538,6 +562,13 @@ impl Counts {
                 "(other)"
             };
             *paths.entry(known.into()).or_default() += 1;
+        }
+    }
+
+    fn add_gap(&self, now_ns: u64) {
+        let mut gaps = self.gaps.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last_ns) = gaps.last_ns.replace(now_ns) {
+            gaps.histogram.record(now_ns.saturating_sub(last_ns));
         }
     }
 }

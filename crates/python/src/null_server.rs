@@ -6,6 +6,8 @@ use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use scaleworthy_engine as engine;
 
+use crate::histogram::Histogram;
+
 #[pyclass(module = "scaleworthy._native")]
 pub struct NullServer {
     inner: engine::NullServer,
@@ -84,6 +86,11 @@ impl NullServer {
     #[getter]
     fn requests_by_path(&self) -> BTreeMap<String, u64> {
         self.inner.requests_by_path()
+    }
+
+    #[getter]
+    fn gaps(&self) -> Histogram {
+        Histogram::from(self.inner.gaps())
     }
 
     fn stop(&mut self, py: Python<'_>) {

@@ -42,6 +42,10 @@ COMMANDS = {
     "load": ("scaleworthy.cli.load:load", "Send requests on a schedule; report response time from the planned start."),
     "observe": ("scaleworthy.cli.observe:observe", "Record what a host, its processes, PostgreSQL and Valkey do."),
     "report": ("scaleworthy.cli.report:report", "Show the summary of a recording, also of a run that was killed."),
+    "selftest": (
+        "scaleworthy.cli.selftest:selftest",
+        "Prove on this machine that counts, rates and times of the load generator are right, against servers of known behaviour.",
+    ),
     "switchboard": ("scaleworthy.cli.switchboard:app", "Serve or seed the reference backend."),
     "watch": (
         "scaleworthy.cli.watch:watch",
