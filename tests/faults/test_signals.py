@@ -15,7 +15,7 @@ from scaleworthy._native import NullServer
 from scaleworthy.errors import TargetError
 from scaleworthy.load import find_limit, plan_for_url
 from scaleworthy.load.limit.engine_driver import GONE_AFTER_S, EngineDriver, live_load
-from scaleworthy.load.run import prepare
+from scaleworthy.load.prepare import prepare
 from scaleworthy.series import MemoryStore
 
 OBJECTIVES = ("--objective", "p95 < 1s", "--objective", "failed < 1%")

@@ -10,7 +10,7 @@ from scaleworthy.errors import ScaleworthyError
 from scaleworthy.load import make_plan
 from scaleworthy.load.engine import EngineTick
 from scaleworthy.load.fleet.coordinator import Fleet
-from scaleworthy.load.run import prepare
+from scaleworthy.load.prepare import prepare
 
 SCENARIOS = """
 import os

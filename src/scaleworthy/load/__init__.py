@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         setup,
         teardown,
     )
+    from scaleworthy.load.second import Second
     from scaleworthy.load.summary import Summary, summarize
     from scaleworthy.load.summary_lines import summary_text
 
@@ -45,6 +46,7 @@ _WHERE = {
     "RequestFailed": "scenarios",
     "Response": "scenarios",
     "SearchSettings": "limit.settings",
+    "Second": "second",
     "Summary": "summary",
     "User": "scenarios",
     "Wishes": "import_.imported",
@@ -77,6 +79,7 @@ __all__ = [
     "RequestFailed",
     "Response",
     "SearchSettings",
+    "Second",
     "Summary",
     "User",
     "Wishes",

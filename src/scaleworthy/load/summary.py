@@ -81,6 +81,12 @@ class Summary(Counts):
         """What the command ends with: 0 held, 1 an objective failed or nothing was answered, 3 generator-limited."""
         return {"pass": 0, "fail": 1, "generator-limited": 3}[self.verdict]
 
+    def _repr_html_(self) -> str:
+        """Return a small table, as notebooks show it."""
+        from scaleworthy.load.notebook import summary_html
+
+        return summary_html(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON, fields in the documented order."""
         data = self.model_dump()

@@ -15,8 +15,8 @@ from scaleworthy.load.limit.search import Search
 from scaleworthy.load.limit.settings import SearchSettings
 from scaleworthy.load.once import begin, finish
 from scaleworthy.load.plan import Plan
+from scaleworthy.load.prepare import prepare, record_facts, record_processes
 from scaleworthy.load.result import Limit, Probe, Unit
-from scaleworthy.load.run import prepare, record_facts, record_processes
 from scaleworthy.series import Store
 
 

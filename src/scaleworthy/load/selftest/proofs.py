@@ -6,13 +6,13 @@ Each proof runs real requests against a server of known behaviour in another pro
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from scaleworthy.load.selftest.beside import Beside
 from scaleworthy.load.selftest.line import Line, Speed
 from scaleworthy.load.selftest.runs import Ran, begin, end
-from scaleworthy.units import format_ns, format_ratio, three_digits
+from scaleworthy.units import format_ns, three_digits
 
 STALL_NS = 200_000_000
 STALL_PER_S, STALL_CONNECTIONS = 500, 4
@@ -68,7 +68,7 @@ def rate(beside: Beside, *, seconds: float, per_s: int = 1000) -> Iterator[Line]
             "rate",
             speed,
             f"starts at {per_s:,}/s for {seconds:g} s",
-            f"{wanted:,} ± {format_ratio(RATE_TOLERANCE)}",
+            f"{wanted:,} ± {RATE_TOLERANCE * 100:g} %",
             f"{started:,}",
             abs(started - wanted) <= max(RATE_TOLERANCE * wanted, 1),
         )
@@ -135,9 +135,9 @@ def slow(beside: Beside, *, seconds: float) -> Iterator[Line]:
         )
 
 
-def limited(beside: Beside, *, seconds: int) -> Iterator[Line]:
+def limited(beside: Beside, *, seconds: int, speeds: Sequence[Speed] = _HTTP) -> Iterator[Line]:
     """A queue of known capacity (M/M/4): users reach it, and a rate of twice as much shows that it cannot be served."""
-    for speed in _HTTP:
+    for speed in speeds:
         url = beside.open(service_time_ns=SERVED_NS, service="exponential", servers=SERVERS)
         reached = end(begin(speed, url, {"users": 32, "for": f"{seconds}s"})).summary.requests_per_s
         beside.close(url)
@@ -147,7 +147,7 @@ def limited(beside: Beside, *, seconds: int) -> Iterator[Line]:
             "limited",
             speed,
             "M/M/4, 32 users: answered",
-            f"{CAPACITY_PER_S:,.0f}/s ± {format_ratio(tolerance)}",
+            f"{CAPACITY_PER_S:,.0f}/s ± {tolerance * 100:.0f} %",
             f"{three_digits(reached)}/s",
             abs(reached / CAPACITY_PER_S - 1) <= tolerance,
         )

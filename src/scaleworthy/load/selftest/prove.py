@@ -26,5 +26,7 @@ def selftest(*, quick: bool = False) -> Iterator[Line]:
         yield from proofs.rate(beside, seconds=1.0 if quick else 3.0)
         yield from proofs.stall(beside, every_s=3 if quick else 10)
         yield from proofs.slow(beside, seconds=0.5 if quick else 1.5)
-        yield from proofs.limited(beside, seconds=1 if quick else 3)
+        yield from (
+            proofs.limited(beside, seconds=1, speeds=["declarative"]) if quick else proofs.limited(beside, seconds=3)
+        )
         yield from trust(beside, quick=quick)
