@@ -59,8 +59,9 @@ def load(
 ) -> int:
     """Send requests on a schedule; report response time from the planned start.
 
-    TARGET is a URL, such as http://127.0.0.1:8000/, a plan file (docs/reference/plan.md), or an Artillery script or a
-    Locust file, which run as they are (docs/guide/from-artillery.md, docs/guide/from-locust.md). Without a shape a URL is loaded by 10 users for 30 s.
+    TARGET is a URL, such as http://127.0.0.1:8000/, or a file: a plan (docs/reference/plan.md), a Python scenario, or another tool's
+    file, which runs as it is: Artillery, Locust, HAR, Postman, OpenAPI, curl (docs/guide/imports.md). Without a shape a URL is
+    loaded by 10 users for 30 s.
 
     Examples:
 

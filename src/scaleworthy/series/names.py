@@ -32,8 +32,8 @@ _OPERATION = ("operation", ("read", "write", "extend"))
 _PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
 _ERRORS = (
     "connect", "dns", "tls", "timeout", "closed", "reset", "goaway", "protocol", "body-too-large", "redirect",
-    "template", "expect-status", "expect-body", "expect-header", "expect-time", "extract", "steps", "script", "cancelled", "cut", "ws-close",
-    "stream",
+    "template", "expect-status", "expect-body", "expect-header", "expect-time", "extract", "steps", "script", "cancelled", "cut",
+    "ws-close", "stream",
 )  # fmt: skip
 _SOURCES = ("host", "processes", "postgres", "valkey")
 _OPERATION = ("operation", ("read", "write", "extend"))
