@@ -4,7 +4,7 @@ The same file for both: virtual users who arrive at a rate, each with a connecti
 extracted value, expectations), against nginx with one worker; generator on one core, nginx on the other, both in this run and taking
 turns. Starting up is taken out for both: each runs short and long, and the difference in CPU time is divided by the difference in
 requests. Fair to whom: Artillery gets a rate that one core of it can carry, since it pays more for each request beyond that; a second
-row runs ours at that same low rate, where what a second costs is spread over few requests; in a third each user sends 100 requests.
+row runs ours at that same low rate, where each request wakes the thread by itself; in a third each user sends 100 requests.
 Artillery is an npm package (`npm install artillery`); it is found on PATH or by ARTILLERY_BIN.
 """
 
@@ -22,7 +22,7 @@ from peers import Cost, find, nginx, run
 from rows import Row, arguments, row, show
 
 PAIRS = 5
-LOW_PER_S, HIGH_PER_S = 40, 1_500
+LOW_PER_S, HIGH_PER_S = 40, 2_500
 Runner = Callable[..., Cost]
 
 
