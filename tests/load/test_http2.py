@@ -9,6 +9,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -291,9 +292,18 @@ def test_nginx_counts_the_same_and_its_goodbyes_cost_nothing(nginx: tuple[int, P
     summary = run_load(made, store)
 
     assert (summary["answered"], summary["failed"]) == (2_000, 0), store.fact("load", "error_examples")
-    lines = [line.split() for line in log.read_text().splitlines()]
+    # nginx writes its line after the answer: the last of them may still be on the way.
+    lines = [line.split() for line in lines_of(log, least=2_000)]
     assert [line[1:] for line in lines if line[1] == "HTTP/2.0"] == [["HTTP/2.0", "200"]] * 2_000
     assert len({line[0] for line in lines}) >= 40
+
+
+def lines_of(log: Path, *, least: int) -> list[str]:
+    """Return the log's lines, once there are as many as wanted; after ten seconds those that there are."""
+    deadline = time.monotonic() + 10
+    while len(lines := log.read_text().splitlines()) < least and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return lines
 
 
 @pytest.mark.parametrize(

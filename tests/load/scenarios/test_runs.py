@@ -68,7 +68,9 @@ def test_an_open_load_plans_every_start(server: NullServer, url: str, tmp_path: 
     planned = run_load(declarative, MemoryStore())["planned"]
     summary = run_load(plan(tmp_path, SIMPLE, url, load), MemoryStore())
 
-    assert summary["planned"] == summary["answered"] == planned
+    # A user who arrives in the last moment may ask only after the end, and then nothing is planned any more.
+    assert planned - 2 <= summary["planned"] <= planned
+    assert summary["answered"] == summary["planned"]
 
 
 def test_two_workers_share_users_numbers_rows_and_setup(echo: Server, tmp_path: Path) -> None:
