@@ -27,7 +27,7 @@ def selftest(
     (Ctrl-C).
 
     Args:
-        quick: Shorter runs, within 20 s: rougher, and without the rates in between.
+        quick: Shorter runs, some 20 s: rougher, with fewer rates, and capacity at the speed of the engine alone.
         json_to: The lines as JSON to this file, or to standard output for -. [default: none]
     """
     from scaleworthy.cli.results import STDOUT, check_file, say, show, write_json

@@ -168,4 +168,4 @@ def limited(beside: Beside, *, seconds: int, speeds: Sequence[Speed] = _HTTP) ->
 
 def _unanswered(ran: Ran) -> int:
     """Return how many requests ended in an error of transport; one that broke an expectation was answered."""
-    return sum(count for kind, count in ran.summary.errors.items() if kind != "expect")
+    return sum(count for kind, count in ran.summary.errors.items() if not kind.startswith("expect"))

@@ -15,7 +15,7 @@ HTTP2 = Line(
 
 
 def selftest(*, quick: bool = False) -> Iterator[Line]:
-    """Yield each line of the self-test as soon as it is known: within 60 s, or 20 s with *quick*.
+    """Yield each line of the self-test as soon as it is known: within 60 s, or some 20 s with *quick*.
 
     Raises:
         ScaleworthyError: The process with the servers, or a worker process, ended.
@@ -23,10 +23,10 @@ def selftest(*, quick: bool = False) -> Iterator[Line]:
     with Beside() as beside:
         yield from proofs.counts(beside, seconds=0.3 if quick else 1.0)
         yield HTTP2
-        yield from proofs.rate(beside, seconds=1.0 if quick else 3.0)
+        yield from proofs.rate(beside, seconds=1.0 if quick else 2.0)
         yield from proofs.stall(beside, every_s=3 if quick else 10)
-        yield from proofs.slow(beside, seconds=0.5 if quick else 1.5)
+        yield from proofs.slow(beside, seconds=0.5 if quick else 1.0)
         yield from (
-            proofs.limited(beside, seconds=1, speeds=["declarative"]) if quick else proofs.limited(beside, seconds=3)
+            proofs.limited(beside, seconds=1, speeds=["declarative"]) if quick else proofs.limited(beside, seconds=2)
         )
         yield from trust(beside, quick=quick)

@@ -19,7 +19,7 @@ _LADDERS: dict[Speed, Sequence[int]] = {
     "declarative": (1_000, 4_000, 16_000, 32_000),
     "python": (1_000, 2_000, 4_000, 8_000),
 }
-_QUICK: dict[Speed, Sequence[int]] = {"declarative": (1_000, 16_000), "python": (1_000, 4_000)}
+_QUICK: dict[Speed, Sequence[int]] = {"declarative": (1_000, 16_000), "python": (1_000,)}
 
 
 def trust(beside: Beside, *, quick: bool) -> Iterator[Line]:
@@ -41,7 +41,7 @@ def trust(beside: Beside, *, quick: bool) -> Iterator[Line]:
         most = generator_capacity()
         yield Line("trust", "declarative", "the same, server in this process", "–", f"{three_digits(most)}/s", None)
     url = beside.open()
-    ran = end(begin("websocket", url, {"users": 16, "for": "1s"}))
+    ran = end(begin("websocket", url, {"users": 16, "for": "500ms"}))
     beside.close(url)
     part = ran.summary.websocket
     trips = part.messages_received if part is not None else 0
