@@ -14,6 +14,7 @@ from faults.ending import Started, scaleworthy
 from scaleworthy._native import NullServer
 from scaleworthy.errors import TargetError
 from scaleworthy.load import find_limit, plan_for_url
+from scaleworthy.load.limit import calibrate
 from scaleworthy.load.limit.engine_driver import GONE_AFTER_S, EngineDriver, live_load
 from scaleworthy.load.prepare import prepare
 from scaleworthy.series import MemoryStore
@@ -46,8 +47,11 @@ def test_a_stopped_search_shows_what_it_has_found(url: str, started: Callable[..
     assert scaleworthy("report", str(out)).says("the run was stopped before its end")
 
 
-def test_a_search_is_stopped_while_it_measures_the_generator(url: str, server: NullServer) -> None:
+def test_a_search_is_stopped_while_it_measures_the_generator(
+    url: str, server: NullServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The seconds before the first probe belong to no target: nothing was sent to it, and nothing is waited for."""
+    monkeypatch.setattr(calibrate, "_known", {})  # another test of this process may have measured it
     stop = threading.Event()
     stop.set()
     limit = find_limit(plan_for_url(url, seed=1), MemoryStore(), objectives=["p95 < 1s"], stop=stop)

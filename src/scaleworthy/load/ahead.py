@@ -15,26 +15,28 @@ T = TypeVar("T")
 
 
 class Ahead(Generic[T]):
-    """Runs *step* again and again, never twice at once."""
+    """Runs a step again and again, never twice at once.
 
-    def __init__(self, step: Callable[[], T]) -> None:
-        self._step = step
+    The step comes with each call: kept here, it would tie its owner into a cycle, and a run that is forgotten would go on.
+    """
+
+    def __init__(self) -> None:
         self._under_way: Future[T] | None = None
 
-    def next(self) -> T:
+    def next(self, step: Callable[[], T]) -> T:
         """Return what the next step brings."""
         if self._under_way is None:
-            return self._step()
+            return step()
         try:
             return self._under_way.result()
         finally:
             self._under_way = None
 
-    async def next_async(self) -> T:
+    async def next_async(self, step: Callable[[], T]) -> T:
         """The same, without holding the event loop up."""
         if self._under_way is None:
             threads = ThreadPoolExecutor(1, thread_name_prefix="scaleworthy-run")
-            self._under_way = threads.submit(self._step)
+            self._under_way = threads.submit(step)
             threads.shutdown(wait=False)
         under_way = self._under_way
         try:

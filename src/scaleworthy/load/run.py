@@ -68,7 +68,7 @@ class LoadRun:
         self._owned = owned
         self._keys = Keys()
         self._ended = False
-        self._ahead: Ahead[Second | None] = Ahead(self._step)
+        self._ahead: Ahead[Second | None] = Ahead()
         self._log_told = 0
         self._window: tuple[int, int] | None = None
         self._watch = Watch(plan.objective_facts, store)
@@ -76,14 +76,14 @@ class LoadRun:
     def __iter__(self) -> Iterator[Second]:
         """Yield each second once it is in the store, until the run has ended."""
         while not self._ended:
-            second = self._ahead.next()
+            second = self._ahead.next(self._step)
             if second is not None:
                 yield second
 
     async def __aiter__(self) -> AsyncIterator[Second]:
         """Yield the same on an event loop, which goes on meanwhile."""
         while not self._ended:
-            second = await self._ahead.next_async()
+            second = await self._ahead.next_async(self._step)
             if second is not None:
                 yield second
 
