@@ -62,6 +62,31 @@ def test_curl_options_that_are_not_known_are_all_named(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "got"),
+    [
+        ("#!/bin/sh\nwget -q http://127.0.0.1/\n", "got 'wget -q http://127.0.0.1/'"),
+        ("# later\n", "got nothing but comments and empty lines"),
+        ("", "got an empty file"),
+    ],
+)
+def test_a_script_without_a_curl_command_is_refused(tmp_path: Path, text: str, got: str) -> None:
+    with pytest.raises(InvalidInput, match="put a line such as curl") as caught:
+        imported(tmp_path, "calls.sh", text)
+    assert list(caught.value.problems) == [f"a curl command is wanted, and there is none in it; {got}"]
+
+
+def test_a_host_typed_by_hand_is_sent_and_the_urls_own_is_not_repeated(tmp_path: Path) -> None:
+    """It is what chooses between several sites behind one address."""
+    text = (
+        "curl -H 'Host: shop.example' http://127.0.0.1:8000/a\ncurl -H 'Host: 127.0.0.1:8000' http://127.0.0.1:8000/b\n"
+    )
+    by_name, own = steps(imported(tmp_path, "calls.curl", text))
+
+    assert by_name["headers"] == {"host": "shop.example"}
+    assert "headers" not in own
+
+
 def entry(url: str, at: str, method: str = "GET", time_ms: float = 10.0, **request: Any) -> dict[str, Any]:
     return {"startedDateTime": at, "time": time_ms, "request": {"method": method, "url": url, "headers": [], **request}}
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from scaleworthy.errors import InvalidInput
 from scaleworthy.load.import_.imported import Imported, Wishes
@@ -61,9 +61,15 @@ def curl_plan(text: str, path: Path, wishes: Wishes) -> Imported:
     """Return the plan of one user who sends what the commands send, in their order.
 
     Raises:
-        InvalidInput: Every option that is not known and every command without a URL, with the command's number.
+        InvalidInput: Every option that is not known and every command without a URL, with the command's number; or no command.
     """
     commands = list(_commands(text, path))
+    if not commands:
+        raise InvalidInput(
+            path.name,
+            [f"a curl command is wanted, and there is none in it; got {_first_line(text)}"],
+            hint="put a line such as curl http://127.0.0.1:8000/api into it, or write a plan: docs/reference/plan.md",
+        )
     problems = [f"command {at}: {problem}" for at, command in enumerate(commands, 1) for problem in command.problems]
     problems += [
         f"command {at}: there is no URL in it" for at, command in enumerate(commands, 1) if command.url is None
@@ -85,6 +91,12 @@ def curl_plan(text: str, path: Path, wishes: Wishes) -> Imported:
     if http:
         data["http"] = http
     return Imported(make_plan(data, folder=path.parent, what=path.name), data)
+
+
+def _first_line(text: str) -> str:
+    lines = (line.strip() for line in text.splitlines())
+    first = next((line for line in lines if line and not line.startswith("#")), "")
+    return f"{first[:60]!r}" if first else "nothing but comments and empty lines" if text.strip() else "an empty file"
 
 
 def _commands(text: str, path: Path) -> Iterator[_Command]:
@@ -214,9 +226,15 @@ _VALUES: dict[str, Callable[[_Command, str, Path], None]] = {
 }
 
 
+def _host_of(command: _Command, url: str) -> dict[str, str]:
+    """Return the Host header that a command asks for: one typed by hand is meant, unlike what a browser records."""
+    said = next((value for name, value in reversed(command.headers) if name.lower() == "host"), "")
+    return {"host": said} if said and said.lower() != urlsplit(url).netloc.rpartition("@")[2].lower() else {}
+
+
 def _sent(command: _Command) -> Sent:
     url, body = command.url or "", "&".join(command.data) if command.data else None
-    headers = kept_headers(command.headers)
+    headers = _host_of(command, url) | kept_headers(command.headers)
     form = None
     more = dict(command.more)
     if command.as_query and body is not None:
