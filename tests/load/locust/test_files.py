@@ -205,6 +205,15 @@ def test_a_file_without_a_host_needs_a_target_and_a_shape_without_an_end_a_load(
         read_plan(written(tmp_path, endless), Wishes(target="http://127.0.0.1:9"))
 
 
+def test_a_shape_that_says_nothing_is_refused_with_what_to_write(tmp_path: Path) -> None:
+    file = written(
+        tmp_path, f"{VISITOR}\nfrom locust import LoadTestShape\nclass Waves(LoadTestShape):\n    time_limit = 60\n"
+    )
+    with pytest.raises(UsageError, match="Waves is a LoadTestShape without a tick") as refused:
+        read_plan(file, Wishes(target="http://127.0.0.1:9"))
+    assert "define `def tick(self)`" in (refused.value.hint or "")
+
+
 def test_blocking_clients_are_named_with_their_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "websocket.py").touch()
     monkeypatch.delitem(sys.modules, "websocket", raising=False)

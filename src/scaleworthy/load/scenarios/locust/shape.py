@@ -38,8 +38,15 @@ class LoadTestShape:
         return self.users_now
 
     def tick(self) -> Any:
-        """Return users and the rate at which they come, or None for the end of the run."""
-        raise NotImplementedError
+        """Return users and the rate at which they come, or None for the end of the run; a file's own shape says it.
+
+        Raises:
+            UsageError: It does not.
+        """
+        raise UsageError(
+            f"{type(self).__name__} is a LoadTestShape without a tick()",
+            hint="define `def tick(self)`: it returns (users, users per second), and None at the end of the run",
+        )
 
 
 def stages_of(shape: type[LoadTestShape]) -> str:
@@ -77,6 +84,8 @@ def _levels(kind: type[LoadTestShape]) -> list[float]:
         shape.users_now = round(level)
         try:
             said = shape.tick()
+        except UsageError:
+            raise
         except Exception as error:
             raise UsageError(
                 f"{kind.__name__}.tick() cannot be asked before the run: {type(error).__name__}: {error}",
