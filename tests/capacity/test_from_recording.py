@@ -20,7 +20,7 @@ from .conftest import Service
 
 def copy(store: Store, to: Store, *, shift_s: int = 0) -> None:
     for key in sorted(store.keys(), key=str):
-        seconds, values = store.per_second(key.name, labels=dict(key.labels))
+        seconds, values = store.per_second(key)
         for second, value in zip(seconds.tolist(), values.tolist(), strict=True):
             to.append(second + shift_s, [(key, value)])
 
@@ -91,6 +91,16 @@ def test_runs_at_the_same_time_are_not_put_together(service: Service) -> None:
     stores = [service.measure((rate,))[0] for rate in (20, 60)]
     with pytest.raises(RecordingError, match="cover the same seconds"):
         together(stores)
+
+
+def test_runs_put_together_count_each_series_once() -> None:
+    """A tagged step's answers are not the plain step's as well, though it has all of its labels."""
+    keys = [SeriesKey.of("load.answered", "counter", "requests", {"step": "a"} | tag) for tag in ({}, {"team": "crm"})]
+    stores = [MemoryStore(), MemoryStore()]
+    for second, store in zip((100, 200), stores, strict=True):
+        store.append(second, [(keys[0], 1.0), (keys[1], 2.0)])
+
+    assert together(stores).total("load.answered") == 6
 
 
 def status_of(*argv: str) -> int:

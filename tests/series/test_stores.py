@@ -66,6 +66,26 @@ def test_the_labels_asked_for_are_some_of_those_a_series_has(filled: Filled) -> 
     assert store.by_label("load.statuses", "status", labels={"step": "a"}) == {"200": 1, "500": 2}
 
 
+def test_a_key_asks_its_own_series_alone(filled: Filled) -> None:
+    """Steps of one name, one of them tagged: the labels of the plain one are a subset of the other's."""
+    plain, tagged = answered("a"), SeriesKey.of("load.answered", "counter", "requests", {"step": "a", "team": "crm"})
+    slow = SeriesKey.of("load.response_time", "histogram", "ns", {"step": "a", "team": "crm"})
+
+    def fill(store: Store) -> None:
+        store.append(START, [(plain, 1), (tagged, 2), (latency("a"), histogram(10)), (slow, histogram(20, 30))])
+
+    store = filled(fill)
+
+    assert store.total("load.answered", labels={"step": "a"}) == 3
+    assert (store.total(plain), store.total(tagged)) == (1, 2)
+    assert (store.histogram(latency("a")).count, store.histogram(slow).count) == (1, 2)
+    assert [values.tolist() for _, values in map(store.per_second, (plain, tagged))] == [[1], [2]]
+    assert (store.mean(plain), store.maximum(tagged)) == (1, 2)
+    assert store.total(answered("nobody")) == 0
+    with pytest.raises(ValueError, match="is one series with its labels"):
+        store.total(plain, labels={"team": "crm"})
+
+
 def test_a_series_is_the_same_in_whatever_order_its_labels_are_named() -> None:
     one = SeriesKey.of("load.statuses", "counter", "requests", {"step": "a", "status": "200"})
     other = SeriesKey.of("load.statuses", "counter", "requests", {"status": "200", "step": "a"})

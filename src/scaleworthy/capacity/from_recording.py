@@ -103,7 +103,7 @@ def together(stores: Sequence[Store]) -> Store:
     joined = MemoryStore()
     for store in stores:
         for key in filter(_is_number, store.keys()):
-            seconds, values = store.per_second(key.name, labels=dict(key.labels))
+            seconds, values = store.per_second(key)
             for second, value in zip(seconds.tolist(), values.tolist(), strict=True):
                 joined.append(second, [(key, value)])
         for queryid, text in store.facts("statement").items():

@@ -2,8 +2,10 @@
 
 One interface, whether the run lives in memory alone or in a recording as well. Every method may be called from any thread.
 
-Seconds are Unix time. `labels` is a subset that a series must have to be asked; `window` is (first second, second after the
-last), None for everything. What was never measured is empty: an empty histogram, a total of 0, None for a mean.
+Seconds are Unix time. A name asks every series of that name, and `labels` is a subset that a series must have to be asked:
+{"step": "login"} asks the tagged and the untagged ones of that step, merged. A SeriesKey asks that one series alone; no labels go
+with it. `window` is (first second, second after the last), None for everything. What was never measured is empty: an empty
+histogram, a total of 0, None for a mean.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from scaleworthy.series.model import Event, SeriesKey, Slice
 
 Labels = Mapping[str, str]
 Window = tuple[int, int]
+Series = str | SeriesKey
 SecondsAndValues = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 
@@ -50,15 +53,17 @@ class Store(ABC):
         """Return (first second, second after the last) of the series named, of all for None; None without any slice."""
 
     @abstractmethod
-    def histogram(self, name: str, *, labels: Labels | None = None, window: Window | None = None) -> Histogram:
+    def histogram(self, name: Series, *, labels: Labels | None = None, window: Window | None = None) -> Histogram:
         """Return the histograms of all matching series and seconds, merged."""
 
     @abstractmethod
-    def total(self, name: str, *, labels: Labels | None = None, window: Window | None = None) -> float:
+    def total(self, name: Series, *, labels: Labels | None = None, window: Window | None = None) -> float:
         """Return the sum of a counter; of a histogram, the number of records."""
 
     @abstractmethod
-    def per_second(self, name: str, *, labels: Labels | None = None, window: Window | None = None) -> SecondsAndValues:
+    def per_second(
+        self, name: Series, *, labels: Labels | None = None, window: Window | None = None
+    ) -> SecondsAndValues:
         """Return the seconds that have a slice, in order, and the sum over matching series in each.
 
         Of a histogram, the number of records. Seconds without a slice are left out, not zero.
@@ -76,12 +81,12 @@ class Store(ABC):
     ) -> dict[str, float]:
         """Return, per value of *label*, a counter's total, a gauge's mean, or a histogram's number of records."""
 
-    def mean(self, name: str, *, labels: Labels | None = None, window: Window | None = None) -> float | None:
+    def mean(self, name: Series, *, labels: Labels | None = None, window: Window | None = None) -> float | None:
         """Return the mean, over the seconds that have one, of a gauge summed over matching series."""
         _, values = self.per_second(name, labels=labels, window=window)
         return float(values.mean()) if values.size else None
 
-    def maximum(self, name: str, *, labels: Labels | None = None, window: Window | None = None) -> float | None:
+    def maximum(self, name: Series, *, labels: Labels | None = None, window: Window | None = None) -> float | None:
         """Return the largest value, over seconds, of a gauge summed over matching series."""
         _, values = self.per_second(name, labels=labels, window=window)
         return float(values.max()) if values.size else None

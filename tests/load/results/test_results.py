@@ -140,6 +140,59 @@ def test_remote_write_is_the_message_of_its_specification() -> None:
     assert bytes(body) == b"\x0a" + bytes([len(labels + sample)]) + labels + sample
 
 
+@pytest.fixture(scope="module")
+def tagged() -> Iterator[Store]:
+    """A run of two steps of one name, the second with a tag: the first's labels are a subset of the second's."""
+    server = NullServer()
+    steps = [{"get": "/a", "name": "a"}, {"get": "/a", "name": "a", "tags": {"team": "crm"}}]
+    plan = make_plan(
+        {
+            "target": f"http://127.0.0.1:{server.port}",
+            "scenarios": [{"name": "s", "steps": steps}],
+            "load": {"users": 2, "count": 100},
+        }
+    )
+    with MemoryStore() as store:
+        start(plan, store).wait()
+        server.stop()
+        yield store
+
+
+COUNTS = {None: 100, "crm": 100}
+
+
+def test_series_that_share_labels_are_each_written_once(tagged: Store, tmp_path: Path) -> None:
+    """What is summed up over a table's rows is what was sent: 200, not 300."""
+    rows = to_arrow(tagged).to_pylist()
+    answered: dict[str | None, float] = {}
+    timed: dict[str | None, float] = {}
+    for row in rows:
+        counts = {"load.answered": answered, "load.response_time": timed}.get(row["name"])
+        if counts is not None:
+            team = dict(row["labels"]).get("team")
+            counts[team] = counts.get(team, 0) + row["value"]
+    assert answered == timed == COUNTS
+
+    families = {one.name: one for one in text_string_to_metric_families(written(tagged, tmp_path, ".prom").read_text())}
+    samples = families["scaleworthy_load_answered"].samples
+    assert {sample.labels.get("team"): sample.value for sample in samples} == COUNTS
+    times = families["scaleworthy_load_response_time_seconds"].samples
+    assert {one.labels.get("team"): one.value for one in times if one.name.endswith("_count")} == COUNTS
+
+
+def test_otlp_has_points_of_each_series_once(tagged: Store, tmp_path: Path) -> None:
+    request = ExportMetricsServiceRequest.FromString(written(tagged, tmp_path, ".otlp").read_bytes())
+    metrics = {metric.name: metric for metric in request.resource_metrics[0].scope_metrics[0].metrics}
+    answered = metrics["scaleworthy.load.answered"].sum.data_points
+    timed = metrics["scaleworthy.load.response_time"].exponential_histogram.data_points
+    for points, count in ((answered, lambda point: point.as_double), (timed, lambda point: point.count)):
+        found: dict[str | None, float] = {}
+        for point in points:
+            team = {one.key: one.value.string_value for one in point.attributes}.get("team")
+            found[team] = found.get(team, 0) + count(point)
+        assert found == COUNTS
+
+
 class Collector(BaseHTTPRequestHandler):
     """Keeps what is sent to it."""
 

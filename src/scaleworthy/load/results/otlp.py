@@ -34,14 +34,10 @@ def otlp_request(store: Store) -> bytes:
     first, end = run_window(store)
     points = []
     for key in series_of(store):
-        labels = dict(key.labels)
-        seconds, values = store.per_second(key.name, labels=labels, window=(first, end))
+        seconds, values = store.per_second(key, window=(first, end))
         for second, value in zip(seconds.tolist(), values.tolist(), strict=True):
             histogram = key.kind == "histogram"
-            window = (second, second + 1)
-            points.append(
-                (second, key, store.histogram(key.name, labels=labels, window=window) if histogram else value)
-            )
+            points.append((second, key, store.histogram(key, window=(second, second + 1)) if histogram else value))
     return bytes(encode(points, target=str(store.fact("load", "target") or "")).SerializeToString())
 
 

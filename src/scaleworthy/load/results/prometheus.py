@@ -7,7 +7,7 @@ Source: Prometheus, "Exposition formats" (text version 0.0.4), "Metric and label
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from scaleworthy.load.results.table import series_of
 from scaleworthy.load.summary import run_window
@@ -59,12 +59,11 @@ def exposition(store: Store) -> str:
 
 
 def _value(store: Store, key: SeriesKey, window: tuple[int, int]) -> Histogram | float:
-    labels: Mapping[str, str] = dict(key.labels)
     if key.kind == "histogram":
-        return store.histogram(key.name, labels=labels, window=window)
+        return store.histogram(key, window=window)
     if key.kind == "counter":
-        return store.total(key.name, labels=labels, window=window)
-    _, values = store.per_second(key.name, labels=labels, window=window)
+        return store.total(key, window=window)
+    _, values = store.per_second(key, window=window)
     return float(values[-1]) if len(values) else 0.0
 
 

@@ -38,14 +38,14 @@ def series_rows(store: Store) -> Iterator[Row]:
 
 def _rows_of(store: Store, key: SeriesKey, window: tuple[int, int]) -> Iterator[Row]:
     labels = dict(key.labels)
-    seconds, values = store.per_second(key.name, labels=labels, window=window)
+    seconds, values = store.per_second(key, window=window)
     for second, value in zip(seconds.tolist(), values.tolist(), strict=True):
         row = {"second": second, "name": key.name, "labels": labels, "unit": key.unit, "kind": key.kind, "value": value}
         yield row | (_times(store, key, second) if key.kind == "histogram" else {})
 
 
 def _times(store: Store, key: SeriesKey, second: int) -> Row:
-    histogram = store.histogram(key.name, labels=dict(key.labels), window=(second, second + 1))
+    histogram = store.histogram(key, window=(second, second + 1))
     count = histogram.count
     times = {name: histogram.quantile(q) if count >= least else None for name, (q, least) in _QUANTILES.items()}
     return {"mean": histogram.mean_ns, **times, "max": histogram.max_ns}

@@ -30,8 +30,13 @@ class Catalogue:
             self._numbers[key] = number
             self._by_name.setdefault(key.name, []).append(number)
 
-    def select(self, name: str | None, labels: Mapping[str, str] | None) -> list[int]:
-        """Return the numbers of the series of this name (any, for None) that have all these labels."""
+    def select(self, name: str | SeriesKey | None, labels: Mapping[str, str] | None) -> list[int]:
+        """Return the numbers of the series of this name (any, for None) that have all these labels; of a key, its own alone."""
+        if isinstance(name, SeriesKey):
+            if labels:
+                raise ValueError(f"{name} is one series with its labels; got further labels {dict(labels)}")
+            number = self.number(name)
+            return [] if number is None else [number]
         with self._lock:
             numbers = list(range(len(self._keys)) if name is None else self._by_name.get(name, ()))
             if not labels:

@@ -9,7 +9,7 @@ from typing import Any
 from scaleworthy._native import Histogram, SliceTable
 from scaleworthy.finding import Finding
 from scaleworthy.series.model import Event, SeriesKey, Slice, Value
-from scaleworthy.series.store import Labels, SecondsAndValues, Store, Window
+from scaleworthy.series.store import Labels, SecondsAndValues, Series, Store, Window
 from scaleworthy.series.stores.catalogue import Catalogue
 
 
@@ -54,15 +54,17 @@ class MemoryStore(Store):
         """See `Store.span`."""
         return self._table.span(self._catalogue.select(name, labels))
 
-    def histogram(self, name: str, *, labels: Labels | None = None, window: Window | None = None) -> Histogram:
+    def histogram(self, name: Series, *, labels: Labels | None = None, window: Window | None = None) -> Histogram:
         """See `Store.histogram`."""
         return self._table.histogram(self._catalogue.select(name, labels), window=window)
 
-    def total(self, name: str, *, labels: Labels | None = None, window: Window | None = None) -> float:
+    def total(self, name: Series, *, labels: Labels | None = None, window: Window | None = None) -> float:
         """See `Store.total`."""
         return self._table.total(self._catalogue.select(name, labels), window=window)
 
-    def per_second(self, name: str, *, labels: Labels | None = None, window: Window | None = None) -> SecondsAndValues:
+    def per_second(
+        self, name: Series, *, labels: Labels | None = None, window: Window | None = None
+    ) -> SecondsAndValues:
         """See `Store.per_second`."""
         return self._table.per_second(self._catalogue.select(name, labels), window=window)
 
