@@ -89,6 +89,21 @@ class Plan(PlanPart):
         return {**data, "scenarios": scenarios, "feeders": feeders, "load": {**load, "replay_requests": True}}
 
     @model_validator(mode="after")
+    def _takes_the_settings_of_the_scenarios(self) -> Self:
+        settings = self.python.settings if self.python is not None else {}
+        if not settings:
+            return self
+        own = self.model_fields_set
+        taken = {name: value for name, value in settings.items() if name not in own}
+        if "http" in settings and "http" in own:
+            taken["http"] = settings["http"].with_own(self.http)
+        if "headers" in settings and "headers" in own:
+            given = {name.lower() for name in self.headers}
+            below = {name: value for name, value in settings["headers"].items() if name.lower() not in given}
+            taken["headers"] = below | self.headers
+        return self.model_copy(update=taken)
+
+    @model_validator(mode="after")
     def _says_what_users_do(self) -> Self:
         if not self.scenarios and self.python is None:
             raise ValueError("scenarios: is required")
@@ -109,6 +124,13 @@ class Plan(PlanPart):
             for name in names_in(value)
             if environment_name(name) is None and not is_known(name, always | given)
         ]
+        if self.python is not None:
+            problems += [
+                f"headers: {name}: a Python scenario's requests render no templates, got {value!r};"
+                " set it in Python: Settings(headers=...), or user.headers"
+                for name, value in self.headers.items()
+                if "{{" in value
+            ]
         for number, scenario in enumerate(self.scenarios):
             problems += missing_names(scenario.steps, f"scenarios[{number}].steps", set(always))
         problems += missing_names(self.after or [], "after", once)

@@ -27,6 +27,7 @@ class Echo(BaseHTTPRequestHandler):
             "query": query,
             "headers": {name.lower(): value for name, value in self.headers.items()},
             "body": body,
+            "client": self.client_address,
         }
         self.heard.append(heard)
         if asked.path == "/held":

@@ -4,6 +4,7 @@ from scaleworthy._native import Response
 from scaleworthy.load.scenarios.declare import on_start, on_stop, scenario, setup, teardown
 from scaleworthy.load.scenarios.errors import ExpectationFailed, FeederDry, RequestFailed
 from scaleworthy.load.scenarios.feeders import Feeder, feed
+from scaleworthy.load.scenarios.settings import Settings
 from scaleworthy.load.scenarios.user import User
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "FeederDry",
     "RequestFailed",
     "Response",
+    "Settings",
     "User",
     "feed",
     "on_start",

@@ -16,6 +16,7 @@ from scaleworthy.errors import InvalidInput, MissingExtra, ScaleworthyError, Usa
 from scaleworthy.load.scenarios.declare import Declared, declared
 from scaleworthy.load.scenarios.feeders import Feeder
 from scaleworthy.load.scenarios.locust.recognise import is_locust
+from scaleworthy.load.scenarios.settings import Settings
 
 if TYPE_CHECKING:
     from scaleworthy.load.scenarios.locust.file import LocustFile
@@ -30,6 +31,7 @@ class Loaded:
     Attributes:
         around: Entered while its functions run.
         locust: What it is beside that, where it is a Locust file.
+        settings: What it says of its run, as it was given.
     """
 
     module: ModuleType
@@ -37,6 +39,7 @@ class Loaded:
     feeders: tuple[Feeder, ...]
     around: Callable[[], AbstractContextManager[None]] = nullcontext
     locust: LocustFile | None = None
+    settings: Settings | None = None
 
 
 def load_scenarios(path: Path | str) -> Loaded:
@@ -62,11 +65,13 @@ def load_scenarios(path: Path | str) -> Loaded:
             feeder.load()
         except (ValueError, ScaleworthyError) as error:
             problems.append(f"1: {error}")
+    settings = list(dict.fromkeys(value for value in vars(module).values() if isinstance(value, Settings)))
+    problems += [f"{other.line}: a file has one Settings(...), and this is another" for other in settings[1:]]
     if problems:
         raise InvalidInput(
             str(path), [f"{path.name}:{problem}" for problem in problems], hint="docs/guide/scenarios.md shows how"
         )
-    return Loaded(module, found, feeders)
+    return Loaded(module, found, feeders, settings=settings[0] if settings else None)
 
 
 def _load_locust(path: Path) -> Loaded:
