@@ -210,18 +210,18 @@ class SlowAtFirst(SimulatedUsers):
     """Users whose first answers take twenty times as long."""
 
     def next_second(self) -> tuple[int, list[Slice]]:
-        self.mu = 10.0 if self.now < 8 else 200.0
+        self.mu = 2.5 if self.now < 8 else 50.0
         return super().next_second()
 
 
 def test_slow_answers_of_few_do_not_turn_the_search_around() -> None:
     """Two users ask twice a second: late answers among sixteen say little, and the way up goes on."""
     limit = search(
-        SlowAtFirst(4, 200, seed=1, think_s=1.0), objectives=("p95 < 40ms",), unit="users", counts_arrivals=False
+        SlowAtFirst(4, 50, seed=1, think_s=1.0), objectives=("p95 < 160ms",), unit="users", counts_arrivals=False
     )
     assert limit.probes[0].margin < 0
     assert limit.probes[0].passed is None
-    truth = true_users(think_s=1.0, servers=4, mu=200, quantile=0.95, limit_s=0.04)
+    truth = true_users(think_s=1.0, servers=4, mu=50, quantile=0.95, limit_s=0.16)
     assert limit.estimate == pytest.approx(truth, rel=0.06)
 
 

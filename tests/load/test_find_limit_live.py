@@ -10,7 +10,7 @@ import pytest
 from scaleworthy._native import NullServer
 from scaleworthy.errors import UsageError
 from scaleworthy.load import Plan, SearchSettings, find_limit, make_plan
-from scaleworthy.load.limit.calibrate import generator_capacity
+from scaleworthy.load.limit.calibrate import Sender, generator_capacity
 from scaleworthy.load.limit.live import within_this_machine
 from scaleworthy.series import MemoryStore
 
@@ -79,11 +79,11 @@ def test_python_scenarios_are_searched_like_any_plan(server: NullServer, tmp_pat
     assert all(worker["lost"] is None for worker in store.fact("load", "workers"))
 
 
-def test_connections_are_bounded_by_what_this_machine_can_keep_open(server: NullServer) -> None:
-    most = within_this_machine(SearchSettings(), plan_for(server), addresses=1).level_max
+def test_connections_are_bounded_by_what_this_machine_can_keep_open() -> None:
+    most = within_this_machine(SearchSettings(), workers=1, addresses=1).level_max
     assert most is not None
     assert 100 <= most <= 65_536
-    assert within_this_machine(SearchSettings(level_max=5), plan_for(server), addresses=1).level_max == 5
+    assert within_this_machine(SearchSettings(level_max=5), workers=1, addresses=1).level_max == 5
 
 
 def test_users_who_share_connections_have_no_limit_of_connections(server: NullServer) -> None:
@@ -98,9 +98,24 @@ def test_a_search_of_stages_alone_has_nothing_to_hold(server: NullServer) -> Non
         find_limit(plan, MemoryStore())
 
 
-def test_the_generator_is_measured_in_the_way_that_the_plan_sends(server: NullServer, tmp_path: Path) -> None:
-    """From Python scenarios fewer requests come than from steps."""
-    (tmp_path / "look.py").write_text(SCENARIO)
-    python = generator_capacity(plan_for(server, python=str(tmp_path / "look.py")))
-    assert python > 500
-    assert generator_capacity(plan_for(server, python=str(tmp_path / "look.py"))) == python
+def test_several_workers_are_steered_together(server: NullServer) -> None:
+    """Each has its share of the level: together they ask for all of it, and no more."""
+    store = MemoryStore()
+    limit = find_limit(
+        plan_for(server).changed(workers=2, scenarios=[{"name": "ask", "steps": [{"get": "/"}]}]),
+        store,
+        objectives=["failed < 1%"],
+        settings=replace(SHORT, start_level=400, level_max=400),
+        generator_max_per_s=1e5,
+    )
+    assert len(store.fact("load", "workers")) == 2
+    assert all(worker["lag_p99_ms"] is not None for worker in store.fact("load", "workers"))
+    assert limit.probes[0].planned == pytest.approx(400, abs=90)
+
+
+def test_the_generator_is_measured_in_the_way_that_the_plan_sends() -> None:
+    """All worker processes at once; and only once."""
+    python = Sender("python", workers=2)
+    measured = generator_capacity(python)
+    assert measured > 500
+    assert generator_capacity(python) == measured

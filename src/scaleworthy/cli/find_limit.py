@@ -26,6 +26,7 @@ def find_limit(
     insecure: Annotated[bool, Parameter(group=SHAPE, negative="")] = False,
     ca: Annotated[Path | None, Parameter(group=SHAPE, metavar="FILE")] = None,
     proxy: Annotated[str | None, Parameter(group=SHAPE, metavar="URL")] = None,
+    workers: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
     seed: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
     i_own: Annotated[
         tuple[str, ...], Parameter(name="--i-own", group=SHAPE, negative="", metavar="HOST", show_default=False)
@@ -56,8 +57,7 @@ def find_limit(
         scaleworthy find-limit plan.yaml --json - | jq .interval
 
     Exit status: 0 a limit was found, 1 no level held or nothing was answered, 2 usage, 3 the generator itself was the
-    limit, 130 it was stopped (Ctrl-C, also while
-    the generator is measured): what was found until then is shown.
+    limit, 130 it was stopped (Ctrl-C, also while the generator is measured): what was found until then is shown.
 
     Args:
         target: A URL, a plan file, or an Artillery script.
@@ -70,6 +70,7 @@ def find_limit(
         insecure: Do not verify certificates: for a service of your own.
         ca: PEM file with the authorities to trust. [default: the system's]
         proxy: Send everything through this proxy, such as http://127.0.0.1:3128. [default: none]
+        workers: Processes that share the load. [default: one, or for Python scenarios as many as there are cores to spare]
         seed: Repeat the same random choices. [default: drawn, and printed]
         i_own: Required for a target that is not on loopback: its host, to say that you may load it. May be repeated.
         unit: Search over scenario starts per second, over concurrent users, or over open connections: users who each
@@ -104,6 +105,7 @@ def find_limit(
             "ca_file": str(ca) if ca is not None else None,
             "proxy": proxy,
         },
+        workers=workers,
         objectives=objective,
         seed=seed,
     ).seeded()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from scaleworthy.errors import UsageError
-from scaleworthy.load.limit.calibrate import generator_capacity
+from scaleworthy.load.limit.calibrate import Sender, generator_capacity
 from scaleworthy.load.limit.conclusion import untried
 from scaleworthy.load.limit.driver import SearchStopped
 from scaleworthy.load.limit.engine_driver import EngineDriver, end_at_once, live_load
@@ -22,7 +22,7 @@ from scaleworthy.load.plan import Plan
 from scaleworthy.load.prepare import prepare, record_facts, record_processes
 from scaleworthy.load.result import Limit, Probe, Unit
 from scaleworthy.load.ways import find_ways
-from scaleworthy.load.workers import Limits
+from scaleworthy.load.workers import Limits, workers_for
 from scaleworthy.series import Store
 
 
@@ -50,7 +50,7 @@ def find_limit(
             returned.
 
     Raises:
-        UsageError: No objective, or the target is not loopback and not owned.
+        UsageError: No objective, the target is not loopback and not owned, or the system cannot open what the plan asks for.
         TargetError: It cannot be resolved or reached.
     """
     wanted = tuple(objectives) or plan.search_objectives
@@ -63,12 +63,14 @@ def find_limit(
         raise UsageError("a limit needs an objective", hint="add one, such as --objective 'p95 < 200ms'")
     plan = _holding_connections(plan) if unit == "connections" else plan
     plan, settings = plan.seeded(), settings or SearchSettings()
-    ways = find_ways(plan, owned=owned)  # before seconds are spent on the generator
+    pairs = find_ways(plan, owned=owned).pairs(plan)  # before seconds are spent on the generator
+    workers = workers_for(plan, addresses=pairs, limits=Limits.of_this_machine(), live=True)
     if unit == "connections":
-        settings = within_this_machine(settings, plan, addresses=len(ways.addresses))
+        settings = within_this_machine(settings, workers=workers, addresses=pairs)
     if generator_max_per_s is None:
+        sender = Sender("declarative" if plan.python is None else "python", workers, plan.threads)
         try:
-            generator_max_per_s = generator_capacity(plan, stop=stop)
+            generator_max_per_s = generator_capacity(sender, stop=stop)
         except SearchStopped:
             return untried(unit, wanted)
     given = begin(plan, owned=owned)
@@ -141,9 +143,9 @@ def _holding_connections(plan: Plan) -> Plan:
     return plan.changed(http={**own, "connection_per_user": True, "connections_max": None})
 
 
-def within_this_machine(settings: SearchSettings, plan: Plan, *, addresses: int) -> SearchSettings:
-    """Return the settings, their highest level within what this machine can keep open."""
-    limits, sources = Limits.of_this_machine(), max(len(plan.http.source_addresses), 1)
-    most = min(limits.connections_per_process * (plan.workers or 1), limits.ports_per_address * addresses * sources)
+def within_this_machine(settings: SearchSettings, *, workers: int, addresses: int) -> SearchSettings:
+    """Return the settings, their highest level within what *workers* processes and the ports to *addresses* can keep open."""
+    limits = Limits.of_this_machine()
+    most = min(limits.connections_per_process * workers, limits.ports_per_address * addresses)
     level_max = float(most) if settings.level_max is None else min(settings.level_max, float(most))
     return replace(settings, level_max=level_max)
