@@ -315,8 +315,8 @@ impl Worker {
         let idempotent = user
             .request(&self.plan)
             .is_some_and(|request| request.idempotent);
-        if stale && idempotent && !user.resent {
-            user.resent = true;
+        if stale && idempotent && user.resent == 0 {
+            user.resent = 1;
             return self.open_for(id);
         }
         self.fail(id, kind, text);

@@ -16,6 +16,10 @@ use crate::sys;
 /// Streams on a connection of which the server has said nothing yet: the least that it should allow (RFC 9113, 6.5.2).
 const STREAMS_AT_FIRST: usize = 100;
 
+/// How often a request goes out again that the server has not looked at. Connections that were opened together are worn out together
+/// (nginx says GOAWAY after so many requests), so one resend may well meet the next GOAWAY; a server that takes nothing at all must end it.
+const UNREAD_RESENT_MAX: u8 = 5;
+
 /// A connection that many share.
 #[derive(Debug)]
 pub struct Multiplex {
@@ -308,7 +312,7 @@ impl Worker {
                 };
                 if code == Code::REFUSED_STREAM {
                     // It was not looked at, so any request may be sent again (RFC 9113, 8.7).
-                    self.send_once_more(user, ErrorKind::Reset, text);
+                    self.resend(user, UNREAD_RESENT_MAX, ErrorKind::Reset, text);
                 } else {
                     self.fail(user, kind, text);
                 }
@@ -341,7 +345,7 @@ impl Worker {
                 return;
             }
             if let Some(user) = self.end_stream(at, stream) {
-                self.send_once_more(user, ErrorKind::Goaway, || text.clone());
+                self.resend(user, UNREAD_RESENT_MAX, ErrorKind::Goaway, || text.clone());
             }
         }
     }
@@ -388,11 +392,13 @@ impl Worker {
         self.end_stream(at, stream);
     }
 
-    /// The request goes out on another connection, once; it fails when that has happened before.
-    fn send_once_more(&mut self, user: u32, kind: ErrorKind, text: impl FnOnce() -> String) {
-        if std::mem::replace(&mut self.users[user as usize].resent, true) {
+    /// The request goes out on another connection; it fails when that has happened `most` times.
+    fn resend(&mut self, user: u32, most: u8, kind: ErrorKind, text: impl FnOnce() -> String) {
+        let resent = &mut self.users[user as usize].resent;
+        if *resent >= most {
             return self.fail(user, kind, text);
         }
+        *resent += 1;
         self.send_elsewhere(user);
     }
 
@@ -523,7 +529,7 @@ impl Worker {
         self.close(at);
         for (user, stale) in users {
             if stale {
-                self.send_once_more(user, kind, || text.clone());
+                self.resend(user, 1, kind, || text.clone());
             } else {
                 self.fail(user, kind, || text.clone());
             }

@@ -42,8 +42,8 @@ pub struct User {
     /// Parts of the service time over earlier hops of a redirect: send, wait, receive.
     pub hops_ns: [u64; 3],
     pub hops: u32,
-    /// Was already sent twice because a kept-alive connection turned out to be closed.
-    pub resent: bool,
+    /// How many times the request was sent again: its connection turned out to be closed, or the server did not look at it.
+    pub resent: u8,
     /// Has a request that was started and is not done.
     pub busy: bool,
     /// Has neither sent anything nor paused in this iteration.
@@ -95,7 +95,7 @@ impl User {
             sent_ns: 0,
             hops_ns: [0; 3],
             hops: 0,
-            resent: false,
+            resent: 0,
             busy: false,
             idle: true,
             redirect: None,
@@ -113,7 +113,7 @@ impl User {
         self.sent_ns = 0;
         self.hops_ns = [0; 3];
         self.hops = 0;
-        self.resent = false;
+        self.resent = 0;
         self.busy = false;
         self.redirect = None;
     }
