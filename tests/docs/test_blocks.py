@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
@@ -61,4 +62,7 @@ def test_every_series_that_is_named_exists() -> None:
 def test_every_python_block_compiles_and_imports_what_is_there(block: Code) -> None:
     imports = [node for node in ast.walk(ast.parse(block.text)) if isinstance(node, ast.Import | ast.ImportFrom)]
 
-    exec(compile(ast.Module(imports, type_ignores=[]), str(block), "exec"), {})
+    names: dict[str, Any] = {}
+    exec(compile(ast.Module(imports, type_ignores=[]), str(block), "exec"), names)
+
+    assert {(one.asname or one.name).partition(".")[0] for node in imports for one in node.names} <= names.keys()
