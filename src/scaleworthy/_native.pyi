@@ -1,6 +1,6 @@
 """Types of the Rust core; tests/boundary checks this file against the binary."""
 
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Generator, Mapping, Sequence
 from typing import Any, Literal, Self, Unpack, final
 
 import numpy as np
@@ -324,6 +324,9 @@ class Response(Awaited):
     def elapsed_ns(self) -> int:
         """Service time: from the send to the last byte."""
     @property
+    def stream(self) -> StreamTotals | None:
+        """What its events were as a whole, where it was asked for as a stream; `content` is then the last one's data."""
+    @property
     def step(self) -> int:
         """The number of the step it counts as."""
     def expect(
@@ -351,6 +354,75 @@ class Response(Awaited):
         """Count a failure of this answer, at most one."""
 
 @final
+class StreamEvent:
+    """One event of an answer."""
+
+    @property
+    def name(self) -> str:
+        """Its name (`event:`); empty where it has none."""
+    @property
+    def content(self) -> bytes: ...
+    @property
+    def text(self) -> str: ...
+    def json(self) -> Any:
+        """Return its data, read as JSON.
+
+        Raises:
+            ValueError: It is none.
+        """
+    @property
+    def elapsed_ns(self) -> int:
+        """From the send of the request to its arrival, as the engine saw it."""
+
+@final
+class StreamTotals:
+    """An answer in events, as a whole; times in nanoseconds."""
+
+    @property
+    def first_ns(self) -> int | None:
+        """From the send to the first event; None where none came."""
+    @property
+    def gaps_ns(self) -> list[int]:
+        """From each event to the next; the first 10,000."""
+    @property
+    def total_ns(self) -> int:
+        """From the send to the end."""
+    @property
+    def events(self) -> int: ...
+    @property
+    def ttft_ns(self) -> int | None:
+        """From the send to a language model's first content."""
+    @property
+    def tpot_ns(self) -> int | None:
+        """Per output token after the first."""
+    @property
+    def tokens(self) -> dict[str, int] | None:
+        """`input` and `output` of a language model's answer: as it told, else events with content are the output."""
+    @property
+    def tokens_input(self) -> int | None: ...
+    @property
+    def tokens_output(self) -> int | None: ...
+    @property
+    def good(self) -> bool | None:
+        """Within every limit of `goodput`; None without limits."""
+
+@final
+class ScriptChannel:
+    """A call that lasts: its answer is taken event by event."""
+
+    @property
+    def response(self) -> Response:
+        """The answer, to be awaited: it is there when all is over."""
+    @property
+    def status(self) -> int: ...
+    def begun(self) -> Awaited:
+        """Wait until the answer has begun; raises what the call failed with."""
+    def __aiter__(self) -> ScriptChannel: ...
+    def __anext__(self) -> Awaitable[StreamEvent]: ...
+    def enough(self) -> None:
+        """Want nothing more of it: the answer is over."""
+
+@final
 class PreparedRequest:
     """A request that is ready to be sent, as often as it is wanted."""
 
@@ -366,6 +438,8 @@ class PreparedRequest:
         body: bytes | None = None,
         timeout_ns: int | None = None,
         follows_redirects: bool = True,
+        stream: str | None = None,
+        hands_over: bool = False,
     ) -> None:
         """Add the plan's headers to its own.
 
@@ -407,6 +481,7 @@ class ScriptUser:
     def delete(self, path: str, **options: Unpack[Options]) -> Response:
         """Send a DELETE."""
     def send(self, request: PreparedRequest) -> Response: ...
+    def open(self, request: PreparedRequest) -> ScriptChannel: ...
     def rest(self, for_ns: int) -> Awaited:
         """Wait until the engine's clock has moved by so much; cancelled when the run ends before."""
 

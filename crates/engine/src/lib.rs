@@ -42,6 +42,10 @@ pub use plan::Problems;
 pub use record::{ErrorKind, OwnKind, Sample, Series, Tick, Unit};
 pub use runner::{Run, RunError};
 pub use schedule::{Arrivals, LoadKind, Spacing, Stage, UserLevels, preview};
-pub use script::{FromScript, Prepared, Script, ScriptAnswer, ScriptRequest, ToScript};
+pub use script::{
+    Came, FromScript, Prepared, Script, ScriptAnswer, ScriptRequest, StreamTotals, ToScript, Told,
+    Want,
+};
+pub use stream::Tokens;
 /// Nanoseconds of the engine's clock: the system's monotonic one, the same in every process of a machine.
 pub use sys::now_ns;

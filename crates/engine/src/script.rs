@@ -12,6 +12,10 @@ use crate::plan::request::Request;
 use crate::record::{ErrorKind, OwnKind};
 use crate::sys::Wake;
 
+mod channel;
+
+pub use channel::{Came, StreamTotals, Told, Want};
+
 /// What the engine tells the script.
 #[derive(Debug)]
 pub enum ToScript {
@@ -59,6 +63,13 @@ pub enum ToScript {
         /// The call.
         call: u32,
     },
+    /// Of a call that lasts: a stream.
+    Channel {
+        /// The call.
+        call: u32,
+        /// What.
+        told: Told,
+    },
     /// The engine takes and tells nothing more.
     Over,
 }
@@ -76,8 +87,10 @@ pub struct ScriptAnswer {
     pub head_length: usize,
     /// The head has a set-cookie line.
     pub sets_cookies: bool,
-    /// The head in the form of HTTP/1.1, then the body.
+    /// The head in the form of HTTP/1.1, then the body: of an answer in events, the last one's data.
     pub bytes: Box<[u8]>,
+    /// What the events were as a whole, of an answer in events.
+    pub stream: Option<Box<StreamTotals>>,
 }
 
 impl ScriptAnswer {
@@ -138,6 +151,13 @@ pub enum FromScript {
         user: u32,
         /// Until when.
         until_ns: u64,
+    },
+    /// Go on with a call that lasts.
+    Channel {
+        /// The call.
+        call: u32,
+        /// How.
+        want: Want,
     },
     /// Nobody waits for the call any more.
     Cancel {
@@ -328,6 +348,10 @@ pub struct ScriptRequest<'a> {
     pub timeout_ns: Option<u64>,
     /// Whether redirects within the target are followed.
     pub follows_redirects: bool,
+    /// Its answer is read as events: the plan's form of `stream`, as JSON.
+    pub stream: Option<&'a str>,
+    /// The events are handed over one by one.
+    pub hands_over: bool,
 }
 
 /// The engine's end of the line.

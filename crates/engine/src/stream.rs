@@ -3,9 +3,10 @@
 mod events;
 mod llm;
 mod reading;
+mod told;
 
 pub use events::{Event, Events, Framing};
-pub use reading::{Age, Fresh, Goodput, Reading, Spec, Tokens, Wish};
+pub use reading::{Age, Fresh, Goodput, Kept, Reading, Spec, Tokens, Wish};
 
 #[cfg(test)]
 mod tests;

@@ -26,6 +26,7 @@ use crate::tls::TlsSetup;
 
 mod arrivals;
 mod branches;
+mod channel;
 mod connections;
 mod control;
 mod exchange;

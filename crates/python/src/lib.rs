@@ -30,7 +30,10 @@ mod _native {
     #[pymodule_export]
     use super::schedule::{schedule_preview, users_at};
     #[pymodule_export]
-    use super::script::{Awaited, PreparedRequest, Response, ScriptLine, ScriptUser, json_first};
+    use super::script::{
+        Awaited, PreparedRequest, Response, ScriptChannel, ScriptLine, ScriptUser, StreamEvent,
+        StreamTotals, json_first,
+    };
     #[pymodule_export]
     use super::table::SliceTable;
 

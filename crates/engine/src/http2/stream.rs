@@ -16,6 +16,8 @@ pub struct Stream {
     pub deadline_ns: u64,
     /// Bytes put out for it that were not counted yet.
     pub queued: u64,
+    /// Nobody takes what is read: the server's window stays as it is.
+    pub halted: bool,
     pub(super) facts: Facts,
     pub(super) body_bytes: u64,
     /// What the server may still be sent on this stream; below 0 after it has made its window smaller.

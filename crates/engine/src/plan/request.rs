@@ -12,7 +12,7 @@ use crate::http1::Wants;
 use crate::http2::Prepared;
 use crate::judging::Judging;
 use crate::rng::Rng;
-use crate::stream::Spec;
+use crate::stream::{Kept, Spec};
 use crate::template::{Place, Template};
 use crate::value::{Names, Values};
 use crate::websocket::Key;
@@ -53,6 +53,8 @@ pub struct Request {
     pub upgrade: Option<Box<Upgrade>>,
     /// A script made it, and judges the answer.
     pub of_script: bool,
+    /// More is said about it than its answer.
+    pub lasts: bool,
 }
 
 /// What goes into the `cookie` header.
@@ -132,7 +134,8 @@ impl Request {
         }
         asking.expect.extend(stream.last.iter().cloned());
         let mut request = Self::compile(&asking, series, plan, origins, names, cookies)?;
-        request.stream = Some(stream.compile(plan, request.wants.body)?);
+        let bytes_max = plan.http.body_bytes_max;
+        request.stream = Some(stream.compile(bytes_max, request.wants.body, Kept::Nothing)?);
         request.wants.body = false;
         Ok(request)
     }
@@ -244,6 +247,7 @@ impl Request {
             judging,
             upgrade: None,
             of_script: false,
+            lasts: false,
             stream: None,
         };
         if request.is_fixed() {

@@ -1,4 +1,6 @@
 //! Requests that a script asks for while the run goes on: the same thing as a plan's, made at run time.
+use std::sync::Arc;
+
 use super::Plan;
 use super::body::Body;
 use super::check::{ENGINE_HEADERS, is_token};
@@ -6,9 +8,11 @@ use super::compile::Compiled;
 use super::request::{
     Cookies, Request, describes_body, is_for_one_origin, is_idempotent, is_sized,
 };
+use super::stream::Stream;
 use crate::http1::Wants;
 use crate::judging::Judging;
 use crate::script::ScriptRequest;
+use crate::stream::{Kept, Spec};
 use crate::template::Template;
 
 /// What all requests of scripts have in common.
@@ -121,14 +125,31 @@ impl Request {
                 body: true,
                 body_bytes_max: plan.body_bytes_max,
             },
-            stream: None,
+            stream: spec
+                .stream
+                .map(|text| stream_of(text, spec, plan))
+                .transpose()?,
             upgrade: None,
             of_script: true,
+            lasts: spec.hands_over,
         };
         let multiplexed = plan.version.may_multiplex(origin.tls).then_some(origin.tls);
         request.fix(&plan.feeders, multiplexed);
         Ok(request)
     }
+}
+
+/// How the answer's events are read.
+fn stream_of(text: &str, spec: &ScriptRequest<'_>, plan: &Compiled) -> Result<Arc<Spec>, String> {
+    let stream: Stream = serde_json::from_str(text).map_err(|error| format!("stream: {error}"))?;
+    let kept = if spec.hands_over {
+        Kept::Events
+    } else {
+        Kept::Totals
+    };
+    stream
+        .compile(plan.body_bytes_max, !spec.hands_over, kept)
+        .map_err(|problems| problems.join("; "))
 }
 
 fn check_header(name: &str, value: &str) -> Result<(), String> {

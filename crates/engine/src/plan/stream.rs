@@ -6,9 +6,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
-use super::{Expect, Plan};
+use super::Expect;
 use crate::judging::pattern_of;
-use crate::stream::{Age, Framing, Goodput, Spec, Wish};
+use crate::stream::{Age, Framing, Goodput, Kept, Spec, Wish};
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct Stream {
@@ -73,7 +73,12 @@ impl Stream {
     ///
     /// # Errors
     /// What cannot be understood, as `stream.field: reason`.
-    pub fn compile(&self, plan: &Plan, reads_last: bool) -> Result<Arc<Spec>, Vec<String>> {
+    pub fn compile(
+        &self,
+        bytes_max: usize,
+        reads_last: bool,
+        kept: Kept,
+    ) -> Result<Arc<Spec>, Vec<String>> {
         let mut problems = vec![];
         let mut any = vec![];
         for (at, wish) in self.any.iter().enumerate() {
@@ -105,7 +110,7 @@ impl Stream {
                 StreamKind::Llm => Framing::Either,
             },
             llm: self.kind == StreamKind::Llm,
-            bytes_max: plan.http.body_bytes_max,
+            bytes_max,
             events_max: self.events_max,
             for_ns: self.for_ns,
             events_min: self.events_min,
@@ -117,6 +122,7 @@ impl Stream {
                 tpot_ns: goodput.tpot_ns,
                 e2e_ns: goodput.e2e_ns,
             }),
+            kept,
         }))
     }
 }

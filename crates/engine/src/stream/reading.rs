@@ -7,6 +7,7 @@ use serde_json_path::JsonPath;
 
 use super::events::TooLong;
 use super::{Event, Events, Framing, llm};
+use crate::script::StreamTotals;
 
 /// What a step wants to know of its events.
 #[derive(Debug)]
@@ -24,6 +25,19 @@ pub struct Spec {
     pub keeps_last: bool,
     pub age: Option<Age>,
     pub goodput: Option<Goodput>,
+    /// What a script is told of it.
+    pub kept: Kept,
+}
+
+/// What of a stream is kept for the script that asked for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Kept {
+    #[default]
+    Nothing,
+    /// What it was as a whole.
+    Totals,
+    /// Each event too.
+    Events,
 }
 
 /// Where an event tells when it was sent.
@@ -84,12 +98,16 @@ impl Wish {
 /// Tokens of an answer: as the service told, or the events with content where it did not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tokens {
+    /// Read, as the service told.
     pub input: Option<u64>,
+    /// Written, as the service told.
     pub output: Option<u64>,
+    /// Events with content.
     pub counted: u64,
 }
 
 impl Tokens {
+    /// Those written, as far as is known.
     pub fn written(self) -> u64 {
         self.output.unwrap_or(self.counted)
     }
@@ -117,6 +135,8 @@ pub struct Reading {
     pub fresh: Fresh,
     /// We have ended it: it need not be complete.
     pub ended_by_us: bool,
+    /// For the script that asked for it.
+    pub told: Option<Box<StreamTotals>>,
     seen: Seen,
 }
 
@@ -144,6 +164,7 @@ impl Reading {
             },
             fresh: Fresh::default(),
             ended_by_us: false,
+            told: (spec.kept != Kept::Nothing).then(Box::default),
             now_ns: sent_ns,
             spec,
             sent_ns,
@@ -185,6 +206,12 @@ impl Reading {
             self.fresh.first_ns = Some(now - self.sent_ns.min(now));
         } else {
             self.fresh.gaps_ns.push(now - self.seen.last_ns.min(now));
+        }
+        if let Some(told) = &mut self.told {
+            told.event(self.seen.events, now, self.sent_ns, self.seen.last_ns);
+            if spec.kept == Kept::Events {
+                told.hand_over(event, now.saturating_sub(self.sent_ns));
+            }
         }
         self.seen.last_ns = now;
         if let Some(age) = &spec.age {
@@ -252,6 +279,18 @@ impl Reading {
 
     pub fn tokens(&self) -> Tokens {
         self.seen.tokens
+    }
+
+    /// What the script that asked for it is told; None where none did.
+    pub fn totals(&mut self, took_ns: u64) -> Option<Box<StreamTotals>> {
+        let mut told = self.told.take()?;
+        told.total_ns = took_ns;
+        told.events = self.seen.events;
+        told.ttft_ns = self.seen.ttft_ns;
+        told.tpot_ns = self.tpot_ns();
+        told.tokens = self.spec.llm.then_some(self.seen.tokens);
+        told.good = self.is_good();
+        Some(told)
     }
 
     pub fn take_last(&mut self) -> Vec<u8> {

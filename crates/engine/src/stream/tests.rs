@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::reading::Goodput;
+use super::reading::{Goodput, Kept};
 use super::{Event, Events, Framing, Reading, Spec, llm};
 
 type Heard = Vec<(String, String)>;
@@ -244,6 +244,7 @@ fn reading(goodput: Option<Goodput>) -> Reading {
         keeps_last: false,
         age: None,
         goodput,
+        kept: Kept::Nothing,
     };
     Reading::new(Arc::new(spec), 100 * MS)
 }

@@ -62,6 +62,8 @@ pub struct Conn {
     pub multiplex: Option<Box<Multiplex>>,
     /// What the socket would not take yet.
     pub rest: Vec<u8>,
+    /// Nothing is read for now: who asked has not taken what was read.
+    pub halted: bool,
 }
 
 /// Where a connection leads.
@@ -129,12 +131,10 @@ impl Worker {
     /// Watch for readiness to write, or no longer.
     pub(super) fn watch_writable(&mut self, at: u32, writable: bool) {
         let token = self.token(at);
-        let flags = if writable {
-            EventFlags::IN | EventFlags::OUT
-        } else {
-            EventFlags::IN
-        };
         if let Some(conn) = &self.slots[at as usize].conn {
+            let mut flags = EventFlags::empty();
+            flags.set(EventFlags::IN, !conn.halted);
+            flags.set(EventFlags::OUT, writable);
             // Fails only for a descriptor that is not in the set, and this one is.
             let _ = self.epoll.modify(&conn.fd, token, flags);
         }
@@ -239,6 +239,7 @@ impl Worker {
                     socket: None,
                     multiplex: self.sites[site].multiplexes.then(|| Multiplex::new(user)),
                     rest: vec![],
+                    halted: false,
                 });
                 self.set_deadline(at, now.saturating_add(self.plan.connect_timeout_ns));
                 self.list_by_room(at);

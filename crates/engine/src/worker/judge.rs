@@ -51,9 +51,11 @@ impl Worker {
             .stream
             .take()
             .map(|reading| conclude(reading, kept, step, done_ns - user.sent_ns));
-        let (mut missed, mut good) = (None, false);
+        let (mut missed, mut good, mut totals) = (None, false, None);
         if let Some(streamed) = streamed {
+            totals = streamed.totals;
             if let Some((kind, text)) = streamed.broken {
+                self.leave_over(place, id, totals.as_mut());
                 self.release(place, keep);
                 return self.fail(id, kind, || text);
             }
@@ -105,7 +107,7 @@ impl Worker {
         let sent_ns = user.sent_ns;
         user.request_over();
         if user.call != NO_CALL {
-            return self.answer_call(place, id, status, keep, sent_ns);
+            return self.answer_call(place, id, status, keep, sent_ns, totals);
         }
         if opens {
             self.after_opening(id, opened);

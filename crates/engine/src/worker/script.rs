@@ -6,13 +6,14 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::arrivals::Load;
+use super::channel::Channel;
 use super::connections::Place;
 use super::users::{UNRESERVED, User};
 use super::{Phase, Share, Worker};
 use crate::plan::compile::Compiled;
 use crate::plan::request::Request;
 use crate::record::{ErrorKind, OwnSecond, StepSecond};
-use crate::script::{FromScript, Line, Script, ScriptAnswer, ToScript};
+use crate::script::{FromScript, Line, Script, ScriptAnswer, StreamTotals, ToScript, Told};
 use crate::timers::Due;
 
 /// No call: a user of the load.
@@ -31,6 +32,8 @@ struct Call {
     carrier: u32,
     /// None: a pause.
     request: Option<Arc<Request>>,
+    /// Of one that lasts.
+    channel: Option<Box<Channel>>,
 }
 
 impl Requests {
@@ -44,6 +47,12 @@ impl Requests {
     /// The request of a call; None for a pause.
     pub fn of_call(&self, call: u32) -> Option<&Request> {
         self.calls.get(call as usize)?.as_ref()?.request.as_deref()
+    }
+
+    /// What a call that lasts has beside its request.
+    pub fn channel(&mut self, call: u32) -> Option<&mut Channel> {
+        let call = self.calls.get_mut(call as usize)?.as_mut()?;
+        call.channel.as_deref_mut()
     }
 }
 
@@ -89,7 +98,7 @@ impl Worker {
         self.users.len() - carriers - self.branch_users
     }
 
-    fn tell_script(&mut self, word: ToScript) {
+    pub(super) fn tell_script(&mut self, word: ToScript) {
         if let Some(scripted) = &mut self.scripted {
             scripted.line.tell(word);
         }
@@ -154,6 +163,7 @@ impl Worker {
                 until_ns,
             } => self.begin_call(call, user, until_ns, None, false),
             FromScript::Cancel { call } => self.cancel_call(call),
+            FromScript::Channel { call, want } => self.hear_channel(call, want),
             FromScript::Ended { user, failed, gone } => self.script_ended(user, failed, gone),
             FromScript::Judged { step, kind, text } => {
                 let grow = (step as usize + 1).max(self.second.steps.len());
@@ -188,6 +198,7 @@ impl Worker {
             return self.tell_script(ToScript::Nothing { call });
         }
         let pause = request.is_none();
+        let lasts = request.as_ref().is_some_and(|request| request.lasts);
         let mut user = User::new(number, 0, at_ns);
         user.call = call;
         let carrier = self.users.insert(user) as u32;
@@ -198,6 +209,7 @@ impl Worker {
         self.plan.calls[call as usize] = Some(Call {
             host,
             carrier,
+            channel: lasts.then(Box::default),
             request,
         });
         if let Some(scripted) = &mut self.scripted {
@@ -251,8 +263,14 @@ impl Worker {
         }
         self.drop_carrier(carrier);
         if let Some(place) = self.plan.calls.get_mut(call as usize) {
-            *place = None;
-            self.tell_script(word(call));
+            let channel = place.take().and_then(|ended| ended.channel);
+            let mut last = word(call);
+            if let Some(channel) = channel {
+                let (left, told) = (channel.left(), Box::new(last));
+                let told = Told::Over { left, last: told };
+                last = ToScript::Channel { call, told };
+            }
+            self.tell_script(last);
         }
     }
 
@@ -284,8 +302,10 @@ impl Worker {
         status: u16,
         keep: bool,
         sent_ns: u64,
+        mut stream: Option<Box<StreamTotals>>,
     ) {
         let done_ns = self.now_ns;
+        self.leave_over(place, carrier, stream.as_mut());
         if let Some((_, _, kept)) = place.reading(&mut self.slots) {
             let answer = kept.answer(status);
             let bytes = [answer.head, answer.body].concat();
@@ -296,6 +316,7 @@ impl Worker {
                 head_length: answer.head.len(),
                 sets_cookies: sets_cookies(answer.head),
                 bytes: bytes.into(),
+                stream,
             });
             self.release(place, keep);
             self.end_call(carrier, |call| ToScript::Answered { call, answer });
@@ -306,7 +327,7 @@ impl Worker {
     }
 
     /// Nobody waits for it any more: close its connection, or take it out of where it waits.
-    fn cancel_call(&mut self, call: u32) {
+    pub(super) fn cancel_call(&mut self, call: u32) {
         let Some(Some(Call {
             carrier, request, ..
         })) = self.plan.calls.get(call as usize)

@@ -4,6 +4,7 @@ use super::connections::Place;
 use crate::http1::{Coding, Kept};
 use crate::http2::Connection;
 use crate::record::{ErrorKind, StepSecond};
+use crate::script::StreamTotals;
 use crate::stream::Reading;
 
 /// How a stream that is over came out, beside what every answer is held to.
@@ -12,6 +13,8 @@ pub struct StreamVerdict {
     pub broken: Option<(ErrorKind, String)>,
     pub missed: Option<(ErrorKind, String)>,
     pub good: bool,
+    /// For the script that asked for it.
+    pub totals: Option<Box<StreamTotals>>,
 }
 
 impl Worker {
@@ -31,11 +34,22 @@ impl Worker {
         let step = &mut self.second.steps[request.series];
         step.stream().take(&mut reading.fresh);
         let (enough, enough_ns) = (reading.is_enough(), reading.enough_ns());
+        let handed = reading
+            .told
+            .as_mut()
+            .map(|told| std::mem::take(&mut told.left));
+        if let Some(came) = handed {
+            self.hand_on(Place { at, stream: 0 }, id, came);
+        }
         if enough {
             self.end_stream_early(at);
         } else {
             // What is limited is the silence, not the length.
-            let silent_ns = now.saturating_add(self.users[id as usize].timeout_ns(&self.plan));
+            let halted = self.conn(at).is_some_and(|conn| conn.halted);
+            let silent_ns = match halted {
+                true => u64::MAX,
+                false => now.saturating_add(self.users[id as usize].timeout_ns(&self.plan)),
+            };
             self.set_deadline(at, silent_ns.min(enough_ns));
         }
     }
@@ -58,7 +72,7 @@ impl Worker {
         let Some(connection) = self.connection(at) else {
             return;
         };
-        let mut enough = vec![];
+        let (mut enough, mut handed) = (vec![], vec![]);
         for id in std::mem::take(&mut connection.streamed) {
             let Some(stream) = self.connection(at).and_then(|it| it.streams.get(id)) else {
                 continue;
@@ -72,10 +86,21 @@ impl Worker {
                 continue;
             };
             self.second.steps[series].stream().take(&mut reading.fresh);
-            stream.deadline_ns = silent_ns.min(reading.enough_ns());
+            let left = reading
+                .told
+                .as_mut()
+                .map(|told| std::mem::take(&mut told.left));
+            handed.extend(left.map(|came| (id, user, came)));
+            stream.deadline_ns = match stream.halted {
+                true => reading.enough_ns(),
+                false => silent_ns.min(reading.enough_ns()),
+            };
             if reading.is_enough() {
                 enough.push(id);
             }
+        }
+        for (stream, user, came) in handed {
+            self.hand_on(Place { at, stream }, user, came);
         }
         for id in enough {
             if self.slot_of(token).is_some() {
@@ -114,7 +139,7 @@ impl Worker {
         Some(&mut multiplex.connection)
     }
 
-    fn end_stream_early(&mut self, at: u32) {
+    pub(super) fn end_stream_early(&mut self, at: u32) {
         let Some(conn) = self.conn(at) else { return };
         let Some(status) = conn.exchange.status() else {
             // Not even its head came: as late as any other answer.
@@ -155,11 +180,13 @@ pub fn conclude(
     }
     let good = reading.is_good();
     seen.judges |= good.is_some();
+    let totals = reading.totals(took_ns);
     let missed = reading.missed().map(|text| (ErrorKind::ExpectBody, text));
     kept.put_body(reading.take_last());
     StreamVerdict {
         broken,
         missed,
         good: good == Some(true),
+        totals,
     }
 }

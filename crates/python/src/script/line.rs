@@ -1,4 +1,5 @@
 //! `ScriptLine`: one event loop's line to the engine's thread. It asks, and wakes whoever waits when the answers are there.
+use std::collections::HashMap;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -13,6 +14,7 @@ use scaleworthy_engine::{self as engine, ErrorKind, FromScript, OwnKind, ToScrip
 use slab::Slab;
 
 use super::awaited::{Awaited, Outcome, Waiter, soon};
+use super::channel::{self, ScriptChannel};
 use super::response::Response;
 use super::user::{Method, PreparedRequest, ScriptUser};
 
@@ -51,6 +53,8 @@ pub struct ScriptLine {
     script: Arc<engine::Script>,
     hooks: OnceLock<Hooks>,
     calls: Mutex<Slab<Py<Awaited>>>,
+    /// Of the calls that last.
+    pub(super) channels: Mutex<HashMap<u32, Py<ScriptChannel>>>,
     /// Requests without options that were made before, by path, for each method.
     plain: [PyOnceLock<Py<PyDict>>; Method::COUNT],
     places: Mutex<Vec<Place>>,
@@ -68,7 +72,7 @@ pub struct ScriptLine {
     forgotten: Mutex<(u64, Option<u32>)>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -78,6 +82,7 @@ impl ScriptLine {
             script,
             hooks: OnceLock::new(),
             calls: Mutex::default(),
+            channels: Mutex::default(),
             plain: [const { PyOnceLock::new() }; Method::COUNT],
             places: Mutex::default(),
             in_batch: AtomicBool::new(false),
@@ -198,7 +203,7 @@ impl ScriptLine {
     }
 
     /// Do what one word asks; the error is what user code raised out of a wake-up.
-    fn hear(slf: &Bound<'_, Self>, word: ToScript) -> PyResult<()> {
+    pub(super) fn hear(slf: &Bound<'_, Self>, word: ToScript) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         match word {
             ToScript::Answered { call, answer } => {
@@ -239,6 +244,7 @@ impl ScriptLine {
                 Some(turn) => settle(turn.bind(py), Outcome::Value(py.None())),
                 None => Ok(()),
             },
+            ToScript::Channel { call, told } => channel::hear(slf, call, told),
             ToScript::Over => this.end(py),
         }
     }
@@ -296,6 +302,7 @@ impl ScriptLine {
         for call in calls {
             first = first.and(settle(call.bind(py), Outcome::Cancelled));
         }
+        first = first.and(channel::end_all(self, py));
         for turn in turns {
             first = first.and(settle(turn.bind(py), Outcome::Value(py.None())));
         }
@@ -304,7 +311,7 @@ impl ScriptLine {
 }
 
 /// Tell who waited, directly, each in its own context.
-fn settle(awaited: &Bound<'_, Awaited>, outcome: Outcome) -> PyResult<()> {
+pub(super) fn settle(awaited: &Bound<'_, Awaited>, outcome: Outcome) -> PyResult<()> {
     let mut this = awaited.borrow_mut();
     if !this.is_open() {
         // It was cancelled meanwhile.

@@ -1,11 +1,11 @@
 //! `Response`: a request that was asked for and, once awaited, its answer. One object for both.
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyString};
 use scaleworthy_engine::{ErrorKind, FromScript, ScriptAnswer};
 
 use super::awaited::Awaited;
+use super::incoming::{StreamTotals, json_of};
 use super::line::ScriptLine;
 
 #[pyclass(module = "scaleworthy._native", extends = Awaited)]
@@ -44,7 +44,7 @@ impl Response {
         self.answer = Some(answer);
     }
 
-    fn got(&self) -> PyResult<&ScriptAnswer> {
+    pub(super) fn got(&self) -> PyResult<&ScriptAnswer> {
         self.answer
             .as_deref()
             .ok_or_else(|| PyRuntimeError::new_err("there is no answer yet: await the request"))
@@ -108,11 +108,7 @@ impl Response {
 
     /// The body, read as JSON.
     fn json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        static LOADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let answer = self.got()?;
-        LOADS
-            .import(py, "json", "loads")?
-            .call1((PyBytes::new(py, answer.body()),))
+        json_of(py, self.got()?.body())
     }
 
     /// The headers by their names in lower case; several of one name are joined by a comma.
@@ -147,6 +143,12 @@ impl Response {
     fn elapsed_ns(&self) -> PyResult<u64> {
         let answer = self.got()?;
         Ok(answer.done_ns.saturating_sub(answer.sent_ns))
+    }
+
+    /// What its events were as a whole, where it was asked for as a stream and is one.
+    #[getter]
+    fn stream(&self) -> PyResult<Option<StreamTotals>> {
+        Ok(self.got()?.stream.as_deref().map(StreamTotals::of))
     }
 
     #[getter]

@@ -5,6 +5,7 @@ use pyo3::types::{PyBytes, PyDict};
 use scaleworthy_engine::{self as engine, FromScript, Prepared, ScriptRequest};
 
 use super::awaited::Awaited;
+use super::channel::ScriptChannel;
 use super::line::ScriptLine;
 use super::response::Response;
 
@@ -181,6 +182,16 @@ impl ScriptUser {
         self.is_plain(py)
     }
 
+    /// Send one whose answer is taken as it comes.
+    fn open(
+        &mut self,
+        py: Python<'_>,
+        request: &Bound<'_, PreparedRequest>,
+    ) -> PyResult<Py<ScriptChannel>> {
+        let response = self.put_out(py, request.get().inner.clone())?;
+        ScriptChannel::open(py, &self.line, response)
+    }
+
     /// Send a request that was prepared.
     fn send(
         &mut self,
@@ -272,7 +283,7 @@ impl ScriptUser {
 #[pymethods]
 impl PreparedRequest {
     #[new]
-    #[pyo3(signature = (line, *, step, method, path, headers, origin = 0, body = None, timeout_ns = None, follows_redirects = true))]
+    #[pyo3(signature = (line, *, step, method, path, headers, origin = 0, body = None, timeout_ns = None, follows_redirects = true, stream = None, hands_over = false))]
     #[expect(clippy::too_many_arguments, reason = "each is a keyword")]
     fn new(
         line: &Bound<'_, ScriptLine>,
@@ -284,6 +295,8 @@ impl PreparedRequest {
         body: Option<&Bound<'_, PyBytes>>,
         timeout_ns: Option<u64>,
         follows_redirects: bool,
+        stream: Option<&str>,
+        hands_over: bool,
     ) -> PyResult<Self> {
         let headers: Vec<_> = headers.iter().map(|(k, v)| (&**k, &**v)).collect();
         let spec = ScriptRequest {
@@ -295,6 +308,8 @@ impl PreparedRequest {
             body: body.map(|body| body.as_bytes()),
             timeout_ns,
             follows_redirects,
+            stream,
+            hands_over,
         };
         let inner = line.get().script().request(&spec);
         Ok(Self {

@@ -32,6 +32,8 @@ class Options(TypedDict, total=False):
         timeout: In place of the plan's: seconds, or text such as "500ms".
         follow_redirects: Whether redirects within the target are followed; they are, where nothing is said.
         tags: Labels of the step beside its name.
+        stream: The answer is read as events, to its end: "sse", "ndjson", "llm", or a mapping with `kind` and `goodput`, `age`,
+            `events_max`, `for`; `answer.stream` says what they were.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Options(TypedDict, total=False):
     timeout: float | str
     follow_redirects: bool
     tags: Mapping[str, str]
+    stream: str | Mapping[str, Any]
 
 
 def body_of(options: Options) -> tuple[bytes | None, str | None]:

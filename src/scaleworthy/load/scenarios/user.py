@@ -15,6 +15,7 @@ from scaleworthy._native import Awaited, PreparedRequest, Response, ScriptUser
 from scaleworthy.load.scenarios.asking import Options, auth_header, body_of, with_query
 from scaleworthy.load.scenarios.cookies import Cookies
 from scaleworthy.load.scenarios.naming import route_name
+from scaleworthy.load.scenarios.streaming import Stream, stream_text
 from scaleworthy.load.scenarios.times import seconds_ns, think_ns
 
 if TYPE_CHECKING:
@@ -103,7 +104,31 @@ class User(ScriptUser):
             self.line.remember(method, path, prepared)
         return self.send(prepared)
 
-    def _prepared(self, method: str, path: str, options: Options) -> PreparedRequest:
+    def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        kind: str = "sse",
+        goodput: Mapping[str, float | str] | None = None,
+        age: Mapping[str, str] | None = None,
+        **options: Unpack[Options],
+    ) -> Stream:
+        """Ask for an answer that is read event by event: `async with user.stream("GET", "/events") as stream: …`.
+
+        Args:
+            kind: `sse` (server-sent events), `ndjson` (a JSON value a line), or `llm` (a language model's answer).
+            goodput: What a model's good answer keeps to: `ttft`, `tpot`, `e2e`, each a time.
+            age: Where an event tells when it was sent, such as `{"json": "$.sent_ms", "unit": "ms"}`.
+            options: As for `request`.
+
+        Raises:
+            ValueError: A method, path, header or stream that there is not.
+        """
+        options["stream"] = {"kind": kind, "goodput": goodput, "age": age}
+        return Stream(self, self._prepared(method, path, options, hands_over=True))
+
+    def _prepared(self, method: str, path: str, options: Options, *, hands_over: bool = False) -> PreparedRequest:
         world = self._world
         origin, full_path = world.place_of(path)
         full_path = with_query(full_path, options.get("params"))
@@ -130,6 +155,8 @@ class User(ScriptUser):
             body=body,
             timeout_ns=None if timeout is None else seconds_ns(timeout),
             follows_redirects=options.get("follow_redirects", True),
+            stream=stream_text(options["stream"]) if "stream" in options else None,
+            hands_over=hands_over,
         )
 
     def _add_cookies(self, headers: dict[str, str], path: str, own: Mapping[str, str] | None) -> None:

@@ -106,6 +106,16 @@ impl Connection {
         Ok(())
     }
 
+    /// Open no further window for this answer, or go on.
+    pub fn halt(&mut self, id: u32, halted: bool) {
+        if let Some(stream) = self.streams.get(id) {
+            stream.halted = halted;
+            if !halted && stream.taken >= STREAM_WINDOW / 2 {
+                put_update(&mut self.out, id, std::mem::take(&mut stream.taken));
+            }
+        }
+    }
+
     /// The same for a stream that goes on.
     pub(super) fn take_of_stream(
         &mut self,
@@ -120,7 +130,7 @@ impl Connection {
         if stream.taken > STREAM_WINDOW {
             return Err(TOO_MUCH);
         }
-        if goes_on && stream.taken >= STREAM_WINDOW / 2 {
+        if goes_on && !stream.halted && stream.taken >= STREAM_WINDOW / 2 {
             put_update(&mut self.out, id, std::mem::take(&mut stream.taken));
         }
         Ok(())

@@ -162,6 +162,9 @@ impl Connection {
             }
             Ok(facts) => {
                 stream.kept.body_begins(facts.status);
+                if stream.kept.stream.is_some() {
+                    self.streamed.push(id);
+                }
                 stream.facts = facts;
                 Ok(if end { self.done(id) } else { None })
             }
