@@ -3,18 +3,26 @@
 from typing import Any
 
 import pytest
-from tests.load.simulated import SimulatedQueue, erlang_c, response_exceeds, true_limit
+from tests.load.simulated import (
+    SimulatedQueue,
+    SimulatedUsers,
+    erlang_c,
+    response_exceeds,
+    true_limit,
+    true_users,
+    users_exceed,
+)
 
 from scaleworthy.errors import UsageError
 from scaleworthy.load import Limit, Probe, SearchSettings
 from scaleworthy.load.limit.search import Search
 from scaleworthy.series import MemoryStore, Slice
 
-SEEDS = range(20)
+SEEDS = range(16)
 
 
 def search(queue: SimulatedQueue, *, objectives: tuple[str, ...] = ("p95 < 20ms", "failed < 1%"), **more: Any) -> Limit:
-    return Search(queue, MemoryStore(), objectives=objectives, **more).run()
+    return Search(queue, MemoryStore(), objectives=objectives, **{"counts_arrivals": True, **more}).run()
 
 
 # The closed form that judges the search is itself checked.
@@ -46,6 +54,19 @@ def test_the_simulated_queue_agrees_with_the_closed_form(servers: int, mu: float
         assert share == pytest.approx(response_exceeds(at_s, rate=rate, servers=servers, mu=mu), abs=0.03)
 
 
+def test_users_who_wait_for_answers_agree_with_the_arrival_theorem() -> None:
+    """Thirty users of two servers; and one user never waits."""
+    queue, store = SimulatedUsers(2, 50, seed=3, think_s=0.3), MemoryStore()
+    queue.set_level(30)
+    for _ in range(400):
+        store.append(*queue.next_second())
+    records = store.histogram("load.response_time")
+    for at_s in (0.02, 0.06, 0.12):
+        expected = users_exceed(at_s, users=30, think_s=0.3, servers=2, mu=50)
+        assert records.count_above(round(at_s * 1e9)) / records.count == pytest.approx(expected, abs=0.02)
+    assert users_exceed(0.02, users=1, think_s=0.3, servers=2, mu=50) == pytest.approx(2.718281828**-1)
+
+
 @pytest.fixture(scope="module")
 def searches() -> list[Limit]:
     return [search(SimulatedQueue(1, 1000, seed)) for seed in SEEDS]
@@ -56,23 +77,23 @@ TRUTH = true_limit(servers=1, mu=1000, quantile=0.95, limit_s=0.02)
 
 def test_the_interval_holds_the_true_limit(searches: list[Limit]) -> None:
     held = [limit.interval is not None and limit.interval[0] <= TRUTH <= limit.interval[1] for limit in searches]
-    assert sum(held) >= 19  # of 20 seeds; 100 seeds and more queues: benchmarks/bench_find_limit.py
+    assert sum(held) >= 15  # of 16 seeds; 100 seeds and more queues: benchmarks/bench_find_limit.py
 
 
 def test_the_estimate_is_within_5_percent_in_under_5_minutes(searches: list[Limit]) -> None:
     near = [limit.estimate is not None and abs(limit.estimate / TRUTH - 1) < 0.05 for limit in searches]
-    assert sum(near) >= 19
+    assert sum(near) >= 15
     assert max(limit.seconds for limit in searches) < 300
 
 
 def test_what_is_said_to_hold_does_hold(searches: list[Limit]) -> None:
-    assert sum(limit.passing is not None and limit.passing <= TRUTH for limit in searches) >= 19
-    assert sum(limit.failing is not None and limit.failing >= TRUTH for limit in searches) >= 19
+    assert sum(limit.passing is not None and limit.passing <= TRUTH for limit in searches) >= 15
+    assert sum(limit.failing is not None and limit.failing >= TRUTH for limit in searches) >= 15
 
 
 def test_a_queue_is_smooth_and_its_latency_decides(searches: list[Limit]) -> None:
     assert {limit.binding for limit in searches} == {"p95 < 20ms"}
-    assert sum(limit.shape == "smooth" for limit in searches) >= 18
+    assert sum(limit.shape == "smooth" for limit in searches) >= 14
 
 
 def test_the_same_seed_searches_the_same_way() -> None:
@@ -166,6 +187,44 @@ def test_the_highest_level_to_ask_for_is_kept_to() -> None:
     assert max(probe.level for probe in limit.probes) == 500
 
 
+@pytest.mark.parametrize("unit", ["users", "connections"])
+def test_the_limit_of_users_is_found_as_that_of_a_rate(unit: Any) -> None:
+    """One server of 200/s, asked by users who think for a second: the truth by the arrival theorem."""
+    truth = true_users(think_s=1.0, servers=1, mu=200, quantile=0.95, limit_s=0.1)
+    found = [
+        search(
+            SimulatedUsers(1, 200, seed, think_s=1.0),
+            objectives=("p95 < 100ms", "failed < 1%"),
+            unit=unit,
+            counts_arrivals=False,
+        )
+        for seed in range(5)
+    ]
+    assert sum(limit.interval is not None and limit.interval[0] <= truth <= limit.interval[1] for limit in found) >= 4
+    assert sum(limit.estimate is not None and abs(limit.estimate / truth - 1) < 0.06 for limit in found) >= 4
+    assert all(limit.passing is not None and limit.passing <= truth for limit in found)
+    assert max(limit.seconds for limit in found) < 300
+
+
+class SlowAtFirst(SimulatedUsers):
+    """Users whose first answers take twenty times as long."""
+
+    def next_second(self) -> tuple[int, list[Slice]]:
+        self.mu = 2.5 if self.now < 8 else 50.0
+        return super().next_second()
+
+
+def test_slow_answers_of_few_do_not_turn_the_search_around() -> None:
+    """Two users ask twice a second: late answers among sixteen say little, and the way up goes on."""
+    limit = search(
+        SlowAtFirst(4, 50, seed=1, think_s=1.0), objectives=("p95 < 160ms",), unit="users", counts_arrivals=False
+    )
+    assert limit.probes[0].margin < 0
+    assert limit.probes[0].passed is None
+    truth = true_users(think_s=1.0, servers=4, mu=50, quantile=0.95, limit_s=0.16)
+    assert limit.estimate == pytest.approx(truth, rel=0.06)
+
+
 def test_users_are_whole() -> None:
     limit = search(SimulatedQueue(1, 100, seed=1), objectives=("p95 < 100ms",), unit="users")
     assert all(probe.level == int(probe.level) for probe in limit.probes)
@@ -201,7 +260,7 @@ class Cold(SimulatedQueue):
 
 def test_a_queue_takes_at_once_what_it_takes_gradually(searches: list[Limit]) -> None:
     assert all(limit.sudden for limit in searches)
-    assert sum(limit.sudden_passing == limit.passing for limit in searches) >= 19
+    assert sum(limit.sudden_passing == limit.passing for limit in searches) >= 15
     assert all(probe.phase == "sudden" and probe.recovery_s is not None for probe in searches[0].sudden)
     assert not any(probe.phase == "sudden" for probe in searches[0].probes)
 
@@ -227,7 +286,7 @@ def test_a_probe_stands_where_chance_had_its_arrivals() -> None:
     """Of 500 per second planned over 20 s, the count of a Poisson process is seldom 10,000: the fit knows what came."""
     queue = SimulatedQueue(1, 1000, seed=3)
     settings = SearchSettings(start_level=500, level_max=500, sudden_s=0)
-    found = Search(queue, MemoryStore(), objectives=("p95 < 20ms",), settings=settings)
+    found = Search(queue, MemoryStore(), objectives=("p95 < 20ms",), settings=settings, counts_arrivals=True)
     probe = found.run().probes[0]
     [point] = found.evidence.points()
     assert point.level == probe.planned / (probe.end_s - probe.start_s) != 500

@@ -157,7 +157,7 @@ def _carried(limit: Limit, ratio: float | None) -> tuple[float | None, tuple[flo
         # Plain load runs: nothing was asked of them, so what was answered is what was carried.
         held = [probe.requests_per_s for probe in limit.probes]
         return max(held, default=None), None
-    if limit.unit == "users" or ratio is None:
+    if limit.unit != "rate" or ratio is None:
         return (max(held) if held else None), None
     level = limit.estimate if limit.estimate is not None else limit.passing
     if level is None:

@@ -117,7 +117,7 @@ def levels(store: Store, probes: Sequence[Probe], *, requests_per_level: float |
 
 def requests_per_level(limit: Limit) -> float | None:
     """Return the requests that one unit of the search's level makes, from the levels that held; None for users."""
-    if limit.unit == "users":
+    if limit.unit != "rate":
         return None
     ratios = [p.requests_per_s / p.level for p in limit.probes if p.passed and p.level > 0 and p.requests_per_s > 0]
     if not ratios:

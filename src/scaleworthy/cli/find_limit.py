@@ -26,11 +26,12 @@ def find_limit(
     insecure: Annotated[bool, Parameter(group=SHAPE, negative="")] = False,
     ca: Annotated[Path | None, Parameter(group=SHAPE, metavar="FILE")] = None,
     proxy: Annotated[str | None, Parameter(group=SHAPE, metavar="URL")] = None,
+    workers: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
     seed: Annotated[int | None, Parameter(group=SHAPE, metavar="N")] = None,
     i_own: Annotated[
         tuple[str, ...], Parameter(name="--i-own", group=SHAPE, negative="", metavar="HOST", show_default=False)
     ] = (),
-    unit: Annotated[Literal["rate", "users"], Parameter(group=SEARCH)] = "rate",
+    unit: Annotated[Literal["rate", "users", "connections"], Parameter(group=SEARCH)] = "rate",
     quick: Annotated[bool, Parameter(group=SEARCH, negative="")] = False,
     longest: Annotated[str | None, Parameter(group=SEARCH, metavar="TIME")] = None,
     start: Annotated[float | None, Parameter(group=SEARCH, metavar="LEVEL")] = None,
@@ -56,8 +57,7 @@ def find_limit(
         scaleworthy find-limit plan.yaml --json - | jq .interval
 
     Exit status: 0 a limit was found, 1 no level held or nothing was answered, 2 usage, 3 the generator itself was the
-    limit, 130 it was stopped (Ctrl-C, also while
-    the generator is measured): what was found until then is shown.
+    limit, 130 it was stopped (Ctrl-C, also while the generator is measured): what was found until then is shown.
 
     Args:
         target: A URL, a plan file, or an Artillery script.
@@ -70,13 +70,15 @@ def find_limit(
         insecure: Do not verify certificates: for a service of your own.
         ca: PEM file with the authorities to trust. [default: the system's]
         proxy: Send everything through this proxy, such as http://127.0.0.1:3128. [default: none]
+        workers: Processes that share the load. [default: one, or for Python scenarios as many as there are cores to spare]
         seed: Repeat the same random choices. [default: drawn, and printed]
         i_own: Required for a target that is not on loopback: its host, to say that you may load it. May be repeated.
-        unit: Search over scenario starts per second, or over concurrent users.
+        unit: Search over scenario starts per second, over concurrent users, or over open connections: users who each
+            keep one of their own, such as a WebSocket.
         quick: A rougher search within 40 s.
         longest: Most time for the whole search, such as 3m. [default: 4m50s, with --quick 38s]
-        start: First level. [default: 10 per second, or 2 users]
-        level_max: Never ask for more than this level. [default: as much as the generator can send]
+        start: First level. [default: 10 per second, 2 users, or 10 connections]
+        level_max: Never ask for more than this level. [default: as much as the generator can send, or keep open]
         objective: What must hold, such as 'p95 < 200ms'. May be repeated. [default: the plan's]
         out: Keep the recording in this file (NAME.sw). [default: none]
         json_to: The limit as JSON to this file, or to standard output for -. [default: none]
@@ -103,6 +105,7 @@ def find_limit(
             "ca_file": str(ca) if ca is not None else None,
             "proxy": proxy,
         },
+        workers=workers,
         objectives=objective,
         seed=seed,
     ).seeded()
@@ -144,7 +147,7 @@ def probe_line(probe: Probe, unit: str) -> str:
     from scaleworthy.units import format_ns, three_digits
 
     verdict = {True: "held", False: "broke", None: "undecided"}[probe.passed]
-    parts = [f"{probe.phase:8} {three_digits(probe.level):>7} {'users' if unit == 'users' else '/s':5}", f"{verdict:9}"]
+    parts = [f"{probe.phase:8} {three_digits(probe.level):>7} {'/s' if unit == 'rate' else unit:5}", f"{verdict:9}"]
     if probe.response.p95_ns is not None:
         parts.append(f"p95 {format_ns(probe.response.p95_ns)}")
     parts.append(f"answered {three_digits(probe.requests_per_s)}/s")
@@ -158,7 +161,7 @@ def limit_text(limit: Limit) -> str:
     """Return what was found, for people."""
     from scaleworthy.units import three_digits
 
-    unit = "users" if limit.unit == "users" else "starts/s"
+    unit = "starts/s" if limit.unit == "rate" else limit.unit
 
     def level(value: float | None) -> str:
         return f"{three_digits(value)} {unit}" if value is not None else "none"

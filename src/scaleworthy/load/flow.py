@@ -103,6 +103,10 @@ class LoopStep(PlanPart):
 
     def to_native(self, base: str) -> dict[str, Any]:
         """Return the engine's form."""
+        return self.around([step.to_native(base) for step in self.loop.steps])
+
+    def around(self, steps: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return the engine's form around *steps*, which have theirs already."""
         loop = self.loop
         bounded = loop.count is not None or loop.for_ns is not None or loop.over is not None
         return {
@@ -112,7 +116,7 @@ class LoopStep(PlanPart):
                 "over": loop.over,
                 "item": loop.item if loop.over is not None else None,
                 "while": loop.holds,
-                "steps": [step.to_native(base) for step in loop.steps],
+                "steps": steps,
             }
         }
 
@@ -132,6 +136,10 @@ class IfStep(PlanPart):
     def to_native(self, base: str) -> dict[str, Any]:
         """Return the engine's form."""
         steps, otherwise = ([step.to_native(base) for step in steps] for steps in (self.steps, self.otherwise))
+        return self.around(steps, otherwise)
+
+    def around(self, steps: list[dict[str, Any]], otherwise: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return the engine's form around steps that have theirs already."""
         return {"if": {"condition": self.holds, "steps": steps, "else": otherwise}}
 
 

@@ -32,9 +32,7 @@ def prepare(
     That is the engine in this process, or a fleet of worker processes that are ready: `workers.workers_for` says which.
     """
     ways = find_ways(plan, owned=owned, resolve=resolve)
-    sources = max(len(plan.http.source_addresses), 1)
-    pairs = len(ways.addresses) * sources
-    workers = workers_for(plan, addresses=pairs, limits=Limits.of_this_machine(), live=live is not None)
+    workers = workers_for(plan, addresses=ways.pairs(plan), limits=Limits.of_this_machine(), live=live is not None)
     native = ways.native(plan, live=live)
     try:
         run = Run(plan_json=json.dumps(native))

@@ -10,7 +10,8 @@ from typing import Literal
 
 from scaleworthy.series import Histogram
 
-Unit = Literal["rate", "users"]
+Unit = Literal["rate", "users", "connections"]
+"""What a search counts: scenario starts per second, concurrent users, or users who each keep a connection of their own."""
 P99_LEAST = 100
 P999_LEAST = 1_000
 
@@ -57,10 +58,11 @@ class Probe:
     """One level that the search tried.
 
     Attributes:
-        level: Requests per second, or users, that were asked for.
+        level: Starts per second, users or connections that were asked for.
         start_s: Unix second of the first judged second (warm-up left out).
         end_s: Unix second after the last judged one.
         requests_per_s: Answered per second, as reached.
+        connections_mean: Connections open, on average.
         in_flight_mean: Requests being served, on average (Little: rate × service time).
         passed: True, False, or None when the interval still holds the limit.
         binding: The objective that failed, or came nearest to failing, as text.
@@ -88,6 +90,7 @@ class Probe:
     ended_early: str | None
     recovery_s: float | None
     phase: Literal["bracket", "refine", "confirm", "sudden"]
+    connections_mean: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,10 @@ class Ways:
         """Where connections to the target go: its addresses, or its proxy's."""
         return (self.proxy or self.target).addresses
 
+    def pairs(self, plan: Plan) -> int:
+        """Return how many pairs of a source address and an address of the target there are, each with ports of its own."""
+        return len(self.addresses) * max(len(plan.http.source_addresses), 1)
+
     def native(self, plan: Plan, *, live: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the engine's form of *plan*, with these ways; *live* as in `Plan.to_native`."""
         return plan.to_native(

@@ -2,37 +2,25 @@
 
 A `send` and the `receive` right behind it are one exchange with one name: its times run from the send to the message that
 fits. A `receive` alone waits for what the server says by itself, a `send` alone is counted as a message and not timed.
+Loops, conditions, `set` and `log` stand among them as they do elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from scaleworthy.load.answers import Expect, Extract
 from scaleworthy.load.base import PlanPart, shown
+from scaleworthy.load.flow import requests_of
 from scaleworthy.load.http import Headers
-from scaleworthy.load.messages import MessageStep, PingStep
 from scaleworthy.load.origins import native_place
+from scaleworthy.load.socket_steps import SocketStep, native_steps
 from scaleworthy.load.texts import Label, SocketPath, Variable, check_label, path_label
-from scaleworthy.load.think import ThinkStep
 
 REASON_BYTES_MAX = 123
 """Longest reason of a close frame (RFC 6455, 5.5)."""
-
-
-def _kind_of(step: Any) -> Literal["message", "ping", "think"]:
-    if isinstance(step, ThinkStep) or (isinstance(step, dict) and "think" in step):
-        return "think"
-    return "ping" if isinstance(step, PingStep) or (isinstance(step, dict) and "ping" in step) else "message"
-
-
-SocketStep = Annotated[
-    Annotated[MessageStep, Tag("message")] | Annotated[PingStep, Tag("ping")] | Annotated[ThinkStep, Tag("think")],
-    Discriminator(_kind_of),
-]
 
 
 def _read_code(value: Any) -> int:
@@ -99,7 +87,7 @@ class WebSocketStep(PlanPart):
     @property
     def requests(self) -> int:
         """How many requests it counts as: the opening, and each exchange and ping."""
-        return 1 + sum(step.requests for step in self.steps if not isinstance(step, ThinkStep))
+        return 1 + requests_of(self.steps)
 
     def templates(self) -> list[tuple[str, str]]:
         """Return each text of the opening that may hold a template, with the field it stands in."""
@@ -119,29 +107,7 @@ class WebSocketStep(PlanPart):
             "request": request,
             "subprotocols": self.subprotocols,
             "reconnect": self.reconnect,
-            "steps": self._native_steps(base),
+            "steps": native_steps(self.steps, self.label, base),
             "close": {"code": self.close.code, "reason": self.close.reason},
         }
         return {"websocket": socket}
-
-    def _native_steps(self, base: str) -> list[dict[str, Any]]:
-        made: list[dict[str, Any]] = []
-        for number, step in enumerate(_joined(self.steps), 1):
-            if isinstance(step, ThinkStep):
-                made.append(step.to_native(base))
-            else:
-                kind = "ping" if isinstance(step, PingStep) else f"message {number}"
-                made.append(step.to_native(f"{self.label} {kind}"[:200]))
-        return made
-
-
-def _joined(steps: Sequence[MessageStep | PingStep | ThinkStep]) -> list[MessageStep | PingStep | ThinkStep]:
-    made: list[MessageStep | PingStep | ThinkStep] = []
-    for step in steps:
-        before = made[-1] if made else None
-        pair = before.joined(step) if isinstance(before, MessageStep) and isinstance(step, MessageStep) else None
-        if pair is not None:
-            made[-1] = pair
-        else:
-            made.append(step)
-    return made

@@ -64,7 +64,7 @@ def basis(value: Measured) -> str:
 
 def level(value: float | None, unit: Unit) -> str:
     """Return a level of load: `41.2 requests/s` or `120 users`."""
-    return quantity(value, "requests/s" if unit == "rate" else "users")
+    return quantity(value, "requests/s" if unit == "rate" else unit)
 
 
 def nanoseconds(value_ns: float | None) -> str:

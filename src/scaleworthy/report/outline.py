@@ -85,7 +85,7 @@ def _figure(label: str, value: float | None, unit: str, beside: str) -> Figure:
 def _limit(stage: Stage) -> Figure:
     limit = stage.limit
     value = limit.estimate if limit.estimate is not None else limit.passing
-    unit = "requests/s" if limit.unit == "rate" else "users"
+    unit = "requests/s" if limit.unit == "rate" else limit.unit
     return _figure(
         f"limit {stage.name}", value, unit, numbers.within(limit.interval, unit, value) or STOPPED[limit.stopped_by]
     )
@@ -116,7 +116,7 @@ def outcome(passed: bool | None) -> str:
 
 def limit_facts(limit: Limit) -> list[tuple[str, str]]:
     """Return what a search found, as pairs of a name and a text."""
-    unit = "requests/s" if limit.unit == "rate" else "users"
+    unit = "requests/s" if limit.unit == "rate" else limit.unit
     facts = [
         ("limit", numbers.level(limit.estimate, limit.unit)),
         ("95 % interval", numbers.span(limit.interval, unit)),

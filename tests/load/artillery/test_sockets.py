@@ -82,11 +82,18 @@ def test_a_send_that_captures_waits_for_the_answer(tmp_path: Path, echo: Echo) -
     assert echo.said == ['{"n":21}', "got a1"]
 
 
-def test_a_loop_is_written_out(tmp_path: Path, echo: Echo) -> None:
-    steps = "- loop:\n    - send: 'turn {{ $loopCount }}'\n  count: 3\n- loop:\n    - send: {at: '{{ $loopElement }}'}\n  over: [a, 2]"
-    run(tmp_path, echo, steps)
+def test_loops_go_round_on_the_socket(tmp_path: Path, echo: Echo) -> None:
+    turns = "- loop:\n    - send: 'turn {{ $loopCount }}'\n    - log: here\n  count: 3\n"
+    run(tmp_path, echo, turns + "- loop:\n    - send: {at: '{{ $loopElement }}'}\n  over: [a, 2]")
 
     assert echo.said == ["turn 0", "turn 1", "turn 2", '{"at":"a"}', '{"at":2}']
+
+
+def test_a_loop_goes_on_while_what_was_captured_says_so(tmp_path: Path, echo: Echo) -> None:
+    ask = "- send: {payload: {n: '{{ $loopCount }}'}, capture: {json: $.double, as: double}}"
+    run(tmp_path, echo, f"- loop:\n    {ask}\n  whileTrue: 'double < 6'")
+
+    assert echo.said == ['{"n":0}', '{"n":1}', '{"n":2}', '{"n":3}']
 
 
 def test_connect_says_where_and_the_config_what_is_offered(tmp_path: Path, echo: Echo) -> None:

@@ -182,11 +182,12 @@ pub fn upgrade_headers(spec: &WebSocket) -> Vec<(String, String)> {
     headers
 }
 
-/// Does a step wait for a message without having sent one?
+/// Does a step, at any depth, wait for a message without having sent one?
 pub fn keeps_unread(steps: &[Step]) -> bool {
-    steps.iter().any(|step| {
-        matches!(step, Step::Message(message) if message.send.is_none() && message.receive.is_some())
-    })
+    super::check_steps::any(
+        steps,
+        &|step| matches!(step, Step::Message(message) if message.send.is_none() && message.receive.is_some()),
+    )
 }
 
 /// How long a step on a socket may take.

@@ -57,7 +57,10 @@ impl User {
                         max_ns: *max_ns,
                     };
                 }
-                CompiledStep::Socket(_) => return Turn::Socket,
+                CompiledStep::Socket(_) => {
+                    self.waits();
+                    return Turn::Socket;
+                }
                 CompiledStep::Fork { branches, .. } => return Turn::Fork(branches.len()),
                 CompiledStep::BranchEnd(_) => return Turn::BranchEnd,
                 CompiledStep::Jump(to) => {

@@ -7,7 +7,7 @@ from typing import Literal
 
 from scaleworthy.load.limit.evidence import Evidence, binding_of
 from scaleworthy.load.limit.levels import Levels
-from scaleworthy.load.limit.shape import shape_of, sudden_warnings, warnings_of
+from scaleworthy.load.limit.shape import connection_warnings, shape_of, sudden_warnings, warnings_of
 from scaleworthy.load.limit.sudden import Sudden
 from scaleworthy.load.result import Limit, Unit
 
@@ -52,7 +52,9 @@ def conclude(
         confirmed=confirmed,
         seconds=float(seconds),
         probes=probes,
-        reasons=reasons + sudden_warnings(passing=passing, held=sudden.passing, broke=sudden.failing),
+        reasons=reasons
+        + connection_warnings(probes, unit=levels.unit)
+        + sudden_warnings(passing=passing, held=sudden.passing, broke=sudden.failing),
         sudden_passing=sudden.passing,
         sudden_failing=sudden.failing,
         sudden=tuple(item.probe for item in sudden.tried),

@@ -81,3 +81,11 @@ def live_load(unit: Unit) -> dict[str, Any]:
     if unit == "rate":
         load["arrivals"] = "poisson"
     return load
+
+
+def end_at_once(run: Engine) -> None:
+    """Cut what is under way, and take what the run still has to say, so that nobody speaks to a closed pipe."""
+    run.abort()
+    given_up_at = time.monotonic() + STALLED_S
+    while not run.finished and time.monotonic() < given_up_at:
+        run.next_tick(timeout_s=TICK_TIMEOUT_S)

@@ -32,10 +32,15 @@ class Evidence:
         return self.tried[-1].probe if self.tried else None
 
     def sides(self) -> tuple[list[float], list[float]]:
-        """Return the levels that held as far as they were seen, and those that did not."""
+        """Return the levels that held as far as they were seen, and those that did not.
+
+        What broke by too few answers to tell is forgotten once as high a level held: it was chance.
+        """
         judged = [item for item in self.tried if item.seen is not None]
         held = [item.probe.level for item in judged if item.held]
-        return held, [item.probe.level for item in judged if not item.held]
+        highest = max(held, default=0.0)
+        broke = [item for item in judged if not item.held and not (item.few and item.probe.level <= highest)]
+        return held, [item.probe.level for item in broke]
 
     def noise(self, level: float) -> Noise:
         """Return what a probe at *level* learns of the noise from those near the limit."""
@@ -84,6 +89,11 @@ class Evidence:
         agreed = [level for level in surely | confirmed if fitted.passes(level) >= least]
         likely = [level for level in confirmed if fitted.passes(level) >= LIKELY]
         return max(agreed, default=min(surely, default=max(likely, default=None)))
+
+    def surely(self, low: float, high: float) -> bool:
+        """Whether *low* surely held and *high* surely broke."""
+        passed = {(probe.level, probe.passed) for probe in self.probes()}
+        return (low, True) in passed and (high, False) in passed
 
     def comfortable(self, *, below: float) -> float | None:
         """Return the highest level under *below* that held with room to spare, as far as it was seen."""

@@ -14,8 +14,8 @@ from scaleworthy.load.result import Probe, Unit
 GENERATOR_SHARE = 0.8
 _GENERATOR_BUSY = 0.5
 _IDLE_BUSY = 0.25
-_START = {"rate": 10.0, "users": 2.0}
-_LOWEST = {"rate": 0.5, "users": 1.0}
+_START = {"rate": 10.0, "users": 2.0, "connections": 10.0}
+_LOWEST = {"rate": 0.5, "users": 1.0, "connections": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,9 @@ class Levels:
         return None if self.generator_max is None else GENERATOR_SHARE * self.generator_max
 
     @property
-    def generator_busy_from(self) -> float:
-        """From here on, lateness may be the generator's own."""
-        return _GENERATOR_BUSY * (self.generator_bound or 0.0)
+    def generator_busy_from_per_s(self) -> float:
+        """From so many requests per second on, lateness may be the generator's own."""
+        return _GENERATOR_BUSY * GENERATOR_SHARE * (self.generator_max_per_s or 0.0)
 
     def beyond(self, level: float, last: Probe | None) -> Literal["generator", "max-level"] | None:
         """Return what forbids *level*, if anything does; *last* is the probe before it."""
@@ -72,14 +72,22 @@ class Levels:
         return None
 
     def next_up(self, probe: Probe) -> float:
-        """Twice the level; further while less than a quarter of one server is busy with it (Little's law)."""
+        """Twice the level; further while less than a quarter of one server is busy with it (Little's law).
+
+        Connections are doubled: a thousand of them may be idle, and cost the target all the same.
+        """
         level = probe.level * 2
-        if self.unit == "rate" and probe.in_flight_mean > 0:
+        if self.unit != "connections" and probe.in_flight_mean > 0:
             level = max(level, probe.level * _IDLE_BUSY / probe.in_flight_mean)
         bounds = [bound for bound in (self.settings.level_max, self.generator_bound) if bound is not None]
         if bounds and probe.level < min(bounds):
             level = min(level, *bounds)
         return self.rounded(level)
+
+    def further(self, level: float, *, times: float) -> float:
+        """Return the level that is so many *times* higher, at least the next one."""
+        higher = self.rounded(level * times)
+        return higher if higher > level else level + 1
 
     def rounded(self, level: float) -> float:
         """Return a level that people can read: whole users, rates with four digits."""

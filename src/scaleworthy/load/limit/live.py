@@ -1,22 +1,28 @@
-"""The search on a real target: one live run of the engine, steered, after the generator itself has been measured."""
+"""The search on a real target: one live run, steered, after the generator itself has been measured.
+
+Whatever carries the plan out (the engine in this process, worker processes, Python scenarios) is steered in the same way.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 from scaleworthy.errors import UsageError
-from scaleworthy.load.limit.calibrate import generator_capacity
+from scaleworthy.load.limit.calibrate import Sender, generator_capacity
 from scaleworthy.load.limit.conclusion import untried
 from scaleworthy.load.limit.driver import SearchStopped
-from scaleworthy.load.limit.engine_driver import EngineDriver, live_load
+from scaleworthy.load.limit.engine_driver import EngineDriver, end_at_once, live_load
 from scaleworthy.load.limit.search import Search
 from scaleworthy.load.limit.settings import SearchSettings
 from scaleworthy.load.once import begin, finish
 from scaleworthy.load.plan import Plan
 from scaleworthy.load.prepare import prepare, record_facts, record_processes
 from scaleworthy.load.result import Limit, Probe, Unit
+from scaleworthy.load.ways import find_ways
+from scaleworthy.load.workers import Limits, workers_for
 from scaleworthy.series import Store
 
 
@@ -36,7 +42,7 @@ def find_limit(
 
     Args:
         objectives: What must hold; the plan's own where none are given.
-        unit: Search over scenario starts per second, or over concurrent users.
+        unit: Search over scenario starts per second, over concurrent users, or over users who each keep a connection of their own.
         on_probe: Called after each probe.
         owned: Hosts beyond loopback that the caller may load.
         generator_max_per_s: What the generator can send; measured (some seconds, once a process) where it is None.
@@ -44,7 +50,7 @@ def find_limit(
             returned.
 
     Raises:
-        UsageError: No objective, or the target is not loopback and not owned.
+        UsageError: No objective, the target is not loopback and not owned, or the system cannot open what the plan asks for.
         TargetError: It cannot be resolved or reached.
     """
     wanted = tuple(objectives) or plan.search_objectives
@@ -55,14 +61,48 @@ def find_limit(
         )
     if not wanted:
         raise UsageError("a limit needs an objective", hint="add one, such as --objective 'p95 < 200ms'")
-    plan = plan.seeded()
-    given = begin(plan, owned=owned)
-    run = prepare(plan.with_variables(given), owned=owned, live=live_load(unit))
+    plan = _holding_connections(plan) if unit == "connections" else plan
+    plan, settings = plan.seeded(), settings or SearchSettings()
+    pairs = find_ways(plan, owned=owned).pairs(plan)  # before seconds are spent on the generator
+    workers = workers_for(plan, addresses=pairs, limits=Limits.of_this_machine(), live=True)
+    if unit == "connections":
+        settings = within_this_machine(settings, workers=workers, addresses=pairs)
     if generator_max_per_s is None:
+        sender = Sender("declarative" if plan.python is None else "python", workers, plan.threads)
         try:
-            generator_max_per_s = generator_capacity(plan.threads, stop=stop)
+            generator_max_per_s = generator_capacity(sender, stop=stop)
         except SearchStopped:
             return untried(unit, wanted)
+    given = begin(plan, owned=owned)
+    try:
+        return _search(
+            plan.with_variables(given),
+            store,
+            wanted=wanted,
+            unit=unit,
+            settings=settings,
+            on_probe=on_probe,
+            owned=owned,
+            generator_max_per_s=generator_max_per_s,
+            stop=stop,
+        )
+    finally:
+        finish(plan, store, given=given, owned=owned)
+
+
+def _search(
+    plan: Plan,
+    store: Store,
+    *,
+    wanted: tuple[str, ...],
+    unit: Unit,
+    settings: SearchSettings,
+    on_probe: Callable[[Probe], None] | None,
+    owned: Collection[str],
+    generator_max_per_s: float,
+    stop: threading.Event | None,
+) -> Limit:
+    run = prepare(plan, owned=owned, live=live_load(unit))
     record_facts(plan, store, at_s=time.time(), threads=run.threads)
     run.start()
     try:
@@ -74,6 +114,7 @@ def find_limit(
             settings=settings,
             generator_max=generator_max_per_s,
             requests_per_start=plan.requests_per_start,
+            counts_arrivals=unit == "rate" and plan.requests_per_start == 1 and plan.python is None,
             connections_max=plan.http.connections_max,
             threads=run.threads,
             on_probe=on_probe,
@@ -81,8 +122,30 @@ def find_limit(
         store.put_fact("load", "interrupted", "stopped" if limit.stopped_by == "interrupted" else None)
         return limit
     finally:
-        run.abort()
+        end_at_once(run)
         store.put_fact("load", "ended_at", time.time())
         store.put_fact("load", "error_examples", dict(run.error_examples()))
         record_processes(run, store)
-        finish(plan, store, given=given, owned=owned)
+
+
+def _holding_connections(plan: Plan) -> Plan:
+    """Return the plan with a connection of its own for each user, and no other bound than the search's level.
+
+    Raises:
+        UsageError: It speaks HTTP/2, where many users share a connection.
+    """
+    if plan.http.version != "1.1":
+        raise UsageError(
+            f"--unit connections needs HTTP/1.1 or WebSockets: with version {plan.http.version} users share connections",
+            hint="leave http.version out, or search over users",
+        )
+    own = plan.http.model_dump(by_alias=True, exclude_defaults=True)
+    return plan.changed(http={**own, "connection_per_user": True, "connections_max": None})
+
+
+def within_this_machine(settings: SearchSettings, *, workers: int, addresses: int) -> SearchSettings:
+    """Return the settings, their highest level within what *workers* processes and the ports to *addresses* can keep open."""
+    limits = Limits.of_this_machine()
+    most = min(limits.connections_per_process * workers, limits.ports_per_address * addresses)
+    level_max = float(most) if settings.level_max is None else min(settings.level_max, float(most))
+    return replace(settings, level_max=level_max)

@@ -126,7 +126,7 @@ class Judge:
             independent = max(independent, FEW)
         effect = design_effect(above, counts, 1 - q)
         value = logarithmic(outcome.margin)
-        bias = self._bias(objective, value, window)
+        bias = 0.0 if few else self._bias(objective, value, window)
         return Margin(
             outcome.text,
             min(max(value - bias, LOWEST), HIGHEST),

@@ -40,6 +40,18 @@ class Tried:
         return binding(self.seen.margins).value if self.seen is not None and self.seen.margins else 0.0
 
     @property
+    def seconds(self) -> int:
+        """How long it was judged."""
+        return self.probe.end_s - self.probe.start_s
+
+    @property
+    def few(self) -> bool:
+        """Whether an objective had too few samples to be decided, or none."""
+        if self.seen is None or self.seen.lost:
+            return False
+        return not self.seen.margins or any(margin.few for margin in self.seen.margins)
+
+    @property
     def held(self) -> bool:
         """Whether it held as far as it was seen: surely, or by its value where it stayed undecided."""
         if self.probe.passed is not None:
@@ -48,7 +60,7 @@ class Tried:
 
     def judged_again(self, *, z: float, noise: Noise) -> Probe:
         """Return the probe, held or not by what the whole search has learned of the noise."""
-        if self.seen is None or self.seen.lost:
+        if self.seen is None or self.seen.lost or not self.seen.margins:
             return self.probe
         errors = [noise.error_of(margin, self.seen.seconds) for margin in self.seen.margins]
         return replace(self.probe, passed=decide(self.seen.margins, errors, z=z))
@@ -69,8 +81,8 @@ class Tried:
 class Prober:
     """Tries levels on a driver, writing every second into a store.
 
-    `generator_busy_from` is the level from which lateness would be the generator's own. With `counts_arrivals` every planned
-    request is an arrival at the level that was asked for, so that a probe can be placed where chance had it.
+    `generator_busy_from_per_s` is the rate of requests from which lateness would be the generator's own. With `counts_arrivals` every
+    planned request is an arrival at the level that was asked for, so that a probe can be placed where chance had it.
     """
 
     def __init__(
@@ -82,7 +94,7 @@ class Prober:
         *,
         connections_max: int | None,
         threads: int,
-        generator_busy_from: float = 0.0,
+        generator_busy_from_per_s: float = 0.0,
         counts_arrivals: bool = False,
     ) -> None:
         self._driver = driver
@@ -92,7 +104,7 @@ class Prober:
         self._parsed = [Objective.parse(text) for text in objectives]
         self._connections_max = connections_max
         self._threads = threads
-        self._generator_busy_from = generator_busy_from
+        self._generator_busy_from_per_s = generator_busy_from_per_s
         self._counts_arrivals = counts_arrivals
         self._idle_in_flight = 0.0
         self.elapsed_s = 0
@@ -203,7 +215,7 @@ class Prober:
         arrived = self._arrived(level, planned_per_s)
         seen: Seen | None = Seen(level, seconds, margins or (), lost is not None, arrived, planned_per_s)
         # Well below what the generator can send, lateness is the machine's: the target on it left too little CPU.
-        limited = generator.limited and passed is not True and level >= self._generator_busy_from
+        limited = generator.limited and passed is not True and planned_per_s >= self._generator_busy_from_per_s
         if limited:
             passed, lost, seen = None, "the generator fell behind", None
         lag = store.histogram("load.lag", window=window)
@@ -216,6 +228,7 @@ class Prober:
             response=quantiles_of(response),
             service=quantiles_of(service),
             lag_p99_ns=lag.quantile(0.99),
+            connections_mean=store.mean("load.connections", window=window) or 0.0,
             in_flight_mean=service.sum_ns / 1e9 / seconds,
             passed=passed,
             binding=decisive.objective if decisive else (str(self._parsed[0])),

@@ -49,6 +49,7 @@ class Search:
         requests_per_start: float = 1.0,
         connections_max: int | None = None,
         threads: int = 1,
+        counts_arrivals: bool = False,
         on_probe: Callable[[Probe], None] | None = None,
     ) -> None:
         self._settings = settings = settings or SearchSettings()
@@ -67,8 +68,8 @@ class Search:
             settings,
             connections_max=connections_max,
             threads=threads,
-            generator_busy_from=self._levels.generator_busy_from,
-            counts_arrivals=unit == "rate" and requests_per_start == 1,
+            generator_busy_from_per_s=self._levels.generator_busy_from_per_s,
+            counts_arrivals=counts_arrivals,
         )
         self.evidence = Evidence(z=self._prober.z, confidence=settings.confidence, seed=settings.seed)
         self._sudden = Sudden(self._prober, settings, self._levels, on_probe)
@@ -108,10 +109,12 @@ class Search:
             held, broke = self.evidence.sides()
             if held and self.evidence.failing() is not None:
                 return None
-            if not broke:
+            if not tried.held and tried.few and self._bracket_s(level) > tried.seconds:
+                continue  # by chance, as like as not: once more, until there are enough answers to tell
+            if tried.held and level >= max(broke, default=0.0):
                 level = levels.next_up(tried.probe)
             elif held:  # it broke, but not surely so
-                level = levels.rounded(max(broke) * _FURTHER)
+                level = levels.further(max(broke), times=_FURTHER)
             elif level <= levels.lowest or halvings >= _LOWER_MOST:
                 return "never-held"
             else:
@@ -121,10 +124,13 @@ class Search:
 
     def _bracket_s(self, level: float) -> int:
         """Seconds to bracket at *level*: at a low rate enough answers for an interval take longer than the settings say."""
-        settings = self._settings
-        if self._levels.unit != "rate":
-            return settings.bracket_s
-        enough_s = math.ceil(_SPARE * self._samples_least / (level * self._requests_per_start))
+        settings, last = self._settings, self.evidence.last
+        per_level = self._requests_per_start
+        if self._levels.unit != "rate":  # users: as much as those before asked
+            per_level = last.requests_per_s / last.level if last is not None else 0.0
+        if not per_level:
+            return settings.bracket_s if last is None else settings.refine_longest_s  # nobody asked yet
+        enough_s = math.ceil(_SPARE * self._samples_least / (level * per_level))
         left_s = self._left_s() - settings.warm_up_s
         return max(settings.bracket_s, min(enough_s, settings.refine_longest_s, left_s))
 
@@ -154,7 +160,7 @@ class Search:
         low = max((level for level in held if level < min(broke)), default=0.0)
         lower, upper = fitted.interval(self._settings.confidence)
         if upper == math.inf:
-            return levels.rounded(max(broke) * _FURTHER)  # nothing broke surely
+            return levels.further(max(broke), times=_FURTHER)  # nothing broke surely
         if lower <= 0 and held:
             # Nothing held surely: stay where it held with room to spare, longer; where there is no such level, go lower.
             stay = self.evidence.comfortable(below=min(broke))
@@ -165,10 +171,10 @@ class Search:
             estimate = (low + min(broke)) / 2
         if levels.unit == "rate":
             return levels.rounded(estimate)
-        high = min(broke)
-        if high - low <= 1:
-            return None
-        return float(min(max(round(estimate), low + 1), high - 1)) if low < high else float(round(estimate))
+        high, level = min(broke), levels.rounded(estimate)
+        if low < high <= low + 1:  # neighbours: there is no level between them, but either may have been chance
+            return None if self.evidence.surely(low, high) else min(max(level, low), high)
+        return min(max(level, low + 1), high - 1) if low < high else level
 
     def _precise(self, fitted: Fit) -> bool:
         """Whether the interval is narrow enough, and rests on probes close by on both sides rather than on interpolation."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from scaleworthy.load.result import Probe
+from scaleworthy.load.result import Probe, Unit
 from scaleworthy.units import three_digits
 
 _NEAR = 1.25
 _EASY = 0.5
 _LOST = -0.4
 _LATE = 0.1
+_OPEN = 0.9
 
 
 def shape_of(
@@ -62,6 +63,17 @@ def warnings_of(
     if stuck:
         found.append(f"the target did not recover after {three_digits(stuck[0].level)} within the time allowed for it")
     return tuple(found)
+
+
+def connection_warnings(probes: Sequence[Probe], *, unit: Unit) -> tuple[str, ...]:
+    """Return whether fewer connections were open than the level says, in a sentence."""
+    fewer = [probe for probe in probes if probe.connections_mean < _OPEN * probe.level and probe.ended_early is None]
+    if unit != "connections" or not fewer:
+        return ()
+    level, were = three_digits(fewer[-1].level), three_digits(fewer[-1].connections_mean)
+    return (
+        f"at a level of {level} only {were} connections were open on average: iterations are short, or were refused; let them last",
+    )
 
 
 def sudden_warnings(*, passing: float | None, held: float | None, broke: float | None) -> tuple[str, ...]:

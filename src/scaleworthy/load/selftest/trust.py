@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from scaleworthy.load.generator import judge_generator
-from scaleworthy.load.limit.calibrate import generator_capacity
+from scaleworthy.load.limit.calibrate import Sender, generator_capacity
 from scaleworthy.load.selftest.beside import Beside
 from scaleworthy.load.selftest.line import Line, Speed
 from scaleworthy.load.selftest.runs import begin, end
@@ -38,7 +38,7 @@ def trust(beside: Beside, *, quick: bool) -> Iterator[Line]:
             punctual > 0,
         )
     if not quick:
-        most = generator_capacity()
+        most = generator_capacity(Sender())
         yield Line("trust", "declarative", "the same, server in this process", "–", f"{three_digits(most)}/s", None)
     url = beside.open()
     ran = end(begin("websocket", url, {"users": 16, "for": "500ms"}))

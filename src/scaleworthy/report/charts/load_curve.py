@@ -137,7 +137,8 @@ def _domain(stages: Sequence[Stage]) -> tuple[float, float]:
 
 def _x(canvas: Canvas, stages: Sequence[Stage]) -> alt.X:
     domain = _domain(stages)
-    title = "users" if stages[0].limit.unit == "users" else "requests per second asked for"
+    unit = stages[0].limit.unit
+    title = "requests per second asked for" if unit == "rate" else unit
     x = alt.X("level:Q", title=title).scale(type="log", domain=domain, nice=False)
     return x.axis(values=log_ticks(*domain, 6 if canvas.narrow else 12), labelExpr=_LEVEL_LABEL)
 

@@ -1,6 +1,6 @@
 """Scenarios of `engine: ws`: one WebSocket that is opened, talked on and closed.
 
-A `send` with a capture or match waits for the answer to it; any other `send` does not. Loops with a count are written out.
+A `send` with a capture or match waits for the answer to it; any other `send` does not.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class Sockets:
         elif kind == "loop":
             self._loop(loc, given, into)
         elif kind == "log":
-            self._reading.note((*loc, "log"), "log lines within a WebSocket's flow are left out")
+            into.append({"log": self._templates.text((*loc, "log"), str(given["log"]))})
         else:
             self._reading.refuse((*loc, "connect"), "connect stands first in a flow")
 
@@ -150,34 +150,13 @@ class Sockets:
         into.append(receive | ({"extract": extract} if extract else {}) | ({"expect": expect} if expect else {}))
 
     def _loop(self, loc: Loc, given: dict[str, Any], into: list[Step]) -> None:
-        """Write a loop out, turn by turn."""
+        steps = given["loop"]
+        if not isinstance(steps, list) or not steps:
+            self._reading.refuse((*loc, "loop"), f"must be a list of steps, got {shown(steps)}")
+            return
         with self._loops.within(loc, given) as form:
-            if form is None:
-                return
-            turns = form.get("over", range(form.get("count", 0)))
-            if not isinstance(turns, list | range) or "while" in form:
-                self._reading.refuse(loc, "a loop on a WebSocket has a count, or goes over a list")
-                return
-            steps = given["loop"] if isinstance(given["loop"], list) else []
-            for turn, item in enumerate(turns):
-                if len(into) >= _STEPS_MAX:
-                    self._reading.refuse(loc, f"more than {_STEPS_MAX:,} messages on one socket")
-                    return
-                begun = len(into)
-                for at, step in enumerate(steps):
-                    self._talk((*loc, "loop", at), step, into)
-                into[begun:] = [_filled(step, {"$loop": turn, str(form.get("as")): item}) for step in into[begun:]]
-
-
-def _filled(value: Any, names: Mapping[str, Any]) -> Any:
-    """Return *value* with the templates of *names* filled in."""
-    if isinstance(value, dict):
-        return {name: _filled(item, names) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_filled(item, names) for item in value]
-    if isinstance(value, str):
-        for name, item in names.items():
-            if value == f"{{{{ {name} }}}}":
-                return item
-            value = value.replace(f"{{{{ {name} }}}}", as_text(item))
-    return value
+            inner: list[Step] = []
+            for at, step in enumerate(steps):
+                self._talk((*loc, "loop", at), step, inner)
+            if form is not None and inner:
+                into.append({"loop": form | {"steps": inner}})
