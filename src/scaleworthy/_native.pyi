@@ -156,6 +156,11 @@ class Run:
         """
     def refuse_addresses(self, *, origin: int, why: str, took_ns: int | None) -> None:
         """Open no connection to an origin until `set_addresses`: requests to it fail as `dns`, and *why* is their example."""
+    def met(self) -> Met:
+        """Return who tells of origins that requests and redirects lead to and the plan does not name.
+
+        Whoever asks for its `fileno` answers each, with `set_addresses` or `refuse_addresses`; as long as nobody does, there are none.
+        """
     def error_examples(self) -> dict[str, str]:
         """Return the first example of each error kind, of the ticks handed out so far."""
     def values(self) -> dict[str, str]:
@@ -164,6 +169,15 @@ class Run:
         """Return the first lines that scenarios logged in the ticks taken, and how many there were."""
     def in_flight(self) -> int:
         """Return how many requests are sent and not done, now."""
+
+@final
+class Met:
+    """Tells of origins that a run has met; it outlives the run."""
+
+    def fileno(self) -> int:
+        """A file that is readable when `take` has something to say."""
+    def take(self) -> list[tuple[int, str, str, int]] | None:
+        """Return number, scheme, host and port of those that were met since the last time; None once the run is gone."""
 
 @final
 class Tick:
@@ -518,6 +532,12 @@ class ScriptLine:
     def remove_user(self, user: int) -> None: ...
     def step(self, name: str, tags: Sequence[tuple[str, str]] = ...) -> int:
         """Return the number of the step of this name and tags; beyond 1,000 all are one, `other`."""
+    def origin(self, url: str) -> int:
+        """Return the number of the origin of a whole URL; one that is new is looked up beside the run, and requests wait for it.
+
+        Raises:
+            ValueError: No http or https URL, or an origin too many.
+        """
     def series(
         self,
         name: str,

@@ -40,7 +40,7 @@ pub use extract::json_first;
 pub use null_server::{NullOptions, NullServer, Service};
 pub use plan::Problems;
 pub use record::{ErrorKind, OwnKind, Sample, Series, Tick, Unit};
-pub use runner::{Run, RunError};
+pub use runner::{Met, MetOrigin, Run, RunError};
 pub use schedule::{Arrivals, LoadKind, Spacing, Stage, UserLevels, preview};
 pub use script::{
     Came, FromScript, Prepared, Script, ScriptAnswer, ScriptRequest, StreamTotals, ToScript, Told,

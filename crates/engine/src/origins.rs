@@ -1,12 +1,17 @@
 //! Where requests go: each origin's addresses as its name was last looked up.
 //!
-//! The book is shared by all threads and locked only when a command says that a page of it changed, never for a
-//! request. A thread's own view of an address list, [`Reach`], gives the address of the next connection: round robin,
+//! The book is shared by all threads and locked only when a command says that a page of it changed, or when a request leads to an
+//! origin that nobody has heard of; never for any other request. Whoever looks names up hears of such an origin by `asked`. A thread's own view of an address list, [`Reach`], gives the address of the next connection: round robin,
 //! the families by turns, an address that refused passed over for a while.
+use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::plan::Plan;
+use crate::plan::origins::{Origins, Place};
+use crate::sys::Wake;
+use crate::tls::TlsSetup;
 
 /// An address that could not be reached is not tried for so long, where there is another.
 const PASSED_OVER_NS: u64 = 5_000_000_000;
@@ -15,6 +20,8 @@ const PASSED_OVER_NS: u64 = 5_000_000_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
     Addresses(Arc<[SocketAddr]>),
+    /// It is being looked up for the first time: requests wait.
+    Asked,
     /// The answer may not be used, and why: no connection is opened until another answer may.
     Refused(Arc<str>),
 }
@@ -37,26 +44,112 @@ impl Found {
 
 /// The last answer for every origin of the run, by the origin's number.
 #[derive(Debug)]
-pub struct Book(Mutex<Vec<Found>>);
+pub struct Book {
+    pages: Mutex<Pages>,
+    asked: Wake,
+    /// For origins with TLS that were met, where the plan's own have none.
+    tls: OnceLock<TlsSetup>,
+}
+
+#[derive(Debug)]
+struct Pages {
+    found: Vec<Found>,
+    /// Origins that nobody has looked up yet.
+    asked: Vec<usize>,
+    /// Somebody looks such origins up: without, none is entered.
+    answered: bool,
+    over: bool,
+}
 
 impl Book {
     /// What the plan was given to begin with.
-    pub fn of(plan: &Plan) -> Self {
+    ///
+    /// # Errors
+    /// The system has no eventfd left.
+    pub fn of(plan: &Plan) -> io::Result<Self> {
         let pages = plan.all_origins().map(|origin| match &plan.proxy {
             Some(proxy) => Found::addresses(&proxy.addresses, proxy.port),
             None => Found::addresses(&origin.addresses, origin.port),
         });
-        Self(Mutex::new(pages.collect()))
+        Ok(Self {
+            pages: Mutex::new(Pages {
+                found: pages.collect(),
+                asked: vec![],
+                answered: false,
+                over: false,
+            }),
+            asked: Wake::new()?,
+            tls: OnceLock::new(),
+        })
+    }
+
+    /// The number of the origin at this place. One that is new is entered, and whoever looks names up is told.
+    ///
+    /// # Errors
+    /// There are too many, or nobody looks names up.
+    pub fn number_of(&self, origins: &Origins, place: &Place<'_>) -> Result<usize, String> {
+        if let Some(known) = origins.number_of(place) {
+            return Ok(known);
+        }
+        let mut pages = self.pages();
+        if let Some(known) = origins.number_of(place) {
+            return Ok(known);
+        }
+        if !pages.answered || pages.over {
+            return Err("neither this target nor another origin of the plan".into());
+        }
+        let number = origins.add(place)?;
+        pages.found.push(Found::Asked);
+        pages.asked.push(number);
+        drop(pages);
+        self.asked.wake();
+        Ok(number)
+    }
+
+    /// Readable when `take_asked` has something to say. From now on origins that are met are entered.
+    pub fn answer(&self) -> BorrowedFd<'_> {
+        self.pages().answered = true;
+        self.asked.as_fd()
+    }
+
+    /// The origins that were entered since the last time; None once the run is gone.
+    pub fn take_asked(&self) -> Option<Vec<usize>> {
+        self.asked.clear();
+        let mut pages = self.pages();
+        (!pages.over).then(|| std::mem::take(&mut pages.asked))
+    }
+
+    /// The run is gone: nobody need answer any more.
+    pub fn close(&self) {
+        self.pages().over = true;
+        self.asked.wake();
+    }
+
+    /// Have TLS ready for origins that were met.
+    ///
+    /// # Errors
+    /// What is wrong with the plan's TLS.
+    pub fn secure(&self, make: impl FnOnce() -> Result<TlsSetup, String>) -> Result<(), String> {
+        if self.tls.get().is_none() {
+            let made = make()?;
+            self.tls.get_or_init(|| made);
+        }
+        Ok(())
+    }
+
+    /// What `secure` made.
+    pub fn tls(&self) -> Option<&TlsSetup> {
+        self.tls.get()
     }
 
     /// The page of an origin; None for one that nobody has entered.
     pub fn page(&self, origin: usize) -> Option<Found> {
-        self.pages().get(origin).cloned()
+        self.pages().found.get(origin).cloned()
     }
 
     /// Write another answer down; false for an origin that nobody has entered.
     pub fn change(&self, origin: usize, found: Found) -> bool {
-        match self.pages().get_mut(origin) {
+        match self.pages().found.get_mut(origin) {
             Some(page) => {
                 *page = found;
                 true
@@ -65,8 +158,8 @@ impl Book {
         }
     }
 
-    fn pages(&self) -> std::sync::MutexGuard<'_, Vec<Found>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -89,6 +182,11 @@ impl Reach {
         };
         reach.forget();
         reach
+    }
+
+    /// Is the first answer still to come?
+    pub fn is_asked(&self) -> bool {
+        self.found == Found::Asked
     }
 
     /// How many addresses there are.
@@ -117,7 +215,7 @@ impl Reach {
     fn forget(&mut self) {
         let count = match &self.found {
             Found::Addresses(all) => all.len(),
-            Found::Refused(_) => 0,
+            Found::Asked | Found::Refused(_) => 0,
         };
         self.passed_over_ns = vec![0; count];
     }
@@ -130,6 +228,7 @@ impl Reach {
         let all = match &self.found {
             Found::Addresses(all) if !all.is_empty() => all,
             Found::Addresses(_) => return Err("the name has no address".into()),
+            Found::Asked => return Err("the name is being looked up".into()),
             Found::Refused(why) => return Err(why.clone()),
         };
         let count = all.len();

@@ -12,6 +12,7 @@ mod body;
 mod check;
 mod check_steps;
 pub mod compile;
+pub mod origins;
 pub mod program;
 pub mod redirect;
 pub mod request;

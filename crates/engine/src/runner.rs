@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::origins::{Book, Found};
 use crate::plan::compile::{Compiled, Origin, compile};
-use crate::plan::{Plan, Problems};
+use crate::plan::{self, Plan, Problems};
 use crate::record::Tick;
 use crate::script::Script;
 use crate::sys;
@@ -85,6 +86,8 @@ struct Said {
 pub struct Run {
     plan: Arc<Compiled>,
     tls: Option<TlsSetup>,
+    /// What TLS is made from, for origins that are met.
+    tls_spec: (plan::Tls, plan::Version),
     book: Arc<Book>,
     script: Option<Arc<Script>>,
     controls: OnceLock<Vec<Control>>,
@@ -106,14 +109,18 @@ impl Run {
         let (Ok(compiled), Ok(tls), true) = (compiled, tls, problems.is_empty()) else {
             return Err(Problems(problems));
         };
-        let book = Arc::new(Book::of(&plan));
+        let refused = |error| {
+            Problems(vec![format!(
+                "the operating system refused an eventfd: {error}"
+            )])
+        };
+        let book = Arc::new(Book::of(&plan).map_err(refused)?);
+        let tls_spec = (plan.tls.clone(), plan.http.version);
         let plan = Arc::new(compiled);
         let script = match plan.scripted {
-            Some(_) => Some(Arc::new(Script::new(plan.clone()).map_err(|error| {
-                Problems(vec![format!(
-                    "the operating system refused an eventfd: {error}"
-                )])
-            })?)),
+            Some(_) => Some(Arc::new(
+                Script::new(plan.clone(), book.clone()).map_err(refused)?,
+            )),
             None => None,
         };
         Ok(Self {
@@ -121,6 +128,7 @@ impl Run {
             plan,
             script,
             tls,
+            tls_spec,
             controls: OnceLock::new(),
             collector: Mutex::default(),
             finished: AtomicBool::new(false),
@@ -337,8 +345,23 @@ impl Run {
         addresses: &[IpAddr],
         took_ns: Option<u64>,
     ) -> Result<(), RunError> {
-        let port = self.origin(origin)?.connect_port;
-        self.change_page(origin, Found::addresses(addresses, port), took_ns)
+        let known = self.origin(origin)?;
+        let mut found = Found::addresses(addresses, known.connect_port);
+        if known.tls && self.tls.is_none() {
+            let (tls, version) = &self.tls_spec;
+            let made = self.book.secure(|| TlsSetup::new(tls, *version));
+            found = made.map_or_else(|why| Found::Refused(why.into()), |()| found);
+        }
+        self.change_page(origin, found, took_ns)
+    }
+
+    /// The origins that requests and redirects lead to and the plan does not name. Whoever asks for this answers them, with
+    /// `set_addresses` or `refuse_addresses`; as long as nobody does, there are none.
+    pub fn met(&self) -> Met {
+        Met {
+            plan: self.plan.clone(),
+            book: self.book.clone(),
+        }
     }
 
     /// The name of an origin leads where no load may go: until another answer comes, requests to it fail as `dns`.
@@ -415,9 +438,52 @@ impl Run {
     }
 }
 
+/// Tells of origins that were met; outlives its run, and hears of its end.
+#[derive(Debug, Clone)]
+pub struct Met {
+    plan: Arc<Compiled>,
+    book: Arc<Book>,
+}
+
+/// An origin that was met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetOrigin {
+    /// Its number.
+    pub number: usize,
+    /// With TLS.
+    pub tls: bool,
+    /// Its host.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+}
+
+impl Met {
+    /// Readable when `take` has something to say.
+    pub fn ready(&self) -> BorrowedFd<'_> {
+        self.book.answer()
+    }
+
+    /// Those that were met since the last time; None once the run is gone.
+    pub fn take(&self) -> Option<Vec<MetOrigin>> {
+        let numbers = self.book.take_asked()?;
+        let origins = numbers.into_iter().map(|number| {
+            let origin = &self.plan.origins[number];
+            MetOrigin {
+                number,
+                tls: origin.tls,
+                host: origin.host.clone(),
+                port: origin.port,
+            }
+        });
+        Some(origins.collect())
+    }
+}
+
 impl Drop for Run {
     /// Threads do not outlive their run.
     fn drop(&mut self) {
+        self.book.close();
         // Not started: nothing to end.
         let _ = self.ask(Command::Abort);
         self.collector

@@ -7,7 +7,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::origins::Book;
 use crate::plan::compile::Compiled;
+use crate::plan::origins::split_url;
 use crate::plan::request::Request;
 use crate::record::{ErrorKind, OwnKind};
 use crate::sys::Wake;
@@ -220,6 +222,7 @@ impl<T> Queue<T> {
 #[derive(Debug)]
 pub struct Script {
     plan: Arc<Compiled>,
+    book: Arc<Book>,
     to_script: Queue<ToScript>,
     to_engine: Queue<FromScript>,
     /// The engine's thread waits for events, or is about to: it must be woken.
@@ -257,9 +260,10 @@ impl Turns {
 }
 
 impl Script {
-    pub(crate) fn new(plan: Arc<Compiled>) -> std::io::Result<Self> {
+    pub(crate) fn new(plan: Arc<Compiled>, book: Arc<Book>) -> std::io::Result<Self> {
         Ok(Self {
             plan,
+            book,
             to_script: Queue::new()?,
             to_engine: Queue::new()?,
             asleep: AtomicBool::new(true),
@@ -302,6 +306,19 @@ impl Script {
     /// The number of a step by its name and tags; the same for the same. Beyond the limit all are one step, `other`.
     pub fn step(&self, name: &str, tags: &[(&str, &str)]) -> u32 {
         self.plan.names.number(name, tags)
+    }
+
+    /// The number of the origin of a whole URL. One that is new is looked up now, beside the run, and requests wait for it.
+    ///
+    /// # Errors
+    /// No URL of http or https, or an origin too many.
+    pub fn origin(&self, url: &str) -> Result<usize, String> {
+        let Some((place, _)) = split_url(url) else {
+            return Err(format!(
+                "{url:?} is not an http or https URL with a host, and without a user or password"
+            ));
+        };
+        self.book.number_of(&self.plan.origins, &place)
     }
 
     /// The number of one of the script's own series; the same for the same name and labels.

@@ -13,7 +13,7 @@ use rustls::{
     SupportedProtocolVersion,
 };
 
-use crate::plan::{Plan, Problems, Scheme, TlsVersion, Version};
+use crate::plan::{Plan, Problems, Scheme, Tls as Spec, TlsVersion, Version};
 
 /// HTTP/2's name in the handshake (RFC 9113, 3.1).
 const HTTP2: &[u8] = b"h2";
@@ -38,7 +38,7 @@ pub fn server_name(host: &str) -> Result<ServerName<'static>, String> {
 }
 
 impl TlsSetup {
-    /// None for a plan without TLS.
+    /// None for a plan without origins that have TLS.
     ///
     /// # Errors
     /// A certificate authority that cannot be read, or a host that no certificate can name.
@@ -57,49 +57,59 @@ impl TlsSetup {
         if let Some(name) = &plan.tls.server_name {
             server_name(name).map_err(|text| problem(format!("tls.server_name: {text}")))?;
         }
+        Self::new(&plan.tls, plan.http.version)
+            .map(Some)
+            .map_err(problem)
+    }
+
+    /// TLS as a plan has it.
+    ///
+    /// # Errors
+    /// A certificate or a key that cannot be read.
+    pub fn new(tls: &Spec, version: Version) -> Result<Self, String> {
         let provider = Arc::new(ring::default_provider());
-        let versions: &[&SupportedProtocolVersion] = match plan.tls.min_version {
+        let versions: &[&SupportedProtocolVersion] = match tls.min_version {
             Some(TlsVersion::Tls13) => &[&TLS13],
             Some(TlsVersion::Tls12) | None => &[&TLS13, &TLS12],
         };
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(versions)
-            .map_err(|error| problem(format!("tls: {error}")))?;
-        let builder = if plan.tls.insecure {
+            .map_err(|error| format!("tls: {error}"))?;
+        let builder = if tls.insecure {
             let verifier = Arc::new(AcceptAll(provider));
             builder
                 .dangerous()
                 .with_custom_certificate_verifier(verifier)
         } else {
-            let roots = roots(plan.tls.ca_pem.as_deref())
-                .map_err(|text| problem(format!("tls.ca_pem: {text}")))?;
+            let roots =
+                roots(tls.ca_pem.as_deref()).map_err(|text| format!("tls.ca_pem: {text}"))?;
             builder.with_root_certificates(roots)
         };
-        let mut config = match (&plan.tls.certificate_pem, &plan.tls.key_pem) {
+        let mut config = match (&tls.certificate_pem, &tls.key_pem) {
             (Some(certificate), Some(key)) => {
                 let (chain, key) =
-                    identity(certificate, key).map_err(|text| problem(format!("tls: {text}")))?;
+                    identity(certificate, key).map_err(|text| format!("tls: {text}"))?;
                 builder
                     .with_client_auth_cert(chain, key)
-                    .map_err(|error| problem(format!("tls: certificate and key: {error}")))?
+                    .map_err(|error| format!("tls: certificate and key: {error}"))?
             }
             _ => builder.with_no_client_auth(),
         };
-        config.resumption = if plan.tls.session_reuse {
+        config.resumption = if tls.session_reuse {
             Resumption::in_memory_sessions(SESSIONS)
         } else {
             Resumption::disabled()
         };
-        let protocols: &[&[u8]] = match plan.http.version {
+        let protocols: &[&[u8]] = match version {
             Version::Http1 | Version::PriorKnowledge => &[],
             Version::Http2 => &[HTTP2],
             Version::Auto => &[HTTP2, b"http/1.1"],
         };
         config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-        Ok(Some(Self {
+        Ok(Self {
             config: Arc::new(config),
-            reuses: plan.tls.session_reuse,
-        }))
+            reuses: tls.session_reuse,
+        })
     }
 
     /// The same trust with sessions of its own, so that threads share nothing.

@@ -26,7 +26,7 @@ mod _native {
     #[pymodule_export]
     use super::pack::{compress, decompress};
     #[pymodule_export]
-    use super::run::{Run, Tick, now_ns};
+    use super::run::{Met, Run, Tick, now_ns};
     #[pymodule_export]
     use super::schedule::{schedule_preview, users_at};
     #[pymodule_export]

@@ -1,6 +1,7 @@
 //! `Run` and `Tick` for Python: a load run, and what it saw within a second.
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -27,7 +28,7 @@ fn to_py(error: engine::RunError) -> PyErr {
     }
 }
 
-#[pyclass(module = "scaleworthy._native", frozen)]
+#[pyclass(module = "scaleworthy._native", frozen, weakref)]
 pub struct Run {
     inner: engine::Run,
 }
@@ -140,6 +141,12 @@ impl Run {
             .map_err(to_py)
     }
 
+    fn met(&self) -> Met {
+        Met {
+            inner: self.inner.met(),
+        }
+    }
+
     fn error_examples(&self) -> BTreeMap<&'static str, String> {
         self.inner.error_examples()
     }
@@ -154,6 +161,27 @@ impl Run {
 
     fn in_flight(&self) -> u64 {
         self.inner.in_flight()
+    }
+}
+
+#[pyclass(module = "scaleworthy._native", frozen)]
+pub struct Met {
+    inner: engine::Met,
+}
+
+#[pymethods]
+impl Met {
+    fn fileno(&self) -> RawFd {
+        self.inner.ready().as_raw_fd()
+    }
+
+    fn take(&self) -> Option<Vec<(usize, &'static str, String, u16)>> {
+        let scheme = |tls| if tls { "https" } else { "http" };
+        let met = self.inner.take()?.into_iter();
+        Some(
+            met.map(|one| (one.number, scheme(one.tls), one.host, one.port))
+                .collect(),
+        )
     }
 }
 

@@ -13,6 +13,7 @@ from scaleworthy.load.engine import Engine, InProcess
 from scaleworthy.load.fleet.coordinator import Fleet
 from scaleworthy.load.host import host_facts, version_facts
 from scaleworthy.load.lookup import NameWatch
+from scaleworthy.load.newcomers import Newcomers, Rules
 from scaleworthy.load.plan import Plan
 from scaleworthy.load.target import Resolve, system_resolve
 from scaleworthy.load.ways import find_ways
@@ -37,11 +38,13 @@ def prepare(
     try:
         run = Run(plan_json=json.dumps(native))
         python = plan.to_python()
-        engine: Engine = (
-            InProcess(run)
-            if workers == 1 and python is None
-            else Fleet(native, workers=workers, threads=plan.threads, python=python)
-        )
+        rules = Rules.of_plan(plan, owned=owned)
+        engine: Engine
+        if workers == 1 and python is None:
+            engine = InProcess(run)
+            Newcomers(run, rules, resolve=resolve).begin()
+        else:
+            engine = Fleet(native, workers=workers, threads=plan.threads, python=python, names=rules.to_order())
     except ScaleworthyError:
         raise
     except ValueError as error:

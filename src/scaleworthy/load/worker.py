@@ -25,6 +25,7 @@ from scaleworthy._native import Run
 from scaleworthy.load.fleet.script_work import ScenarioError, Script, script_of
 from scaleworthy.load.fleet.wire import MESSAGE, Frames, Message, SecondWriter, WorkerSecond, message_frame, write_all
 from scaleworthy.load.health import Health, open_files_max
+from scaleworthy.load.newcomers import Newcomers, Rules
 
 TICK_TIMEOUT_S = 0.25
 END_WITHIN_S = 2.0
@@ -74,6 +75,7 @@ class Worker:
             open_files_max()
             self._health = Health(worker=order["number"])
             run = self._run = Run(plan_json=order["plan_json"])
+            Newcomers(run, Rules(**order["names"])).begin()
             self._script = script_of(order)
             self._say({"ready": {"threads": run.threads, "pid": os.getpid()}})
             listener.start()

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::origins::Origins;
 use super::program::{Builder, CompiledStep, Scenario};
 use super::request::ScriptBase;
 use super::{ArrivalsKind, Iterations, Kind, Plan, Problems, Version};
@@ -14,7 +15,7 @@ use crate::schedule::{LoadKind, Spacing, Stage};
 /// Tells the draws of how often a user comes back apart from all others.
 const VISITS: u64 = 0x7669_7369_7473;
 
-/// Nothing changes any more once it is compiled; the threads only read it.
+/// Nothing changes any more once it is compiled, but that origins and names are added; the threads only read it.
 #[derive(Debug)]
 pub struct Compiled {
     pub names: Arc<StepNames>,
@@ -25,7 +26,7 @@ pub struct Compiled {
     chances: Vec<f64>,
     pub feeders: Feeders,
     /// Where requests go, by the origin's number; the target is number 0.
-    pub origins: Vec<Origin>,
+    pub origins: Origins,
     /// Where connections come from, by turns; empty for the system's choice.
     pub sources: Vec<IpAddr>,
     /// How long looking each origin's name up took, where it is a name.
@@ -179,13 +180,13 @@ impl Compiled {
 pub fn compile(plan: &Plan, cores: usize) -> Result<Compiled, Problems> {
     let mut problems = vec![];
     let feeders = Feeders::new(&plan.feeders, plan.seed);
-    let origins = Origin::all(plan);
+    let origins = Origins::of(plan);
     let mut names: Vec<StepName> = vec![];
     let mut scenarios = vec![];
     for (at, scenario) in plan.scenarios.iter().enumerate() {
         let builder = Builder {
             plan,
-            origins: &origins,
+            origins: origins.planned(),
             feeders: &feeders,
             names: &mut names,
             problems: &mut problems,

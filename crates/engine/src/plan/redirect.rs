@@ -1,5 +1,6 @@
-//! Where an answer sends us on to, as long as that is an origin of the plan. Source: RFC 3986, 5.3 and RFC 9110, 15.4.
+//! Where an answer sends us on to: another path, or another origin. Source: RFC 3986, 5.3 and RFC 9110, 15.4.
 use super::compile::{Forward, Origin};
+use super::origins::Origins;
 use super::{Plan, Proxy, Scheme, Target};
 
 /// The request that follows a redirect.
@@ -28,12 +29,18 @@ impl Origin {
     }
 
     fn of(target: &Target, proxy: Option<&Proxy>) -> Self {
+        let tls = target.scheme == Scheme::Https;
+        Self::new(tls, &target.host, target.port, proxy)
+    }
+
+    /// The origin at this place, reached through `proxy` where there is one.
+    pub fn new(tls: bool, host: &str, port: u16, proxy: Option<&Proxy>) -> Self {
         let mut origin = Self {
-            tls: target.scheme == Scheme::Https,
-            host: target.host.clone(),
-            port: target.port,
+            tls,
+            host: host.to_string(),
+            port,
             server_name: None,
-            connect_port: proxy.map_or(target.port, |proxy| proxy.port),
+            connect_port: proxy.map_or(port, |proxy| proxy.port),
             forward: None,
             tunnel: None,
         };
@@ -131,15 +138,18 @@ impl Origin {
     }
 }
 
-/// The origin and path that `location` names, seen from `base` at origin `from`; None when no origin of the plan is meant.
+/// The origin and path that `location` names, seen from `base` at origin `from`.
+///
+/// # Errors
+/// No origin that is known is meant: the whole URL.
 pub fn resolve(
-    origins: &[Origin],
+    origins: &Origins,
     from: usize,
     location: &str,
     base: &str,
-) -> Option<(usize, String)> {
+) -> Result<(usize, String), String> {
     if let Some(path) = origins[from].resolve(location, base) {
-        return Some((from, path));
+        return Ok((from, path));
     }
     // `//host/path` keeps the scheme it was seen from.
     let own = if origins[from].tls { "https:" } else { "http:" };
@@ -148,7 +158,13 @@ pub fn resolve(
         None => location.to_string(),
     };
     let mut others = origins.iter().enumerate().filter(|(at, _)| *at != from);
-    others.find_map(|(at, origin)| origin.resolve(&whole, base).map(|path| (at, path)))
+    let found = others.find_map(|(at, origin)| Some((at, origin.resolve(&whole, base)?)));
+    found.ok_or(whole)
+}
+
+/// The path in the form in which it is sent.
+pub fn as_sent(path: &str) -> String {
+    encode_illegal(&without_dots(path))
 }
 
 fn is_scheme(text: &str) -> bool {

@@ -35,8 +35,6 @@ pub struct Request {
     pub(super) fields: Template,
     /// The same without what describes a body, for a redirect that turns into a GET.
     pub(super) fields_of_get: Template,
-    /// Both again without what is meant for the request's own origin alone, for a redirect to another one.
-    pub(super) fields_elsewhere: Option<Box<[Template; 2]>>,
     pub(super) cookies: Cookies,
     pub(super) body: Option<Body>,
     /// A content-length even without a body, as POST, PUT and PATCH need.
@@ -219,14 +217,6 @@ impl Request {
             path,
             fields: lines(&|_| true)?,
             fields_of_get: lines(&|name| !describes_body(name))?,
-            fields_elsewhere: if origins.len() > 1 {
-                Some(Box::new([
-                    lines(&|name| !is_for_one_origin(name))?,
-                    lines(&|name| !is_for_one_origin(name) && !describes_body(name))?,
-                ]))
-            } else {
-                None
-            },
             cookies: Cookies {
                 names: spec.cookies.iter().map(|(name, _)| name.clone()).collect(),
                 own,
@@ -335,17 +325,21 @@ impl Request {
             out.extend_from_slice(forward.fields.as_bytes());
         }
         let authority = redirect.and_then(|redirect| redirect.authority.as_deref());
-        let fields = match (&self.fields_elsewhere, authority) {
-            (Some(elsewhere), Some(authority)) => {
-                out.extend_from_slice(b"host: ");
-                out.extend_from_slice(authority.as_bytes());
-                out.extend_from_slice(b"\r\n");
-                &elsewhere[usize::from(becomes_get)]
-            }
-            _ if becomes_get => &self.fields_of_get,
-            _ => &self.fields,
+        if let Some(authority) = authority {
+            out.extend_from_slice(b"host: ");
+            out.extend_from_slice(authority.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+        let fields = if becomes_get {
+            &self.fields_of_get
+        } else {
+            &self.fields
         };
+        let fields_at = out.len();
         fields.render(&values, rng, out)?;
+        if authority.is_some() {
+            drop_lines(out, fields_at, is_for_one_origin);
+        }
         if let Some(key) = key {
             out.extend_from_slice(format!("sec-websocket-key: {}\r\n", key.text()).as_bytes());
         }
@@ -401,10 +395,21 @@ pub(super) fn describes_body(name: &str) -> bool {
 }
 
 /// What another origin must not be told, or would take for its own name.
-pub(super) fn is_for_one_origin(name: &str) -> bool {
+fn is_for_one_origin(name: &str) -> bool {
     ["host", "authorization", "cookie"]
         .iter()
         .any(|own| name.eq_ignore_ascii_case(own))
+}
+
+/// Take the header lines out whose names `are_dropped`, of those from `at` on.
+fn drop_lines(out: &mut Vec<u8>, at: usize, are_dropped: fn(&str) -> bool) {
+    let lines = out.split_off(at);
+    for line in lines.split_inclusive(|byte| *byte == b'\n') {
+        let name = line.split(|byte| *byte == b':').next().unwrap_or(line);
+        if !std::str::from_utf8(name).is_ok_and(are_dropped) {
+            out.extend_from_slice(line);
+        }
+    }
 }
 
 /// Refuse what needs a connection of its own where the origin may speak HTTP/2.

@@ -5,9 +5,7 @@ use super::Plan;
 use super::body::Body;
 use super::check::{ENGINE_HEADERS, is_token};
 use super::compile::Compiled;
-use super::request::{
-    Cookies, Request, describes_body, is_for_one_origin, is_idempotent, is_sized,
-};
+use super::request::{Cookies, Request, describes_body, is_idempotent, is_sized};
 use super::stream::Stream;
 use crate::http1::Wants;
 use crate::judging::Judging;
@@ -105,12 +103,6 @@ impl Request {
             path: Template::of_path(spec.path),
             fields: lines(&|_| true),
             fields_of_get: lines(&|name| !describes_body(name)),
-            fields_elsewhere: (plan.origins.len() > 1).then(|| {
-                Box::new([
-                    lines(&|name| !is_for_one_origin(name)),
-                    lines(&|name| !is_for_one_origin(name) && !describes_body(name)),
-                ])
-            }),
             cookies: Cookies::default(),
             body: spec.body.map(Body::of_bytes),
             sized: is_sized(spec.method),

@@ -156,6 +156,9 @@ impl Worker {
             return self.send_on_own(user, reserved);
         }
         let origin = self.users[user as usize].origin(&self.plan);
+        if origin >= self.sites.len() {
+            self.meet_sites();
+        }
         let Some(at) = self.sites[origin].idle.last().copied() else {
             self.make_room();
             return self.open_for(user);
@@ -196,8 +199,14 @@ impl Worker {
     pub(super) fn open_at_next_address(&mut self, user: u32, tries: u32) {
         let now = self.clock();
         let site = self.users[user as usize].origin(&self.plan);
+        if site >= self.sites.len() {
+            self.meet_sites();
+        }
         let address = match self.sites[site].reach.next(now) {
             Ok(address) => address,
+            Err(_) if self.sites[site].reach.is_asked() => {
+                return self.sites[site].expecting.push(user);
+            }
             Err(why) => return self.fail(user, ErrorKind::Dns, || why.to_string()),
         };
         let source = self.next_source(&address);

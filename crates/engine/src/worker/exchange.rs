@@ -366,7 +366,7 @@ impl Worker {
             self.waiting.retain(|waiting| !waiting.is_for(user));
             return self.fail(user, kind, || text.into());
         }
-        if self.cancel_stream(user) {
+        if self.cancel_stream(user) || self.stop_expecting(user) {
             return self.fail(user, kind, || text.into());
         }
         let busy = [State::Connecting, State::Handshaking, State::Busy];
@@ -390,6 +390,13 @@ impl Worker {
             self.fail(user, ErrorKind::Cut, || {
                 "not done when the run ended".into()
             });
+        }
+        for at in 0..self.sites.len() {
+            for user in std::mem::take(&mut self.sites[at].expecting) {
+                self.fail(user, ErrorKind::Cut, || {
+                    "not done when the run ended".into()
+                });
+            }
         }
         for at in 0..self.slots.len() as u32 {
             self.break_off(at, ErrorKind::Cut, || "not done when the run ended".into());

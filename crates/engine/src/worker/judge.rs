@@ -8,6 +8,8 @@ use super::weigh::{Verdict, Weighing};
 use crate::cookies::Setting;
 use crate::http1::{DecodeError, Kept};
 use crate::memory::Spare;
+use crate::origins::Book;
+use crate::plan::origins::split_url;
 use crate::plan::redirect::{self, Redirect};
 use crate::plan::request::Request;
 use crate::record::{ErrorKind, phase};
@@ -34,7 +36,7 @@ impl Worker {
             keep_cookies(&self.plan, user, &mut self.spare, kept, done_ns);
         }
         if (300..400).contains(&status) {
-            match onward(&self.plan, user, kept, status) {
+            match onward(&self.plan, &self.book, user, kept, status) {
                 Onward::Stay => {}
                 Onward::Follow(redirect) => return self.follow(place, id, keep, redirect),
                 Onward::Refuse(text) => {
@@ -157,7 +159,7 @@ impl Worker {
 
 /// Where an answer sends us: followed within the origin, up to the plan's number of hops. A step that expects the
 /// redirect's own status keeps it.
-fn onward(plan: &Requests, user: &User, kept: &Kept, status: u16) -> Onward {
+fn onward(plan: &Requests, book: &Book, user: &User, kept: &Kept, status: u16) -> Onward {
     let Some(request) = user.request(plan) else {
         return Onward::Stay;
     };
@@ -179,8 +181,16 @@ fn onward(plan: &Requests, user: &User, kept: &Kept, status: u16) -> Onward {
     }
     let base = path_sent(plan, user, request);
     let from = user.origin(plan);
-    match redirect::resolve(&plan.origins, from, &location, &base) {
-        Some((origin, path)) => {
+    let known = redirect::resolve(&plan.origins, from, &location, &base);
+    let found: Result<_, String> = known.or_else(|whole| match split_url(&whole) {
+        Some((place, path)) => {
+            let number = book.number_of(&plan.origins, &place)?;
+            Ok((number, redirect::as_sent(&path)))
+        }
+        None => Err("no http or https URL".into()),
+    });
+    match found {
+        Ok((origin, path)) => {
             let becomes_get = status == 303 || (status < 303 && request.method == "POST");
             let before = user
                 .redirect
@@ -194,9 +204,7 @@ fn onward(plan: &Requests, user: &User, kept: &Kept, status: u16) -> Onward {
                 becomes_get: becomes_get || before,
             })
         }
-        None => Onward::Refuse(format!(
-            "redirected to {location:?}, which is neither this target nor another origin of the plan"
-        )),
+        Err(why) => Onward::Refuse(format!("redirected to {location:?}: {why}")),
     }
 }
 

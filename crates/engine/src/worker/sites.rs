@@ -7,9 +7,9 @@ use rustls::pki_types::ServerName;
 use super::connections::Way;
 use super::{Share, Worker};
 use crate::origins::{Book, Found, Reach};
-use crate::plan::compile::Compiled;
+use crate::plan::compile::{Compiled, Origin};
 use crate::record::{ErrorKind, phase};
-use crate::tls;
+use crate::tls::{self, TlsSetup};
 
 /// What to do about EADDRNOTAVAIL (connect(2)).
 const NO_PORT_LEFT: &str = "; every local port to it is in use, or closed less than a minute ago (some 28,000 for each \
@@ -27,36 +27,41 @@ pub struct Site {
     pub reach: Reach,
     /// What its certificate must bear; None for an origin without TLS.
     pub tls_name: Option<ServerName<'static>>,
+    /// Users whose requests wait until it is looked up for the first time.
+    pub expecting: Vec<u32>,
 }
 
 impl Site {
     /// The sites of a plan, by the number of their origin.
     pub fn all(plan: &Compiled, book: &Book, share: Share) -> Vec<Self> {
-        let with_pages = plan.origins.iter().enumerate();
-        with_pages
-            .map(|(at, origin)| {
-                let page = book
-                    .page(at)
-                    .unwrap_or(Found::Refused("not looked up".into()));
-                Self {
-                    idle: vec![],
-                    multiplexes: plan.version.may_multiplex(origin.tls),
-                    streams_told: None,
-                    reach: Reach::new(page, share.thread as usize),
-                    tls_name: origin
-                        .tls
-                        .then(|| tls::server_name(origin.tls_host()).ok())
-                        .flatten(),
-                }
-            })
+        let planned = plan.origins.planned().iter().enumerate();
+        planned
+            .map(|(at, origin)| Self::new(at, origin, plan, book, share))
             .collect()
+    }
+
+    fn new(at: usize, origin: &Origin, plan: &Compiled, book: &Book, share: Share) -> Self {
+        let page = book
+            .page(at)
+            .unwrap_or(Found::Refused("not looked up".into()));
+        Self {
+            idle: vec![],
+            multiplexes: plan.version.may_multiplex(origin.tls),
+            streams_told: None,
+            reach: Reach::new(page, share.thread as usize),
+            tls_name: origin
+                .tls
+                .then(|| tls::server_name(origin.tls_host()).ok())
+                .flatten(),
+            expecting: vec![],
+        }
     }
 }
 
 impl Worker {
     /// Names were looked up before the start: once for all threads, so the first one tells it.
     pub(super) fn tell_first_lookups(&mut self) {
-        for origin in 0..self.plan.origins.len() {
+        for origin in 0..self.plan.lookups_ns.len() {
             self.tell_lookup(origin, self.plan.lookups_ns[origin]);
         }
     }
@@ -76,7 +81,13 @@ impl Worker {
         let Some(page) = self.book.page(origin as usize) else {
             return;
         };
-        let site = &mut self.sites[origin as usize];
+        let Some(site) = self.sites.get_mut(origin as usize) else {
+            // This thread has not met it.
+            return;
+        };
+        if site.tls_name.is_some() && self.tls.is_none() {
+            self.tls = self.book.tls().map(TlsSetup::for_thread);
+        }
         site.reach.change(page);
         for slot in &mut self.slots {
             if let Some(conn) = &mut slot.conn
@@ -92,6 +103,39 @@ impl Worker {
                 _ => {}
             }
         }
+        self.go_on_where_expected(origin, took_ns);
+    }
+
+    /// The sites of origins that were met since the last time.
+    pub(super) fn meet_sites(&mut self) {
+        let known = self.sites.len();
+        for (at, origin) in self.plan.origins.iter().enumerate().skip(known) {
+            let site = Site::new(at, origin, &self.plan, &self.book, self.share);
+            self.sites.push(site);
+        }
+        if self.tls.is_none() {
+            self.tls = self.book.tls().map(TlsSetup::for_thread);
+        }
+    }
+
+    /// The first answer for an origin that was met: whoever waits for it goes on.
+    fn go_on_where_expected(&mut self, origin: u32, took_ns: Option<u64>) {
+        let expecting = std::mem::take(&mut self.sites[origin as usize].expecting);
+        if let (Some(first), Some(took_ns)) = (expecting.first(), took_ns)
+            && let Some(series) = self.users[*first as usize].series(&self.plan)
+        {
+            self.second.steps[series].phases[phase::DNS].record(took_ns);
+        }
+        for user in expecting {
+            self.send_elsewhere(user);
+        }
+    }
+
+    /// Nobody waits for this user's origin any more; false where nobody did.
+    pub(super) fn stop_expecting(&mut self, user: u32) -> bool {
+        let mut lists = self.sites.iter_mut().map(|site| &mut site.expecting);
+        let at = lists.find_map(|list| Some((list.iter().position(|one| *one == user)?, list)));
+        at.map(|(at, list)| list.swap_remove(at)).is_some()
     }
 
     /// Where every connection is open and another site has one that carries nothing, that one makes room. An HTTP/2

@@ -503,6 +503,10 @@ impl ScriptLine {
         self.script.step(name, &tags)
     }
 
+    fn origin(&self, url: &str) -> PyResult<usize> {
+        self.script.origin(url).map_err(PyValueError::new_err)
+    }
+
     #[pyo3(signature = (name, labels, unit, kind))]
     fn series(
         &self,

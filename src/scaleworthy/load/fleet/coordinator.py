@@ -43,6 +43,7 @@ class Fleet:
         workers: int,
         threads: int | None = None,
         python: Mapping[str, Any] | None = None,
+        names: Mapping[str, Any] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Start the processes and wait until all are ready; nothing is sent to the target yet.
@@ -52,6 +53,8 @@ class Fleet:
             workers: Processes.
             threads: Engine threads over all of them; one each where it is None.
             python: What the workers must know of Python scenarios; their `@setup` is run before this returns.
+            names: By which rules workers look up origins that the plan does not name (`newcomers.Rules.to_order`); loopback alone
+                without.
 
         Raises:
             GeneratorError: A worker cannot be started, or is not ready within a minute.
@@ -69,7 +72,7 @@ class Fleet:
         # Nothing is left running when the run is forgotten, or the interpreter ends.
         self._end = weakref.finalize(self, _end_all, self._members, self._selector, self._scripts)
         try:
-            self._launch(plan, workers, python)
+            self._launch(plan, workers, {"python": python, "names": dict(names or {})})
             self._wait_until_ready()
             if self._scripts is not None:
                 self._scripts.set_up()
@@ -77,7 +80,7 @@ class Fleet:
             self._end()
             raise
 
-    def _launch(self, plan: Mapping[str, Any], workers: int, python: Mapping[str, Any] | None) -> None:
+    def _launch(self, plan: Mapping[str, Any], workers: int, rest: Mapping[str, Any]) -> None:
         for number in range(workers):
             threads = self.threads // workers + (number < self.threads % workers)
             try:
@@ -93,8 +96,9 @@ class Fleet:
         for member in self._members:
             share = {"first": first, "of": self.threads}
             plan_json = json.dumps({**plan, "threads": member.threads, "share": share})
-            order = {"number": member.number, "parent": os.getpid(), "path": sys.path, "plan_json": plan_json}
-            member.order(order if python is None else {**order, "python": python})
+            member.order(
+                {"number": member.number, "parent": os.getpid(), "path": sys.path, "plan_json": plan_json, **rest}
+            )
             first += member.threads
 
     def _wait_until_ready(self) -> None:

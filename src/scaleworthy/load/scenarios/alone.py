@@ -29,14 +29,14 @@ async def user_alone(
     seed: int,
 ) -> AsyncIterator[User]:
     """Yield a user of the running event loop; see `User.once`."""
-    run, origins = _native_run(target, owned=owned, seed=seed)
+    run = _native_run(target, owned=owned, seed=seed)
     line = run.script()
     assert line is not None
     loop = asyncio.get_running_loop()
     arrived: asyncio.Future[User] = loop.create_future()
     over = asyncio.Event()
     feeders: list[Feeder] = [feed([row])] if row is not None else []
-    world = World(line, target_url=target, origins=origins, seed=seed, data=data, feeders=feeders)
+    world = World(line, target_url=target, seed=seed, data=data, feeders=feeders)
 
     def arrive(number_of_user: int, number: int, _scenario: int, late_ns: int) -> None:
         user = User(line=line, user=number_of_user, number=number, late_ns=late_ns)
@@ -64,9 +64,10 @@ async def user_alone(
         loop.remove_reader(line.fd)
 
 
-def _native_run(target: str, *, owned: Collection[str], seed: int) -> tuple[Run, list[str]]:
+def _native_run(target: str, *, owned: Collection[str], seed: int) -> Run:
     from scaleworthy.load.front_url import plan_for_url
     from scaleworthy.load.lookup import look_up
+    from scaleworthy.load.newcomers import Newcomers, Rules
     from scaleworthy.load.target import check_reachable
 
     plan = plan_for_url(target, load={"users": 1}, seed=seed)
@@ -74,4 +75,6 @@ def _native_run(target: str, *, owned: Collection[str], seed: int) -> tuple[Run,
     check_reachable(plan.target, found.addresses, plan.http)
     native = plan.to_native(addresses=found.addresses, lookup_ns=found.took_ns, live=plan.load.to_native())
     native["scenarios"] = [{"name": "once", "weight": 1.0, "python": True, "steps": []}]
-    return Run(plan_json=json.dumps(native)), []
+    run = Run(plan_json=json.dumps(native))
+    Newcomers(run, Rules.of_plan(plan, owned=owned)).begin()
+    return run

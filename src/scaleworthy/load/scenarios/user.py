@@ -89,7 +89,7 @@ class User(ScriptUser):
 
         Args:
             method: Such as "GET".
-            path: Path and query at the target; a whole URL must be the target's own.
+            path: Path and query at the target; a whole URL goes to its own origin.
             options: See `Options`.
 
         Returns:

@@ -45,19 +45,17 @@ class World:
         """Return the number of the origin that a request goes to, and its path and query there.
 
         Raises:
-            ValueError: No path, or at an origin that the plan does not name.
+            ValueError: Neither a path nor an http or https URL, or one origin too many.
         """
         if path.startswith("/"):
             return 0, self._base + path
         parts = urlsplit(path)
         if not parts.scheme:
             raise ValueError(f"a path begins with '/', got {path!r}")
-        number = self._origins.get(_origin(parts))
+        key = _origin(parts)
+        number = self._origins.get(key)
         if number is None:
-            raise ValueError(
-                f"{path!r} is neither at the target nor at one of the plan's origins;"
-                " name it in a plan file: origins: [...] beside python: (docs/guide/scenarios.md)"
-            )
+            number = self._origins[key] = self.line.origin(path)
         rest = parts.path or "/"
         return number, f"{rest}?{parts.query}" if parts.query else rest
 
