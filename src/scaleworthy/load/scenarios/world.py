@@ -38,8 +38,16 @@ class World:
         self._base = urlsplit(target_url).path.rstrip("/")
         # The first one stands, where the target is named again among the origins.
         self._origins = {_origin(urlsplit(url)): at for at, url in reversed([*enumerate((target_url, *origins))])}
+        self._declared = frozenset(self._origins)
         self._steps: dict[Any, int] = {}
         self._series: dict[Any, int] = {}
+
+    def declares(self, url: str) -> bool:
+        """Return whether *url* is at the target, or at one of the origins that the plan names."""
+        try:
+            return _origin(urlsplit(url)) in self._declared
+        except ValueError:  # a port that is none
+            return False
 
     def place_of(self, path: str) -> tuple[int, str]:
         """Return the number of the origin that a request goes to, and its path and query there.

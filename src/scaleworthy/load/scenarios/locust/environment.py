@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -117,11 +116,7 @@ class Environment:
         """Return where a user's requests go: its class's host where the run goes there, else the run's target."""
         world = self.asks.world
         own = type(user).host or user.host
-        if own:
-            with contextlib.suppress(ValueError):
-                world.place_of(f"{own.rstrip('/')}/")
-                return str(own)
-        return world.target_url
+        return str(own) if own and world.declares(own) else world.target_url
 
     def begin(self, target_url: str | None = None) -> None:
         """Tell the file, once, that the run begins."""
