@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from load.http2_site import http2_site
 from scaleworthy._native import NullServer
 from scaleworthy.errors import UsageError
 from scaleworthy.load import Plan, SearchSettings, find_limit, make_plan
@@ -96,6 +97,56 @@ def test_a_search_of_stages_alone_has_nothing_to_hold(server: NullServer) -> Non
     plan = plan_for(server).changed(objectives=[{"objective": "p95 < 1s", "stage": 1}])
     with pytest.raises(UsageError, match="a search has no stages"):
         find_limit(plan, MemoryStore())
+
+
+def test_long_streams_are_searched_by_their_first_event(server: NullServer) -> None:
+    """Streams of 2 s pile up by design; what is judged is the time to the first event."""
+    ask = {"get": "/events?count=100&every_us=20000", "stream": "sse"}
+    limit = find_limit(
+        plan_for(server, scenarios=[{"name": "listen", "steps": [ask]}]),
+        MemoryStore(),
+        objectives=["p95(load.stream.first) < 500ms"],
+        settings=replace(SHORT, start_level=30, level_max=30),
+        generator_max_per_s=1e5,
+    )
+    assert limit.stopped_by == "max-level"
+    assert limit.probes[0].ended_early is None
+    assert limit.probes[0].margin > 0
+
+
+def test_the_exchanges_of_a_websocket_count_beside_its_opening(server: NullServer) -> None:
+    """A start opens a socket and exchanges three messages: four requests, of which three are round trips."""
+    talk = [{"send": "hello", "receive": {}, "name": "echo"}] * 3
+    store = MemoryStore()
+    plan = plan_for(server, scenarios=[{"name": "talk", "steps": [{"websocket": "/live", "steps": talk}]}])
+    assert plan.requests_per_start == 4
+    limit = find_limit(
+        plan,
+        store,
+        objectives=["p95(load.ws.round_trip) < 500ms"],
+        settings=replace(SHORT, start_level=50, level_max=50),
+        generator_max_per_s=1e5,
+    )
+    assert limit.stopped_by == "max-level"
+    answered, trips = store.total("load.answered"), store.histogram("load.ws.round_trip").count
+    assert trips == pytest.approx(answered * 3 / 4, abs=4)
+
+
+def test_users_share_the_connections_of_http2() -> None:
+    with http2_site() as site:
+        plan = make_plan(
+            {
+                "target": f"http://127.0.0.1:{site.port}",
+                "http": {"version": "2-prior-knowledge"},
+                "scenarios": [{"name": "ask", "steps": [{"get": "/"}, {"think": "50ms"}]}],
+            }
+        )
+        limit = find_limit(
+            plan, MemoryStore(), objectives=["failed < 1%"], unit="users", settings=SHORT, generator_max_per_s=1e5
+        )
+    assert limit.stopped_by == "max-level"
+    assert limit.probes[0].connections_mean == 1
+    assert limit.probes[0].answered > 20
 
 
 def test_several_workers_are_steered_together(server: NullServer) -> None:

@@ -169,8 +169,10 @@ def test_margins_meet_at_the_limit() -> None:
     assert logarithmic(1.0) == 2
 
 
-def watched(*seconds: Second, objectives: tuple[str, ...] = ("p95 < 100ms", "failed < 1%")) -> list[str | None]:
-    watch = EarlyStop([Objective.parse(text) for text in objectives])
+def watched(
+    *seconds: Second, objectives: tuple[str, ...] = ("p95 < 100ms", "failed < 1%"), usual_s: float | None = None
+) -> list[str | None]:
+    watch = EarlyStop([Objective.parse(text) for text in objectives], usual_s=usual_s)
     return [watch.reason_to_stop(second) for second in seconds]
 
 
@@ -206,6 +208,25 @@ def test_a_backlog_that_grows_steadily_ends_a_probe() -> None:
     reasons = watched(*[second_of(planned=200, answered=180, in_flight=20.0 * (at + 1)) for at in range(5)])
     assert reasons[-1] is not None
     assert reasons[:4] == [None] * 4
+
+
+STREAMS = ("p95(load.stream.first) < 50ms", "failed < 1%")
+
+
+def test_long_streams_under_way_are_no_backlog() -> None:
+    """Ten a second that take ten seconds each: a hundred are under way at last, and none waits."""
+    seconds = [
+        second_of(planned=10, answered=0 if at < 10 else 10, in_flight=10.0 * min(at + 1, 10)) for at in range(30)
+    ]
+    assert watched(*seconds, objectives=STREAMS) == [None] * 30
+    assert watched(*seconds, objectives=STREAMS, usual_s=10) == [None] * 30
+    assert watched(*seconds, objectives=("p95 < 50ms",))[-1] is not None
+
+
+def test_streams_that_pile_up_end_a_probe_once_it_is_known_what_one_takes() -> None:
+    seconds = [second_of(planned=100, answered=20, in_flight=80.0 * (at + 1)) for at in range(10)]
+    assert watched(*seconds, objectives=STREAMS)[-1] is None
+    assert watched(*seconds, objectives=STREAMS, usual_s=1)[-1] is not None
 
 
 def test_a_backlog_that_comes_and_goes_does_not() -> None:

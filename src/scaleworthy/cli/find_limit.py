@@ -166,7 +166,8 @@ def limit_text(limit: Limit) -> str:
     def level(value: float | None) -> str:
         return f"{three_digits(value)} {unit}" if value is not None else "none"
 
-    lines = [f"highest that held   {level(limit.passing)}{' (confirmed by a hold)' if limit.confirmed else ''}"]
+    confirmed = " (confirmed by a hold)" if limit.confirmed and limit.passing is not None else ""
+    lines = [f"highest that held   {level(limit.passing)}{confirmed}"]
     lines.append(f"lowest that broke   {level(limit.failing)}")
     if limit.estimate is not None and limit.interval is not None:
         low, high = (three_digits(value) for value in limit.interval)

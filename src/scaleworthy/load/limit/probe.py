@@ -106,7 +106,7 @@ class Prober:
         self._threads = threads
         self._generator_busy_from_per_s = generator_busy_from_per_s
         self._counts_arrivals = counts_arrivals
-        self._idle_in_flight = 0.0
+        self._usual_s: float | None = None
         self.elapsed_s = 0
 
     @property
@@ -119,7 +119,7 @@ class Prober:
 
         On the way up a level that holds comfortably is left, decided or not: a higher one will decide.
         """
-        watch = EarlyStop(self._parsed)
+        watch = EarlyStop(self._parsed, usual_s=self._usual_s)
         lost: str | None = None
         self._driver.set_level(level)
         warm_up_s = 0 if phase == "sudden" else self._settings.warm_up_s
@@ -149,7 +149,8 @@ class Prober:
             passed, margins = False, self._judge.margins(window)
         elif margins:
             passed = self._decide(margins, seconds, noise, z=self._judge.z) if passed is None else passed
-        recovery_s = self._drain(needed=passed is not True or phase == "sudden")
+        comfortable = lost is None and bool(margins) and binding(margins or ()).value > COMFORTABLE
+        recovery_s = self._drain(needed=(passed is not True and not comfortable) or phase == "sudden")
         return self._tried(level, phase, window, margins, passed, lost, recovery_s)
 
     def rest(self, level: float, *, seconds: int) -> None:
@@ -181,7 +182,7 @@ class Prober:
         self._driver.set_level(0)
         for waited in range(1, self._settings.drain_longest_s + 1):
             second = self._next()
-            if second.in_flight + second.waiting <= self._idle_in_flight:
+            if second.in_flight + second.waiting <= 0:
                 return float(waited)
         return None
 
@@ -218,6 +219,9 @@ class Prober:
         limited = generator.limited and passed is not True and planned_per_s >= self._generator_busy_from_per_s
         if limited:
             passed, lost, seen = None, "the generator fell behind", None
+        if lost is None and service.count:
+            mean_s = service.sum_ns / 1e9 / service.count
+            self._usual_s = min(mean_s, self._usual_s or mean_s)
         lag = store.histogram("load.lag", window=window)
         probe = Probe(
             level=level,
