@@ -9,7 +9,7 @@ says that a queue breaks at once, which no queue without a cold start does.
 
 Seeds begin at 1,000: those below were looked at while the search was made.
 
-In pieces, each kept in a file of its own (--rows open, users, connections, few; with no --rows all of them): DURATIONS.
+In pieces, each kept in a file of its own: --rows open, users, connections, few; without --rows all of them. Searches share the cores.
 
 With --switchboard: three searches of the demo's real service, tuned shape; how far is the furthest from their median? Under 12 minutes.
 Not here: other real targets, whose limit nobody knows. No peer: no tool at hand searches by itself.

@@ -20,10 +20,11 @@ from scaleworthy.series import Objective, Store
 
 Phase = Literal["bracket", "refine", "confirm", "sudden"]
 LOST = -0.5
+"""A probe that was cut short for instability failed by at least this margin, whatever its latency was by then."""
 LOST_ERROR = 0.1
 COMFORTABLE = 0.3
 _CHANCE = 0.25
-"""A probe that was cut short for instability failed by at least this margin, whatever its latency was by then."""
+_THREADS_BUSY = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +216,11 @@ class Prober:
         planned_per_s = totals["planned"] / seconds
         arrived = self._arrived(level, planned_per_s)
         seen: Seen | None = Seen(level, seconds, margins or (), lost is not None, arrived, planned_per_s)
-        # Well below what the generator can send, lateness is the machine's: the target on it left too little CPU.
-        limited = generator.limited and passed is not True and planned_per_s >= self._generator_busy_from_per_s
+        # Well below what the generator can send, lateness is the machine's: the target on it left too little CPU. What it can send was
+        # measured with plain HTTP/1.1; where TLS or frames make requests dearer, its threads are busy before.
+        cpu_share = store.total("generator.cpu_seconds", window=window) / seconds / self._threads
+        busy = planned_per_s >= self._generator_busy_from_per_s or cpu_share >= _THREADS_BUSY
+        limited = generator.limited and passed is not True and busy
         if limited:
             passed, lost, seen = None, "the generator fell behind", None
         if lost is None and service.count:
