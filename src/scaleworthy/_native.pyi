@@ -433,6 +433,12 @@ class ScriptChannel:
         """Wait until the answer has begun; raises what the call failed with."""
     def __aiter__(self) -> ScriptChannel: ...
     def __anext__(self) -> Awaitable[StreamEvent]: ...
+    def room(self) -> Awaited:
+        """Wait until the next piece of the body may be put: True, or False where no more is taken."""
+    def put(self, piece: bytes, last: bool) -> None:
+        """Send the next piece of the body; once for each `room`."""
+    def fail(self, error: BaseException) -> None:
+        """Give the call up; *error* is raised where its answer is awaited."""
     def enough(self) -> None:
         """Want nothing more of it: the answer is over."""
 
@@ -454,6 +460,8 @@ class PreparedRequest:
         follows_redirects: bool = True,
         stream: str | None = None,
         hands_over: bool = False,
+        uploads: bool = False,
+        upload_bytes: int | None = None,
     ) -> None:
         """Add the plan's headers to its own.
 

@@ -44,7 +44,7 @@ pub use runner::{Met, MetOrigin, Run, RunError};
 pub use schedule::{Arrivals, LoadKind, Spacing, Stage, UserLevels, preview};
 pub use script::{
     Came, FromScript, Prepared, Script, ScriptAnswer, ScriptRequest, StreamTotals, ToScript, Told,
-    Want,
+    Upload, Want,
 };
 pub use stream::Tokens;
 /// Nanoseconds of the engine's clock: the system's monotonic one, the same in every process of a machine.

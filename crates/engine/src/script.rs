@@ -369,6 +369,15 @@ pub struct ScriptRequest<'a> {
     pub stream: Option<&'a str>,
     /// The events are handed over one by one.
     pub hands_over: bool,
+    /// Its body comes in pieces.
+    pub upload: Option<Upload>,
+}
+
+/// A body that comes in pieces while it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Upload {
+    /// Its bytes, where that is known; else it is sent in chunks.
+    pub bytes: Option<u64>,
 }
 
 /// The engine's end of the line.

@@ -38,6 +38,7 @@ mod sites;
 mod socket;
 mod stream;
 mod tunnel;
+mod upload;
 mod users;
 mod weigh;
 

@@ -38,6 +38,8 @@ pub struct Ask<'a> {
     pub wants: Wants,
     pub block: &'a [u8],
     pub body: &'a [u8],
+    /// More of the body comes later.
+    pub more: bool,
 }
 
 /// What came in, as far as somebody else has to act on it.
@@ -96,6 +98,8 @@ pub struct Connection {
     owed: usize,
     /// Streams on which pieces of events have come since somebody looked.
     pub streamed: Vec<u32>,
+    /// Streams that take the next piece of their request's body, once what was put out has left.
+    pub roomy: Vec<u32>,
     /// Makes monotonic times Unix times.
     pub unix_offset_ns: i64,
 }
@@ -123,6 +127,7 @@ impl Connection {
             out,
             streams: Streams::default(),
             streamed: vec![],
+            roomy: vec![],
             unix_offset_ns: 0,
             unstamped: vec![],
             settings: Settings {
@@ -156,13 +161,14 @@ impl Connection {
         let stream = self.streams.begin(id);
         stream.reset(ask.user, ask.series as u32, ask.wants);
         stream.window = i64::from(self.settings.stream_window);
-        let end = ask.body.is_empty();
+        let end = ask.body.is_empty() && !ask.more;
+        stream.uploading = ask.more;
         let limit = self.settings.frame_bytes_max;
         let before = self.out.len();
         frame::put_headers(&mut self.out, id, ask.block, end, limit);
         stream.queued = (self.out.len() - before) as u64;
         self.unstamped.push(id);
-        if !end {
+        if !ask.body.is_empty() {
             self.upload(id, ask.body);
         }
         id

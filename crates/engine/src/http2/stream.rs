@@ -24,6 +24,8 @@ pub struct Stream {
     pub(super) window: i64,
     /// Received since the server's window was last opened.
     pub(super) taken: u32,
+    /// The request's body goes on with what comes later.
+    pub(super) uploading: bool,
     /// What no window was open for yet, and how much of it is sent.
     pub(super) upload: Vec<u8>,
     pub(super) uploaded: usize,

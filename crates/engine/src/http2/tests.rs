@@ -59,6 +59,7 @@ fn asked(connection: &mut Connection, wants: Wants, body: &[u8]) -> u32 {
         wants,
         block: &[0x82],
         body,
+        more: false,
     });
     if let Some(stream) = connection.streams.get(id) {
         stream.clocks.sent_ns = 1;
@@ -474,6 +475,7 @@ fn a_long_header_block_goes_out_in_frames() {
         wants: ALL,
         block: &long,
         body: b"",
+        more: false,
     });
     assert_eq!(
         sent(&mut connection),

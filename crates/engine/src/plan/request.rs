@@ -12,6 +12,7 @@ use crate::http1::Wants;
 use crate::http2::Prepared;
 use crate::judging::Judging;
 use crate::rng::Rng;
+use crate::script::Upload;
 use crate::stream::{Kept, Spec};
 use crate::template::{Place, Template};
 use crate::value::{Names, Values};
@@ -53,6 +54,8 @@ pub struct Request {
     pub of_script: bool,
     /// More is said about it than its answer.
     pub lasts: bool,
+    /// Its body comes in pieces.
+    pub upload: Option<Upload>,
 }
 
 /// What goes into the `cookie` header.
@@ -238,6 +241,7 @@ impl Request {
             upgrade: None,
             of_script: false,
             lasts: false,
+            upload: None,
             stream: None,
         };
         if request.is_fixed() {
@@ -363,6 +367,17 @@ impl Request {
             out.extend_from_slice(b"cookie: ");
             out.extend_from_slice(&scratch.plain);
             out.extend_from_slice(b"\r\n");
+        }
+        if let Some(upload) = &self.upload {
+            match upload.bytes {
+                None => out.extend_from_slice(b"transfer-encoding: chunked"),
+                Some(bytes) => {
+                    out.extend_from_slice(b"content-length: ");
+                    push_number(bytes, out);
+                }
+            }
+            out.extend_from_slice(b"\r\n\r\n");
+            return Ok(());
         }
         match &self.body {
             Some(body) if !becomes_get => {

@@ -92,9 +92,10 @@ impl Request {
             series: spec.step as usize,
             origin: spec.origin,
             method: spec.method.to_string(),
-            idempotent: is_idempotent(spec.method),
+            // Pieces that were taken do not come again.
+            idempotent: is_idempotent(spec.method) && spec.upload.is_none(),
             timeout_ns: spec.timeout_ns.unwrap_or(plan.timeout_ns),
-            redirects_max: if spec.follows_redirects {
+            redirects_max: if spec.follows_redirects && spec.upload.is_none() {
                 plan.redirects_max
             } else {
                 0
@@ -123,7 +124,8 @@ impl Request {
                 .transpose()?,
             upgrade: None,
             of_script: true,
-            lasts: spec.hands_over,
+            lasts: spec.hands_over || spec.upload.is_some(),
+            upload: spec.upload,
         };
         let multiplexed = plan.version.may_multiplex(origin.tls).then_some(origin.tls);
         request.fix(&plan.feeders, multiplexed);

@@ -10,6 +10,8 @@ pub enum Told {
     Begun(Box<ScriptAnswer>),
     /// Events that have come, in order; never none.
     Events(Vec<Came>),
+    /// The next piece of the body may be put.
+    Room,
     /// The last word: what came and was not taken, then what would be told of any call.
     Over {
         /// In order.
@@ -26,6 +28,13 @@ pub enum Want {
     More,
     /// Nothing more: the answer is over for the script.
     Enough,
+    /// Send the next piece of the body; one for each `Room`.
+    Piece {
+        /// It, at most some 64 KiB, so that what is on its way stays bounded.
+        bytes: Box<[u8]>,
+        /// The body ends with it.
+        last: bool,
+    },
 }
 
 /// One event of an answer.

@@ -4,6 +4,7 @@
 //! slow, the connection is not read from: the service sees a client that does not keep up, and memory stays bounded.
 use super::Worker;
 use super::connections::Place;
+use super::upload::Sending;
 use crate::script::{Came, ScriptAnswer, StreamTotals, ToScript, Told, Want};
 
 /// What may wait for the script, of one call; then no more is read.
@@ -21,6 +22,8 @@ pub struct Channel {
     wanted: bool,
     /// Its answer is not read on, because the script has not taken what was read.
     halted: bool,
+    /// The body that is being sent in pieces.
+    pub sending: Option<Sending>,
 }
 
 impl Channel {
@@ -40,6 +43,11 @@ impl Channel {
 
     fn is_full(&self) -> bool {
         self.unread.len() >= UNREAD_MAX || self.unread_bytes >= UNREAD_BYTES_MAX
+    }
+
+    /// Is nothing of a body still to come?
+    pub fn has_sent_all(&mut self) -> bool {
+        self.sending.as_ref().is_none_or(|sending| sending.over)
     }
 
     /// What is told with its last word: nobody has taken it.
@@ -119,6 +127,7 @@ impl Worker {
         let (token, stream) = channel.place.unwrap_or((u64::MAX, 0));
         let place = self.slot_of(token).map(|at| Place { at, stream });
         match want {
+            Want::Piece { bytes, last } => self.put_piece(call, &bytes, last),
             Want::More => self.more(call, place),
             Want::Enough => match place {
                 None => self.cancel_call(call),

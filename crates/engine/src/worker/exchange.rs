@@ -79,9 +79,12 @@ impl Worker {
         let put = conn.put(bytes, &mut self.cipher);
         conn.clocks.sent_end_ns = sys::now_ns();
         step.bytes_sent += bytes.len() as u64;
-        let timeout_ns = request.timeout_ns;
+        let (timeout_ns, uploads) = (request.timeout_ns, request.upload.is_some());
         self.set_deadline(at, sent_ns.saturating_add(timeout_ns));
         self.after_put(at, put);
+        if uploads {
+            self.begin_upload(at, 0);
+        }
     }
 
     /// Render the request into `sending`, unless its bytes are fixed; the error says which name has no value.
@@ -134,13 +137,15 @@ impl Worker {
         let rest = std::mem::take(&mut conn.rest);
         let put = conn.put_raw(&rest);
         conn.clocks.sent_end_ns = sys::now_ns();
-        let (all, holds_socket) = (matches!(put, Ok(true)), conn.state == State::Socket);
+        let (all, state) = (matches!(put, Ok(true)), conn.state);
         if all {
             self.watch_writable(at, false);
         }
         self.after_put(at, put.map(|_| true));
-        if all && holds_socket {
-            self.socket_has_room(at);
+        match state {
+            State::Socket if all => self.socket_has_room(at),
+            State::Busy if all && self.scripted.is_some() => self.tell_rooms(at),
+            _ => {}
         }
     }
 

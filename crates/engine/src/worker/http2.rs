@@ -165,14 +165,19 @@ impl Worker {
                 wants: request.wants,
                 block,
                 body,
+                more: request.upload.is_some(),
             });
             if let Some(spec) = &request.stream
                 && let Some(stream) = multiplex.connection.streams.get(id)
             {
                 stream.kept.stream = Some(Box::new(Reading::new(spec.clone(), 0)));
             }
+            let uploads = request.upload.is_some();
             if multiplex.connection.used_up() {
                 self.take_leave(at);
+            }
+            if uploads {
+                self.begin_upload(at, id);
             }
         }
         self.send_soon(at);
@@ -245,10 +250,14 @@ impl Worker {
                 self.in_flight += 1;
             }
         }
+        let roomy = !connection.roomy.is_empty();
         if deadline_ns != u64::MAX {
             self.set_deadline(at, deadline_ns);
         }
         self.after_put(at, put);
+        if roomy {
+            self.tell_rooms(at);
+        }
     }
 
     /// Bytes of an HTTP/2 connection.

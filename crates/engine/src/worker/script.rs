@@ -199,8 +199,14 @@ impl Worker {
         }
         let pause = request.is_none();
         let lasts = request.as_ref().is_some_and(|request| request.lasts);
+        let uploads = lasts
+            && request
+                .as_ref()
+                .is_some_and(|request| request.upload.is_some());
         let mut user = User::new(number, 0, at_ns);
         user.call = call;
+        // Pieces that were taken do not come again.
+        user.resent = if uploads { u8::MAX } else { 0 };
         let carrier = self.users.insert(user) as u32;
         self.move_reserved(host, carrier);
         if self.plan.calls.len() <= call as usize {
@@ -305,7 +311,13 @@ impl Worker {
         mut stream: Option<Box<StreamTotals>>,
     ) {
         let done_ns = self.now_ns;
+        let user_call = self.users[carrier as usize].call;
         self.leave_over(place, carrier, stream.as_mut());
+        let keep = keep
+            && self
+                .plan
+                .channel(user_call)
+                .is_none_or(Channel::has_sent_all);
         if let Some((_, _, kept)) = place.reading(&mut self.slots) {
             let answer = kept.answer(status);
             let bytes = [answer.head, answer.body].concat();

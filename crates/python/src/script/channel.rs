@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration};
 use pyo3::prelude::*;
+use pyo3::types::PyBool;
 use scaleworthy_engine::{Came, FromScript, ScriptAnswer, Told, Want};
 
 use super::awaited::{Awaited, Outcome};
@@ -25,6 +26,9 @@ struct State {
     over: bool,
     begins: Option<Py<Awaited>>,
     waits: Option<Py<Awaited>>,
+    /// The next piece of the body may be put.
+    room: bool,
+    waits_for_room: Option<Py<Awaited>>,
 }
 
 #[pyclass(module = "scaleworthy._native", frozen)]
@@ -101,16 +105,25 @@ impl ScriptChannel {
 
     /// Give out what can be, to who waits for it.
     fn serve(&self, py: Python<'_>) -> PyResult<()> {
-        let (begins, waits) = {
+        let (begins, waits, room) = {
             let mut state = lock(&self.state);
             let begun = state.head.is_some() || state.over;
             let begins = if begun { state.begins.take() } else { None };
             let served = state.over || !state.came.is_empty();
-            (begins, if served { state.waits.take() } else { None })
+            let waits = if served { state.waits.take() } else { None };
+            let room = if state.room || state.over {
+                state.waits_for_room.take()
+            } else {
+                None
+            };
+            (begins, waits, room)
         };
         let mut result = Ok(());
         if let Some(begins) = begins {
             result = settle(begins.bind(py), self.beginning(py));
+        }
+        if let Some(room) = room {
+            result = result.and(settle(room.bind(py), self.room_now(py)));
         }
         if let Some(waits) = waits
             && waits.borrow(py).is_open()
@@ -119,6 +132,11 @@ impl ScriptChannel {
             result = result.and(settle(waits.bind(py), outcome));
         }
         result
+    }
+
+    fn room_now(&self, py: Python<'_>) -> Outcome {
+        let takes_more = !lock(&self.state).over;
+        Outcome::Value(PyBool::new(py, takes_more).to_owned().into_any().unbind())
     }
 
     fn beginning(&self, py: Python<'_>) -> Outcome {
@@ -157,6 +175,14 @@ pub fn hear(line: &Bound<'_, ScriptLine>, call: u32, told: Told) -> PyResult<()>
                 state.over = true;
             }
             heard.and(channel.get().serve(py))
+        }
+        Told::Room => {
+            let channel = lock(channels).get(&call).map(|it| it.clone_ref(py));
+            let Some(channel) = channel else {
+                return Ok(());
+            };
+            lock(&channel.get().state).room = true;
+            channel.get().serve(py)
         }
         Told::Begun(head) => {
             let channel = lock(channels).get(&call).map(|it| it.clone_ref(py));
@@ -240,6 +266,40 @@ impl ScriptChannel {
             None => lock(&self.state).waits = Some(awaited.clone_ref(py)),
         }
         Ok(awaited)
+    }
+
+    /// Wait until the next piece of the body may be put: False where no more is taken.
+    fn room(&self, py: Python<'_>) -> PyResult<Py<Awaited>> {
+        let awaited = self.awaited(py)?;
+        lock(&self.state).waits_for_room = Some(awaited.clone_ref(py));
+        self.serve(py)?;
+        Ok(awaited)
+    }
+
+    /// Send the next piece of the body, behind `room`.
+    fn put(&self, piece: &[u8], last: bool) {
+        let mut state = lock(&self.state);
+        if std::mem::take(&mut state.room) && !state.over {
+            drop(state);
+            let bytes = piece.into();
+            self.want(Want::Piece { bytes, last });
+        }
+    }
+
+    /// Give the call up because of an error of the script's own, which is raised where the answer is awaited.
+    fn fail(&self, py: Python<'_>, error: Py<PyAny>) -> PyResult<()> {
+        let response = self.response.bind(py).as_super();
+        if !response.borrow().is_open() {
+            return Ok(());
+        }
+        let (waiter, more) = response.borrow_mut().settle(Outcome::Error(error));
+        let line = self.line.get();
+        line.cancel(self.call);
+        // From the event loop: another task runs just now.
+        for waiter in waiter.into_iter().chain(more) {
+            line.call_soon(response.as_any(), waiter)?;
+        }
+        Ok(())
     }
 
     /// Nothing more of it is wanted: the answer is over.

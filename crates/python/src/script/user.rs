@@ -2,7 +2,7 @@
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
-use scaleworthy_engine::{self as engine, FromScript, Prepared, ScriptRequest};
+use scaleworthy_engine::{self as engine, FromScript, Prepared, ScriptRequest, Upload};
 
 use super::awaited::Awaited;
 use super::channel::ScriptChannel;
@@ -283,7 +283,7 @@ impl ScriptUser {
 #[pymethods]
 impl PreparedRequest {
     #[new]
-    #[pyo3(signature = (line, *, step, method, path, headers, origin = 0, body = None, timeout_ns = None, follows_redirects = true, stream = None, hands_over = false))]
+    #[pyo3(signature = (line, *, step, method, path, headers, origin = 0, body = None, timeout_ns = None, follows_redirects = true, stream = None, hands_over = false, uploads = false, upload_bytes = None))]
     #[expect(clippy::too_many_arguments, reason = "each is a keyword")]
     fn new(
         line: &Bound<'_, ScriptLine>,
@@ -297,6 +297,8 @@ impl PreparedRequest {
         follows_redirects: bool,
         stream: Option<&str>,
         hands_over: bool,
+        uploads: bool,
+        upload_bytes: Option<u64>,
     ) -> PyResult<Self> {
         let headers: Vec<_> = headers.iter().map(|(k, v)| (&**k, &**v)).collect();
         let spec = ScriptRequest {
@@ -310,6 +312,9 @@ impl PreparedRequest {
             follows_redirects,
             stream,
             hands_over,
+            upload: uploads.then_some(Upload {
+                bytes: upload_bytes,
+            }),
         };
         let inner = line.get().script().request(&spec);
         Ok(Self {

@@ -6,13 +6,14 @@ import base64
 import json
 import mimetypes
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import IO, Any, TypedDict
 from urllib.parse import quote, urlencode
 
 Params = Mapping[str, Any] | Sequence[tuple[str, Any]]
 Auth = tuple[str, str] | str
+Body = str | bytes | Path | IO[bytes] | Iterable[bytes] | AsyncIterable[bytes]
 FilePart = bytes | str | Path | tuple[str, bytes | str] | tuple[str, bytes | str, str]
 
 
@@ -26,7 +27,8 @@ class Options(TypedDict, total=False):
         json: A body as JSON.
         form: A body as an HTML form sends it.
         multipart: A body of named parts; a `Path`, or `(file name, content[, type])`, is a file.
-        body: A body as text or bytes.
+        body: A body as text or bytes; or in pieces while it is sent: an iterator of bytes, plain or `async`, a file that is
+            open for reading bytes, or a `Path`.
         cookies: Sent with this request, beside those of the user's jar.
         auth: `(user, password)`, or a bearer token.
         timeout: In place of the plan's: seconds, or text such as "500ms".
@@ -42,7 +44,7 @@ class Options(TypedDict, total=False):
     json: Any
     form: Params
     multipart: Mapping[str, FilePart]
-    body: str | bytes
+    body: Body
     cookies: Mapping[str, str]
     auth: Auth
     timeout: float | str
@@ -73,7 +75,9 @@ def body_of(options: Options) -> tuple[bytes | None, str | None]:
         return body.encode(), "text/plain; charset=utf-8"
     if isinstance(body, bytes | bytearray | memoryview):
         return bytes(body), "application/octet-stream"
-    raise TypeError(f"a body is text or bytes, got {type(body).__name__}")
+    raise TypeError(
+        f"a body is text, bytes, a file open for reading bytes, a Path or an iterator of bytes, got {type(body).__name__}"
+    )
 
 
 def with_query(path: str, params: Params | None) -> str:

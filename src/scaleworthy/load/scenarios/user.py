@@ -17,6 +17,7 @@ from scaleworthy.load.scenarios.cookies import Cookies
 from scaleworthy.load.scenarios.naming import route_name
 from scaleworthy.load.scenarios.streaming import Stream, stream_text
 from scaleworthy.load.scenarios.times import seconds_ns, think_ns
+from scaleworthy.load.scenarios.uploading import Upload, upload_of
 
 if TYPE_CHECKING:
     from scaleworthy.load.scenarios.world import World
@@ -98,6 +99,9 @@ class User(ScriptUser):
         Raises:
             ValueError: A method, path or header that cannot be sent.
         """
+        upload = upload_of(options) if "body" in options else None
+        if upload is not None:
+            return upload.send(self, self._prepared(method, path, options, upload=upload))
         bare = not options and self.is_bare
         prepared = self._prepared(method, path, options)
         if bare:
@@ -128,7 +132,9 @@ class User(ScriptUser):
         options["stream"] = {"kind": kind, "goodput": goodput, "age": age}
         return Stream(self, self._prepared(method, path, options, hands_over=True))
 
-    def _prepared(self, method: str, path: str, options: Options, *, hands_over: bool = False) -> PreparedRequest:
+    def _prepared(
+        self, method: str, path: str, options: Options, *, hands_over: bool = False, upload: Upload | None = None
+    ) -> PreparedRequest:
         world = self._world
         origin, full_path = world.place_of(path)
         full_path = with_query(full_path, options.get("params"))
@@ -136,7 +142,7 @@ class User(ScriptUser):
         groups = _GROUPS.get()
         if groups:
             name = " / ".join((*groups, name))
-        body, content_type = body_of(options)
+        body, content_type = body_of(options) if upload is None else (None, upload.content_type)
         headers = {key.lower(): value for key, value in self.headers.items()}
         if "auth" in options:
             headers["authorization"] = auth_header(options["auth"])
@@ -157,6 +163,8 @@ class User(ScriptUser):
             follows_redirects=options.get("follow_redirects", True),
             stream=stream_text(options["stream"]) if "stream" in options else None,
             hands_over=hands_over,
+            uploads=upload is not None,
+            upload_bytes=upload.length if upload is not None else None,
         )
 
     def _add_cookies(self, headers: dict[str, str], path: str, own: Mapping[str, str] | None) -> None:

@@ -27,8 +27,34 @@ impl Connection {
             self.held.push_back(id);
         }
         let limit = self.settings.frame_bytes_max;
-        let put = put_data(&mut self.out, id, &body[..now], now == body.len(), limit);
+        let end = now == body.len() && !stream.uploading;
+        let put = put_data(&mut self.out, id, &body[..now], end, limit);
         stream.queued += put;
+    }
+
+    /// The next piece of a body that comes in pieces, where the one before it has left.
+    pub fn upload_piece(&mut self, id: u32, piece: &[u8], last: bool) {
+        let Some(stream) = self.streams.get(id) else {
+            return;
+        };
+        stream.uploading = !last;
+        stream.upload.clear();
+        stream.uploaded = 0;
+        self.unstamped.push(id);
+        if piece.is_empty() {
+            let flags = if last { flag::END_STREAM } else { 0 };
+            let before = self.out.len();
+            frame::put(&mut self.out, kind::DATA, flags, id, &[]);
+            stream.queued += (self.out.len() - before) as u64;
+        } else {
+            self.upload(id, piece);
+        }
+        if let Some(stream) = self.streams.get(id)
+            && stream.uploading
+            && stream.held_back().is_none()
+        {
+            self.roomy.push(id);
+        }
     }
 
     /// Windows have opened: send what waits, each stream in its turn.
@@ -51,7 +77,11 @@ impl Connection {
             }
             let piece = &stream.upload[stream.uploaded..stream.uploaded + now];
             let limit = self.settings.frame_bytes_max;
-            stream.queued += put_data(&mut self.out, id, piece, now == left, limit);
+            let end = now == left && !stream.uploading;
+            stream.queued += put_data(&mut self.out, id, piece, end, limit);
+            if now == left && stream.uploading {
+                self.roomy.push(id);
+            }
             stream.window -= now as i64;
             self.window -= now as i64;
             stream.uploaded += now;

@@ -185,7 +185,8 @@ impl Connection {
             let reason = "a body that is not as long as its content-length";
             return Some(self.wrong(stream, reason.into()));
         }
-        if found.held_back().is_some() {
+        if found.held_back().is_some() || found.uploading {
+            found.uploading = false;
             // It has answered without wanting the rest of the request.
             found.uploaded = found.upload.len();
             let code = Code::CANCEL.0.to_be_bytes();
