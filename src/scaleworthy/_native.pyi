@@ -243,6 +243,22 @@ class NullServer:
     def stop(self) -> None:
         """Close every connection and end; a second call does nothing."""
 
+def proto_descriptors(path: str, *, import_paths: Sequence[str]) -> bytes:
+    """Return the encoded `FileDescriptorSet` of a `.proto` file and what it imports, from beside it or from *import_paths*.
+
+    Raises:
+        ValueError: A file is missing or wrong; with file, line and column where that can be told.
+    """
+
+def grpc_problems(descriptors: bytes, *, method: str, message: str, streams: bool) -> list[str]:
+    """Return what is wrong with a call of *method* (`package.Service/Method`), each as `field: reason`.
+
+    Args:
+        descriptors: What `proto_descriptors` returned.
+        message: JSON that may hold templates; what stands in them is not judged.
+        streams: Whether the step reads the answer as a stream.
+    """
+
 def condition_names(text: str) -> list[str]:
     """Return the names that a condition of a plan asks for, without built-in ones.
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from load.grpc_site import write_proto
 from scaleworthy.config import load_config
 from scaleworthy.load import load_plan
 from scaleworthy.series import Objective
@@ -32,6 +33,7 @@ ENVIRON = {
 @pytest.mark.parametrize("block", all_code("yaml"), ids=str)
 def test_every_yaml_block_is_a_plan_or_a_configuration(block: Code, tmp_path: Path) -> None:
     (tmp_path / "tenants.csv").write_text("key\na\n")
+    write_proto(tmp_path)
     (tmp_path / "plan.yaml").write_text("target: http://127.0.0.1\nscenarios: [{name: a, steps: [{get: /}]}]\n")
     file = tmp_path / "block.yaml"
     file.write_text(block.text)

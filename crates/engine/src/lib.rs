@@ -13,6 +13,7 @@ mod digits;
 mod expect;
 mod extract;
 mod feeder;
+mod grpc;
 mod http1;
 mod http2;
 mod json;
@@ -37,6 +38,7 @@ mod worker;
 
 pub use condition::{ConditionError, condition_names};
 pub use extract::json_first;
+pub use grpc::{descriptors_of, problems as grpc_problems};
 pub use null_server::{NullOptions, NullServer, Service};
 pub use plan::Problems;
 pub use record::{ErrorKind, OwnKind, Sample, Series, Tick, Unit};

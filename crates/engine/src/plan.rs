@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use serde::Deserialize;
 
 mod body;
+mod call;
 mod check;
 mod check_steps;
 pub mod compile;
@@ -331,6 +332,9 @@ pub struct Request {
     /// The answer comes in events.
     #[serde(default)]
     pub stream: Option<stream::Stream>,
+    /// It is a call of gRPC, and its body a message in JSON.
+    #[serde(default)]
+    pub grpc: Option<call::Grpc>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

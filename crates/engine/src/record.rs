@@ -42,11 +42,12 @@ pub enum ErrorKind {
     Cut,
     WsClose,
     Stream,
+    Grpc,
 }
 
 impl ErrorKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Connect,
         Self::Dns,
         Self::Tls,
@@ -69,6 +70,7 @@ impl ErrorKind {
         Self::Cut,
         Self::WsClose,
         Self::Stream,
+        Self::Grpc,
     ];
 
     /// The label's value.
@@ -96,6 +98,7 @@ impl ErrorKind {
             Self::Cut => "cut",
             Self::WsClose => "ws-close",
             Self::Stream => "stream",
+            Self::Grpc => "grpc",
         }
     }
 }

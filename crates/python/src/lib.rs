@@ -3,6 +3,7 @@ use pyo3::prelude::*;
 
 mod block;
 mod condition;
+mod grpc;
 mod histogram;
 mod null_server;
 mod pack;
@@ -19,6 +20,8 @@ mod _native {
     use super::block::{pack_block, unpack_block};
     #[pymodule_export]
     use super::condition::condition_names;
+    #[pymodule_export]
+    use super::grpc::{grpc_problems, proto_descriptors};
     #[pymodule_export]
     use super::histogram::Histogram;
     #[pymodule_export]

@@ -5,7 +5,7 @@ A field's name in Python carries its unit (`timeout_ns`); its alias is the word 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
@@ -16,6 +16,14 @@ from scaleworthy.units import NS_PER, parse_bytes, parse_duration_ns, parse_rate
 SECOND_NS = 10**9
 DURATION_MAX_NS = 7 * 86_400 * SECOND_NS
 T = TypeVar("T")
+
+
+class PartProblems(ValueError):
+    """Several things that are wrong within one part of a plan, each as `field.inner[0]: what is wrong`."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
 
 
 class PlanPart(BaseModel):

@@ -15,6 +15,7 @@ from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, model_
 
 from scaleworthy.errors import InvalidInput
 from scaleworthy.load.base import SECOND_NS, Duration, PlanPart
+from scaleworthy.load.calls import spoken_version
 from scaleworthy.load.feeders import Feeder
 from scaleworthy.load.flow import Value
 from scaleworthy.load.http import Headers, HttpSettings, Proxy, Target, TargetUrl
@@ -287,6 +288,7 @@ class Plan(PlanPart):
         """
         assert self.seed is not None, "a plan is seeded before it runs"
         scenarios, origins = self._native_scenarios(), self.other_origins
+        version = spoken_version(self.http, self.target, scenarios)
         number_origins(self.target, origins, scenarios)
         return {
             "target": _native_origin(self.target, Lookup(tuple(addresses), lookup_ns)),
@@ -302,7 +304,7 @@ class Plan(PlanPart):
                 "keep_alive": self.http.keep_alive,
                 "source_addresses": self.http.source_addresses,
                 "connection_per_user": self.http.connection_per_user,
-                "version": self.http.version,
+                "version": version,
                 "streams_max": self.http.streams_max,
             },
             "headers": self._native_headers(),

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from scaleworthy.load.base import shown
+from scaleworthy.load.base import PartProblems, shown
 from scaleworthy.load.steps import STEP_KINDS
 from scaleworthy.load.template import nearest
 
@@ -71,6 +71,9 @@ def _texts(item: Any, loc: Loc, model: type[BaseModel]) -> list[tuple[Loc, str]]
         return [((), "is required")]
     if kind == "value_error":
         message = str(context["error"])
+        if isinstance(context["error"], PartProblems):
+            parted = [line.partition(": ") for line in context["error"].problems]
+            return [(parse_path(field), text) for field, _, text in parted]
         if not loc:  # checked over the whole plan: each line carries its own path
             found = [_INNER_PATH.fullmatch(line) for line in message.split("\n")]
             if all(found):

@@ -56,6 +56,9 @@ def _read_tags(value: Any) -> Any:
     return value
 
 
+Tags = Annotated[dict[str, Annotated[str, BeforeValidator(read_value)]], BeforeValidator(_read_tags)]
+
+
 class RequestStep(PlanPart):
     """One request: `{get: /path}` and so on; `name` is its label in every result (default: method and path).
 
@@ -92,9 +95,7 @@ class RequestStep(PlanPart):
     compress: Literal["gzip"] | None = None
     timeout_ns: Duration | None = Field(None, alias="timeout")
     follow_redirects: bool = True
-    tags: Annotated[dict[str, Annotated[str, BeforeValidator(read_value)]], BeforeValidator(_read_tags)] = Field(
-        default_factory=dict
-    )
+    tags: Tags = Field(default_factory=dict)
     expect: Expect = Field(default_factory=lambda: Expect.model_validate({}))
     extract: dict[Variable, Extract] = Field(default_factory=dict)
     stream: Annotated[Stream | None, BeforeValidator(read_stream)] = None

@@ -1,4 +1,4 @@
-"""What one user does: requests, WebSockets, time to think, and the steps that decide what comes next."""
+"""What one user does: requests, calls of gRPC, WebSockets, time to think, and the steps that decide what comes next."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from scaleworthy.load import flow
 from scaleworthy.load.base import PlanPart
 from scaleworthy.load.flow import IfStep, LogStep, Loop, LoopStep, ParallelStep, SetStep, requests_of
+from scaleworthy.load.grpc_step import GrpcStep
 from scaleworthy.load.messages import MessageStep, PingStep
 from scaleworthy.load.request_step import RequestStep
 from scaleworthy.load.think import ThinkStep
@@ -16,6 +17,7 @@ from scaleworthy.load.websocket import WebSocketStep
 
 STEP_KINDS: dict[str, type[PlanPart]] = {
     "request": RequestStep,
+    "grpc": GrpcStep,
     "think": ThinkStep,
     "loop": LoopStep,
     "if": IfStep,
@@ -28,7 +30,7 @@ STEP_KINDS: dict[str, type[PlanPart]] = {
 }
 """Every kind of step, by the word that tells it; `message` and `ping` stand inside a WebSocket alone."""
 
-_TOLD_BY_WORD = ("think", "loop", "if", "parallel", "set", "log", "websocket")
+_TOLD_BY_WORD = ("grpc", "think", "loop", "if", "parallel", "set", "log", "websocket")
 
 
 def _kind_of(step: Any) -> str:
@@ -40,6 +42,7 @@ def _kind_of(step: Any) -> str:
 
 Step = Annotated[
     Annotated[RequestStep, Tag("request")]
+    | Annotated[GrpcStep, Tag("grpc")]
     | Annotated[ThinkStep, Tag("think")]
     | Annotated[LoopStep, Tag("loop")]
     | Annotated[IfStep, Tag("if")]
@@ -87,7 +90,7 @@ class Scenario(PlanPart):
 
 def _sends(steps: list[Any]) -> bool:
     return any(
-        isinstance(step, RequestStep | WebSocketStep) or any(_sends(inner) for _, inner in within(step))
+        isinstance(step, RequestStep | GrpcStep | WebSocketStep) or any(_sends(inner) for _, inner in within(step))
         for step in steps
     )
 

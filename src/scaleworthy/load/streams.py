@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -76,48 +76,64 @@ class Goodput(PlanPart):
         return {"ttft_ns": self.ttft_ns, "tpot_ns": self.tpot_ns, "e2e_ns": self.e2e_ns}
 
 
-class Stream(PlanPart):
-    """How an answer in events is read.
+class EventStream(PlanPart):
+    """What is wanted of an answer in events, whatever kind they are of.
 
     Attributes:
         events_min: Fewer fail the request.
-        events_max: After so many the request is done, and its connection closed.
+        events_max: After so many the request is done, and its connection or stream closed.
         for_ns: The same after so long.
         any_of: For each of these, some event must be it.
         last: What the last event must be.
         age: Where events say when they were sent.
-        goodput: What counts as a good answer; language models only.
     """
 
-    kind: Literal["sse", "ndjson", "llm"]
     events_min: Annotated[int, Field(ge=0)] = 0
     events_max: Annotated[int, Field(ge=1)] | None = None
     for_ns: Duration | None = Field(None, alias="for")
     any_of: Annotated[list[Wish], BeforeValidator(_read_wishes)] = Field(default_factory=list, alias="any")
     last: Body = Field(default_factory=lambda: Body.model_validate({}))
     age: Age | None = None
-    goodput: Goodput | None = None
 
     @model_validator(mode="after")
-    def _goes_together(self) -> Stream:
-        if self.goodput is not None and self.kind != "llm":
-            raise ValueError(f"goodput is for kind: llm, got {self.kind!r}")
+    def _has_room(self) -> Self:
         if self.events_max is not None and self.events_min > self.events_max:
             raise ValueError(f"events_min must not be above events_max, got {self.events_min} and {self.events_max}")
         return self
 
-    def to_native(self) -> dict[str, Any]:
-        """Return the engine's form."""
+    def native_of(self, kind: str) -> dict[str, Any]:
+        """Return the engine's form of a stream of this kind."""
         return {
-            "kind": self.kind,
+            "kind": kind,
             "events_min": self.events_min,
             "events_max": self.events_max,
             "for_ns": self.for_ns,
             "any": [wish.to_native() for wish in self.any_of],
             "last": self.last.expectations(),
             "age": self.age.to_native() if self.age is not None else None,
-            "goodput": self.goodput.to_native() if self.goodput is not None else None,
         }
+
+
+class Stream(EventStream):
+    """How an answer in events is read.
+
+    Attributes:
+        goodput: What counts as a good answer; language models only.
+    """
+
+    kind: Literal["sse", "ndjson", "llm"]
+    goodput: Goodput | None = None
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Stream:
+        if self.goodput is not None and self.kind != "llm":
+            raise ValueError(f"goodput is for kind: llm, got {self.kind!r}")
+        return self
+
+    def to_native(self) -> dict[str, Any]:
+        """Return the engine's form."""
+        goodput = self.goodput.to_native() if self.goodput is not None else None
+        return self.native_of(self.kind) | {"goodput": goodput}
 
 
 def read_stream(value: Any) -> Any:

@@ -33,7 +33,7 @@ _PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
 _ERRORS = (
     "connect", "dns", "tls", "timeout", "closed", "reset", "goaway", "protocol", "body-too-large", "redirect",
     "template", "expect-status", "expect-body", "expect-header", "expect-time", "extract", "steps", "script", "cancelled", "cut",
-    "ws-close", "stream",
+    "ws-close", "stream", "grpc",
 )  # fmt: skip
 _SOURCES = ("host", "processes", "postgres", "valkey")
 _OPERATION = ("operation", ("read", "write", "extend"))

@@ -12,6 +12,8 @@ pub struct Wants {
     /// The head too where it gives cookies.
     pub cookies: bool,
     pub body: bool,
+    /// It is the answer to a call of gRPC: what it says of its status.
+    pub call: bool,
     pub body_bytes_max: usize,
 }
 

@@ -1,4 +1,5 @@
 //! What is kept of one answer: only what somebody will look at.
+use crate::grpc::Said;
 use crate::stream::Reading;
 
 use super::{Answer, Coding, DecodeError, Wants, Wrong, decode};
@@ -17,6 +18,8 @@ pub struct Kept {
     body: Vec<u8>,
     /// Where the body is read as events instead of being kept.
     pub stream: Option<Box<Reading>>,
+    /// What it said of a call of gRPC.
+    pub said: Option<Box<Said>>,
 }
 
 impl Kept {
@@ -25,6 +28,9 @@ impl Kept {
         self.coding = Coding::Identity;
         self.sets_cookies = false;
         self.stream = None;
+        if let Some(said) = &mut self.said {
+            said.reset();
+        }
         for buffer in [&mut self.head, &mut self.body] {
             reuse(buffer);
         }
@@ -62,6 +68,11 @@ impl Kept {
             stream.now_ns = now_ns;
             stream.unix_offset_ns = unix_offset_ns;
         }
+    }
+
+    /// Take in a field of an answer to a call.
+    pub fn hear(&mut self, name: &[u8], value: &[u8]) {
+        self.said.get_or_insert_default().field(name, value);
     }
 
     /// Let this be looked at as the body.

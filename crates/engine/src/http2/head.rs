@@ -1,6 +1,6 @@
 //! The head of an answer, out of its header fields. What is kept of it has HTTP/1.1's form, so that whatever looks at
 //! headers reads one form. Source: RFC 9113, 8.2 and 8.3.2.
-use super::hpack::Sink;
+use super::hpack::{LIST_BYTES_MAX, Sink};
 use crate::http1::{Coding, HEADERS_MAX, Kept, Wants};
 
 /// What the engine needs to know of a head.
@@ -78,6 +78,7 @@ impl<'a> HeadSink<'a> {
 impl Sink for HeadSink<'_> {
     fn wants(&self, name: &[u8]) -> bool {
         self.keeps()
+            || self.wants.call && name.starts_with(b"grpc-")
             || match name.len() {
                 10 => is_forbidden(name) || self.wants.cookies && name == b"set-cookie",
                 14 => name == b"content-length",
@@ -112,6 +113,7 @@ impl Sink for HeadSink<'_> {
                 self.facts.length = Some(length);
             }
             b"content-encoding" => self.kept.coding = Coding::named(value),
+            _ if self.wants.call && name.starts_with(b"grpc-") => self.kept.hear(name, value),
             _ => {}
         }
         let gives_cookie = self.wants.cookies && name == b"set-cookie";
@@ -155,7 +157,34 @@ pub fn is_forbidden(name: &[u8]) -> bool {
     NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
-/// For trailers, and for heads of streams that are gone: read for the table alone.
+/// Takes the trailers of a call in. Where the head is kept they stand behind it.
+pub struct Trailers<'a> {
+    pub wants: Wants,
+    pub kept: &'a mut Kept,
+}
+
+impl Sink for Trailers<'_> {
+    fn wants(&self, _: &[u8]) -> bool {
+        true
+    }
+
+    fn field(&mut self, name: &[u8], value: &[u8]) -> Result<(), &'static str> {
+        check_field(name, value)?;
+        self.kept.hear(name, value);
+        if self.wants.head {
+            let head = &mut self.kept.head;
+            if head.len() > LIST_BYTES_MAX {
+                return Err("headers and trailers above 64 KiB");
+            }
+            for piece in [name, b": ", value, b"\r\n"] {
+                head.extend_from_slice(piece);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// For other trailers, and for heads of streams that are gone: read for the table alone.
 pub struct Nobody;
 
 impl Sink for Nobody {

@@ -11,6 +11,7 @@ const ALL: Wants = Wants {
     to_head_request: false,
     head: true,
     body: true,
+    call: false,
     body_bytes_max: 1 << 20,
     upgrade: false,
 };

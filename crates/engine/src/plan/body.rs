@@ -1,4 +1,5 @@
 //! What a request sends behind its head: nothing, a template, parts; as it is or in gzip.
+use std::fmt;
 use std::io::Write;
 
 use base64::Engine as _;
@@ -7,6 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::{BodyKind, BodyPart, Compress};
+use crate::grpc::Method;
 use crate::rng::Rng;
 use crate::template::{Place, Template};
 use crate::value::{Names, Values};
@@ -17,6 +19,32 @@ pub struct Body {
     gzip: bool,
     /// Already in gzip, because nothing in it changes.
     packed: Option<Box<[u8]>>,
+    /// The text is the JSON of what this method takes.
+    method: Option<Box<Method>>,
+}
+
+/// What a request lacks to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Missing<'a> {
+    /// The value of this name.
+    Value(&'a str),
+    /// A message that its method takes: why this one is none.
+    Message(String),
+}
+
+impl<'a> From<&'a str> for Missing<'a> {
+    fn from(name: &'a str) -> Self {
+        Self::Value(name)
+    }
+}
+
+impl fmt::Display for Missing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value(name) => write!(f, "{{{{ {name} }}}} has no value that may stand there"),
+            Self::Message(reason) => write!(f, "the message with its values is none: {reason}"),
+        }
+    }
 }
 
 impl Body {
@@ -65,6 +93,7 @@ impl Body {
             template,
             gzip,
             packed,
+            method: None,
         }))
     }
 
@@ -76,6 +105,20 @@ impl Body {
         }
     }
 
+    /// The same as the messages of a call.
+    ///
+    /// # Errors
+    /// Why what never changes is no such message.
+    pub fn of_call(mut self, method: Method) -> Result<Self, String> {
+        if let Some(json) = self.template.fixed() {
+            let mut out = vec![];
+            method.encode(json, &mut out)?;
+            self.packed = Some(out.into());
+        }
+        self.method = Some(Box::new(method));
+        Ok(self)
+    }
+
     /// Is it the same for every request?
     pub fn is_fixed(&self) -> bool {
         self.template.fixed().is_some()
@@ -84,16 +127,20 @@ impl Body {
     /// Append the body; `plain` is a buffer for what is packed.
     ///
     /// # Errors
-    /// The name in a template that has no value.
+    /// What it lacks.
     pub fn render(
         &self,
         values: &Values<'_>,
         rng: &mut Rng,
         plain: &mut Vec<u8>,
         out: &mut Vec<u8>,
-    ) -> Result<(), &str> {
+    ) -> Result<(), Missing<'_>> {
         if let Some(packed) = &self.packed {
             out.extend_from_slice(packed);
+        } else if let Some(method) = &self.method {
+            plain.clear();
+            self.template.render(values, rng, plain)?;
+            method.encode(plain, out).map_err(Missing::Message)?;
         } else if self.gzip {
             plain.clear();
             self.template.render(values, rng, plain)?;

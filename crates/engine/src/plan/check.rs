@@ -1,7 +1,7 @@
 //! What a plan may not say although its types allow it. Reports every problem; changes nothing.
 use super::{
     ArrivalsKind, Expect, Extract, Feeder, Iterations, Kind, Plan, Request, Scenario, Scheme, Step,
-    Target, Version, check_steps,
+    Target, Version, check_steps, stream::StreamKind,
 };
 
 pub fn check(plan: &Plan, problems: &mut Vec<String>) {
@@ -222,6 +222,17 @@ pub fn check_request(path: &str, request: &Request, wrong: &mut impl FnMut(&str,
     }
     if request.body.is_some() && !request.body_parts.is_empty() {
         wrong(path, "has both body and body_parts; one is enough".into());
+    }
+    if (request.grpc.is_some() && request.stream.is_some())
+        != request
+            .stream
+            .as_ref()
+            .is_some_and(|it| it.kind == StreamKind::Grpc)
+    {
+        wrong(
+            &format!("{path}.stream"),
+            "kind grpc is for calls, and calls have no other".into(),
+        );
     }
     if request.timeout_ns == Some(0) {
         wrong(

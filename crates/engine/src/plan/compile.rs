@@ -73,9 +73,16 @@ pub struct Origin {
     pub forward: Option<Forward>,
     /// What a proxy is asked, to get a tunnel to the origin.
     pub tunnel: Option<Box<[u8]>>,
+    /// Calls of gRPC go there: it speaks HTTP/2.
+    pub takes_calls: bool,
 }
 
 impl Origin {
+    /// Whether HTTP/2 may be spoken there in a plan of this version: over TLS or without; None where it may not.
+    pub fn multiplexed(&self, version: Version) -> Option<bool> {
+        (self.takes_calls || version.may_multiplex(self.tls)).then_some(self.tls)
+    }
+
     /// The name that its certificate must bear.
     pub fn tls_host(&self) -> &str {
         self.server_name.as_deref().unwrap_or(&self.host)

@@ -1,7 +1,7 @@
 //! Where an answer sends us on to: another path, or another origin. Source: RFC 3986, 5.3 and RFC 9110, 15.4.
 use super::compile::{Forward, Origin};
 use super::origins::Origins;
-use super::{Plan, Proxy, Scheme, Target};
+use super::{Plan, Proxy, Scheme, Step, Target, check_steps};
 
 /// The request that follows a redirect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,13 @@ impl Origin {
             .map(|target| Self::of(target, plan.proxy.as_ref()))
             .collect();
         all[0].server_name = plan.tls.server_name.clone();
+        for (at, origin) in all.iter_mut().enumerate() {
+            origin.takes_calls = plan.scenarios.iter().any(|scenario| {
+                check_steps::any(&scenario.steps, &|step| {
+                    matches!(step, Step::Request(it) if it.grpc.is_some() && it.origin == at)
+                })
+            });
+        }
         all
     }
 
@@ -43,6 +50,7 @@ impl Origin {
             connect_port: proxy.map_or(port, |proxy| proxy.port),
             forward: None,
             tunnel: None,
+            takes_calls: false,
         };
         let Some(proxy) = proxy else {
             return origin;

@@ -1,13 +1,14 @@
 //! One request of a scenario: its bytes, or the templates they come from, and what its answer is held to.
 use std::sync::Arc;
 
-use super::body::Body;
+use super::body::{Body, Missing};
 use super::compile::{Forward, Origin};
 pub use super::script::ScriptBase;
 use super::{Plan, redirect::Redirect, socket::Upgrade};
 use crate::cookies::{Jar, Setting};
 use crate::digits::push_number;
 use crate::feeder::Feeders;
+use crate::grpc::Call;
 use crate::http1::Wants;
 use crate::http2::Prepared;
 use crate::judging::Judging;
@@ -46,6 +47,8 @@ pub struct Request {
     pub prepared: Option<Prepared>,
     pub judging: Judging,
     pub wants: Wants,
+    /// It is a call of gRPC.
+    pub call: Option<Box<Call>>,
     /// Its answer is read as events.
     pub stream: Option<Arc<Spec>>,
     /// Asks for a WebSocket.
@@ -128,15 +131,17 @@ impl Request {
         let mut asking = spec.clone();
         asking.stream = None;
         let names_status = |expect: &super::Expect| matches!(expect, super::Expect::Status(_));
-        if !asking.expect.iter().any(names_status) {
+        // A call has a status of its own.
+        if spec.grpc.is_none() && !asking.expect.iter().any(names_status) {
             asking
                 .expect
                 .insert(0, super::Expect::Status((200..400).collect()));
         }
         asking.expect.extend(stream.last.iter().cloned());
         let mut request = Self::compile(&asking, series, plan, origins, names, cookies)?;
-        let bytes_max = plan.http.body_bytes_max;
-        request.stream = Some(stream.compile(bytes_max, request.wants.body, Kept::Nothing)?);
+        let method = request.call.as_ref().map(|call| call.method.clone());
+        let (bytes_max, reads_last) = (plan.http.body_bytes_max, request.wants.body);
+        request.stream = Some(stream.compile(bytes_max, reads_last, Kept::Nothing, method)?);
         request.wants.body = false;
         Ok(request)
     }
@@ -155,6 +160,9 @@ impl Request {
     ) -> Result<Self, Vec<String>> {
         if let Some(stream) = &spec.stream {
             return Self::compile_stream(stream, spec, series, plan, origins, names, cookies);
+        }
+        if let Some(grpc) = &spec.grpc {
+            return Self::compile_call(grpc, spec, series, plan, origins, names);
         }
         let mut problems = vec![];
         let path = template("path", &spec.path, Place::Path, names, &mut problems);
@@ -235,6 +243,7 @@ impl Request {
                 head: judging.reads_head(),
                 cookies,
                 body: judging.reads_body(),
+                call: false,
                 body_bytes_max: plan.http.body_bytes_max,
             },
             judging,
@@ -242,16 +251,11 @@ impl Request {
             of_script: false,
             lasts: false,
             upload: None,
+            call: None,
             stream: None,
         };
         if request.is_fixed() {
-            request.fix(
-                names.feeders,
-                plan.http
-                    .version
-                    .may_multiplex(origin.tls)
-                    .then_some(origin.tls),
-            );
+            request.fix(names.feeders, origin.multiplexed(plan.http.version));
         }
         Ok(request)
     }
@@ -287,14 +291,14 @@ impl Request {
     /// Append the request's bytes, or those of the redirect it was sent to.
     ///
     /// # Errors
-    /// The name in a template that has no value.
+    /// What it lacks.
     pub fn render(
         &self,
         rendering: Rendering<'_>,
         rng: &mut Rng,
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
-    ) -> Result<(), &str> {
+    ) -> Result<(), Missing<'_>> {
         let Rendering {
             values,
             redirect,
@@ -434,8 +438,8 @@ fn only_http1(
     plan: &Plan,
     origins: &[Origin],
 ) -> Result<(), Vec<String>> {
-    let tls = origins.get(spec.origin).is_some_and(|origin| origin.tls);
-    if plan.http.version.may_multiplex(tls) {
+    let origin = origins.get(spec.origin);
+    if origin.is_some_and(|origin| origin.multiplexed(plan.http.version).is_some()) {
         return Err(vec![format!(
             "http.version: {what} is read over HTTP/1.1; leave the version out"
         )]);

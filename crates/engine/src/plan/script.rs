@@ -116,18 +116,20 @@ impl Request {
                 head: true,
                 cookies: false,
                 body: true,
+                call: false,
                 body_bytes_max: plan.body_bytes_max,
             },
             stream: spec
                 .stream
                 .map(|text| stream_of(text, spec, plan))
                 .transpose()?,
+            call: None,
             upgrade: None,
             of_script: true,
             lasts: spec.hands_over || spec.upload.is_some(),
             upload: spec.upload,
         };
-        let multiplexed = plan.version.may_multiplex(origin.tls).then_some(origin.tls);
+        let multiplexed = origin.multiplexed(plan.version);
         request.fix(&plan.feeders, multiplexed);
         Ok(request)
     }
@@ -142,7 +144,7 @@ fn stream_of(text: &str, spec: &ScriptRequest<'_>, plan: &Compiled) -> Result<Ar
         Kept::Totals
     };
     stream
-        .compile(plan.body_bytes_max, !spec.hands_over, kept)
+        .compile(plan.body_bytes_max, !spec.hands_over, kept, None)
         .map_err(|problems| problems.join("; "))
 }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use super::Expect;
+use crate::grpc::Method;
 use crate::judging::pattern_of;
 use crate::stream::{Age, Framing, Goodput, Kept, Spec, Wish};
 
@@ -39,6 +40,8 @@ pub enum StreamKind {
     Sse,
     Ndjson,
     Llm,
+    /// Messages of a call.
+    Grpc,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -78,6 +81,7 @@ impl Stream {
         bytes_max: usize,
         reads_last: bool,
         kept: Kept,
+        method: Option<Method>,
     ) -> Result<Arc<Spec>, Vec<String>> {
         let mut problems = vec![];
         let mut any = vec![];
@@ -108,7 +112,9 @@ impl Stream {
                 StreamKind::Sse => Framing::Sse,
                 StreamKind::Ndjson => Framing::Lines,
                 StreamKind::Llm => Framing::Either,
+                StreamKind::Grpc => Framing::Messages,
             },
+            method,
             llm: self.kind == StreamKind::Llm,
             bytes_max,
             events_max: self.events_max,

@@ -6,6 +6,7 @@ use scaleworthy_measure::Histogram;
 
 use super::names::StepName;
 use super::{ErrorKind, Names, PHASES, Second, StepSecond};
+use crate::grpc::status_text;
 
 /// What a slice holds; the kind of its series follows from it.
 pub enum Sample {
@@ -148,7 +149,7 @@ fn step_series(step: StepSecond, name: &StepName, series: &mut Vec<Series>) {
     for (status, count) in step.statuses {
         add(
             "load.statuses",
-            Some(("status", status.to_string().into())),
+            Some(("status", status_text(status).into())),
             "requests",
             counter(count),
         );

@@ -1,6 +1,8 @@
 //! Events out of whatever pieces the network delivers. Source: WHATWG HTML, 9.2.6 (server-sent events).
 use memchr::memchr2;
 
+use crate::grpc::frame;
+
 /// A buffer that grew beyond this is given back once it is empty.
 const KEPT_BYTES: usize = 16 * 1024;
 
@@ -13,6 +15,8 @@ pub enum Framing {
     Lines,
     /// Whichever of the two the first line that is not empty looks like.
     Either,
+    /// Messages of gRPC, each behind its length.
+    Messages,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +67,9 @@ impl Events {
         bytes_max: usize,
         mut sink: impl FnMut(Event<'_>),
     ) -> Result<(), TooLong> {
+        if self.framing == Framing::Messages {
+            return self.messages(bytes, bytes_max, &mut sink);
+        }
         let mut rest = bytes;
         if self.after_return && !rest.is_empty() {
             self.after_return = false;
@@ -106,10 +113,54 @@ impl Events {
     /// No more will come. A last line without its end is an event where lines are; of server-sent events, one that is
     /// not complete is none.
     pub fn end(&mut self, mut sink: impl FnMut(Event<'_>)) {
+        if self.framing == Framing::Messages {
+            return;
+        }
         let last = std::mem::take(&mut self.partial);
         if !last.is_empty() && (self.framing != Framing::Sse || self.first_line) {
             self.line(&last, &mut sink);
         }
+    }
+
+    /// Has the beginning of an event come, and not its end?
+    pub fn is_within(&self) -> bool {
+        !self.partial.is_empty()
+    }
+
+    fn messages(
+        &mut self,
+        bytes: &[u8],
+        bytes_max: usize,
+        sink: &mut impl FnMut(Event<'_>),
+    ) -> Result<(), TooLong> {
+        let mut held = std::mem::take(&mut self.partial);
+        let all = if held.is_empty() {
+            bytes
+        } else {
+            held.extend_from_slice(bytes);
+            &held
+        };
+        let mut rest = all;
+        while let Some((frame, after)) = frame::split(rest) {
+            rest = after;
+            // What cannot be unpacked is no message of any kind, which is found out where it is looked at.
+            let data = frame.plain(bytes_max).unwrap_or_default();
+            sink(Event {
+                name: b"",
+                data: &data,
+            });
+        }
+        if frame::length_of(rest).is_some_and(|length| length > bytes_max) {
+            return Err(TooLong);
+        }
+        if held.is_empty() {
+            self.partial.extend_from_slice(rest);
+        } else {
+            let used = all.len() - rest.len();
+            held.drain(..used);
+            self.partial = held;
+        }
+        Ok(())
     }
 
     fn line(&mut self, line: &[u8], sink: &mut impl FnMut(Event<'_>)) {
@@ -130,7 +181,7 @@ impl Events {
                 name: b"",
                 data: line,
             }),
-            Framing::Lines | Framing::Either => {}
+            Framing::Lines | Framing::Either | Framing::Messages => {}
             Framing::Sse if line.is_empty() => self.dispatch(sink),
             Framing::Sse => self.field(line),
         }

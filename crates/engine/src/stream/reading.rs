@@ -1,4 +1,5 @@
 //! One answer that comes in events: what is known of it so far, and what is new since somebody looked.
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use memchr::memmem::Finder;
@@ -7,6 +8,7 @@ use serde_json_path::JsonPath;
 
 use super::events::TooLong;
 use super::{Event, Events, Framing, llm};
+use crate::grpc::Method;
 use crate::script::StreamTotals;
 
 /// What a step wants to know of its events.
@@ -25,6 +27,8 @@ pub struct Spec {
     pub keeps_last: bool,
     pub age: Option<Age>,
     pub goodput: Option<Goodput>,
+    /// The events are messages that this method answers with, and looked at as JSON.
+    pub method: Option<Method>,
     /// What a script is told of it.
     pub kept: Kept,
 }
@@ -152,6 +156,7 @@ struct Seen {
     last: Vec<u8>,
     over: bool,
     error: Option<String>,
+    unreadable: Option<String>,
 }
 
 impl Reading {
@@ -187,6 +192,28 @@ impl Reading {
     pub fn end(&mut self) {
         let mut events = std::mem::replace(&mut self.events, Events::new(Framing::Either));
         events.end(|event| self.on_event(event));
+        if events.is_within() && !self.ended_by_us && self.spec.method.is_some() {
+            self.seen.unreadable = Some("a message that was cut".into());
+        }
+        if self.spec.keeps_last && self.seen.events > 0 {
+            let last = std::mem::take(&mut self.seen.last);
+            self.seen.last = self.read(&last).unwrap_or_default().into_owned();
+        }
+    }
+
+    /// What an event says, as it is looked at: a message of gRPC as JSON. None where it is no such message.
+    fn read<'a>(&mut self, data: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+        let Some(method) = &self.spec.method else {
+            return Some(Cow::Borrowed(data));
+        };
+        let mut json = vec![];
+        match method.decode(data, &mut json) {
+            Ok(()) => Some(Cow::Owned(json)),
+            Err(reason) => {
+                self.seen.unreadable.get_or_insert(reason);
+                None
+            }
+        }
     }
 
     fn on_event(&mut self, event: Event<'_>) {
@@ -214,11 +241,16 @@ impl Reading {
             }
         }
         self.seen.last_ns = now;
-        if let Some(age) = &spec.age {
-            self.fresh.ages_ns.extend(self.age_of(age, event.data));
-        }
-        for (wish, held) in spec.any.iter().zip(&mut self.seen.held) {
-            *held = *held || wish.holds(event.data);
+        if spec.age.is_some() || self.seen.held.contains(&false) {
+            let Some(said) = self.read(event.data) else {
+                return;
+            };
+            if let Some(age) = &spec.age {
+                self.fresh.ages_ns.extend(self.age_of(age, &said));
+            }
+            for (wish, held) in spec.any.iter().zip(&mut self.seen.held) {
+                *held = *held || wish.holds(&said);
+            }
         }
         if spec.keeps_last {
             self.seen.last.clear();
@@ -299,6 +331,9 @@ impl Reading {
 
     /// What is wrong with an answer that was read to its end, or to where we ended it.
     pub fn broken(&self) -> Option<String> {
+        if let Some(reason) = &self.seen.unreadable {
+            return Some(format!("got {reason}"));
+        }
         if let Some(error) = &self.seen.error {
             return Some(format!("the stream says: {error}"));
         }

@@ -234,6 +234,7 @@ const MS: u64 = 1_000_000;
 
 fn reading(goodput: Option<Goodput>) -> Reading {
     let spec = Spec {
+        method: None,
         framing: Framing::Either,
         llm: true,
         bytes_max: 10_000,

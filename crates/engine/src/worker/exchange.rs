@@ -117,7 +117,7 @@ impl Worker {
         };
         request
             .render(rendering, &mut rng, &mut self.scratch, &mut self.sending)
-            .map_err(|name| format!("{{{{ {name} }}}} has no value that may stand there"))
+            .map_err(|missing| missing.to_string())
     }
 
     /// Let TLS send what it has to say by itself.

@@ -88,7 +88,10 @@ impl Worker {
 
     /// The connection is open: speak HTTP/2, unless the server has chosen HTTP/1.1.
     pub(super) fn opened_multiplex(&mut self, at: u32) {
-        let required = self.plan.version == Version::Http2;
+        let version = self.plan.version;
+        let Some(conn) = self.conn(at) else { return };
+        let site = conn.way.site as usize;
+        let required = version == Version::Http2 || self.plan.origins[site].takes_calls;
         let Some(conn) = self.conn(at) else { return };
         let chosen = conn.tls.as_ref().is_none_or(|tls| tls.chose_http2());
         if !chosen && required {

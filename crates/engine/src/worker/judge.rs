@@ -4,8 +4,9 @@ use super::connections::Place;
 use super::script::{NO_CALL, Requests};
 use super::stream::conclude;
 use super::users::User;
-use super::weigh::{Verdict, Weighing};
+use super::weigh::{Verdict, Weighing, verdict_of_call};
 use crate::cookies::Setting;
+use crate::grpc::{self, Said};
 use crate::http1::{DecodeError, Kept};
 use crate::memory::Spare;
 use crate::origins::Book;
@@ -48,6 +49,17 @@ impl Worker {
         let Some(request) = user.request(&self.plan) else {
             return;
         };
+        let http_status = status;
+        let status = match &request.call {
+            None => status,
+            Some(_) => match status_of_call(kept, status) {
+                Ok(status) => status,
+                Err(reason) => {
+                    self.release(place, keep);
+                    return self.fail(id, ErrorKind::Protocol, || format!("got {reason}"));
+                }
+            },
+        };
         let step = &mut self.second.steps[request.series];
         let streamed = kept
             .stream
@@ -64,7 +76,13 @@ impl Worker {
             (missed, good) = (streamed.missed, streamed.good);
         }
         let response_ns = done_ns - user.planned_ns.min(done_ns);
-        let verdict = if request.judging.is_empty() && !kept.is_coded() {
+        let verdict = if let Some(call) = &request.call
+            && !call.welcome.contains(&status)
+        {
+            let statuses = (status, http_status);
+            let told = &self.examples_told;
+            Ok(verdict_of_call(call, kept.said.as_deref(), statuses, told))
+        } else if request.judging.is_empty() && !kept.is_coded() {
             Ok(default_of(request, status, &self.examples_told))
         } else {
             let weighing = Weighing {
@@ -235,9 +253,19 @@ fn keep_cookies(plan: &Requests, user: &mut User, spare: &mut Spare, kept: &Kept
     }
 }
 
+/// How a call came out; one that we have ended came out well.
+fn status_of_call(kept: &Kept, http_status: u16) -> Result<u16, &'static str> {
+    let ended_by_us = kept.stream.as_ref().is_some_and(|it| it.ended_by_us);
+    match &kept.said {
+        _ if ended_by_us => Ok(grpc::OK),
+        Some(said) => said.status(http_status),
+        None => Said::default().status(http_status),
+    }
+}
+
 /// What is expected where the step says nothing of it; of a script's requests, nothing.
 fn default_of(request: &Request, status: u16, told: &[bool]) -> Verdict {
-    if request.judging.expect.is_empty() && !request.of_script {
+    if request.judging.expect.is_empty() && !request.of_script && request.call.is_none() {
         Verdict::by_default(status, told)
     } else {
         Verdict::HELD
@@ -251,7 +279,15 @@ fn judge(
     kept: &mut Kept,
     status: u16,
 ) -> Result<Verdict, (ErrorKind, String)> {
-    if request.wants.body {
+    if let Some(call) = &request.call
+        && request.wants.body
+        && status == grpc::OK
+    {
+        let json = call
+            .method
+            .only(kept.answer(status).body, request.wants.body_bytes_max);
+        kept.put_body(json.map_err(|reason| (ErrorKind::Protocol, format!("got {reason}")))?);
+    } else if request.wants.body {
         let limit = request.wants.body_bytes_max;
         kept.decode(limit).map_err(|error| match error {
             DecodeError::TooLarge => (

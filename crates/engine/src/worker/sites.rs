@@ -46,7 +46,7 @@ impl Site {
             .unwrap_or(Found::Refused("not looked up".into()));
         Self {
             idle: vec![],
-            multiplexes: plan.version.may_multiplex(origin.tls),
+            multiplexes: origin.multiplexed(plan.version).is_some(),
             streams_told: None,
             reach: Reach::new(page, share.thread as usize),
             tls_name: origin

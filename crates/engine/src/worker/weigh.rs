@@ -1,5 +1,6 @@
 //! Hold an answer or a message to what its step expects, and take out what it extracts.
 use super::flow::remembered;
+use crate::grpc::{self, Call, Said, status_text};
 use crate::http1::Answer;
 use crate::judging::{Case, JsonFound, Judging};
 use crate::memory::{Memory, Spare};
@@ -29,6 +30,36 @@ impl Verdict {
                 .then(|| (kind, once(told, kind, || format!("got status {status}")))),
             missing: false,
         }
+    }
+}
+
+/// What a call's status is worth: what the server said of it with it, and the HTTP status that came along.
+pub fn verdict_of_call(
+    call: &Call,
+    said: Option<&Said>,
+    (status, http): (u16, u16),
+    told: &[bool],
+) -> Verdict {
+    if call.welcome.contains(&status) {
+        return Verdict::HELD;
+    }
+    let kind = match status {
+        grpc::OK => ErrorKind::ExpectStatus,
+        // Whoever finds first that the time is over, it is one thing.
+        grpc::DEADLINE_EXCEEDED => ErrorKind::Timeout,
+        _ => ErrorKind::Grpc,
+    };
+    let text = || {
+        let got = said.unwrap_or(&Said::default()).explain(status, http);
+        let welcome: Vec<_> = call.welcome.iter().map(|it| status_text(*it)).collect();
+        match call.welcome.as_ref() {
+            [grpc::OK] => got,
+            _ => format!("wanted {}, {got}", welcome.join(" or ")),
+        }
+    };
+    Verdict {
+        failed: Some((kind, once(told, kind, text))),
+        missing: false,
     }
 }
 
@@ -114,6 +145,7 @@ impl Weighing<'_> {
                     if status == 101 {
                         format!("nothing found for {variable:?} in a message")
                     } else {
+                        let status = status_text(status);
                         format!("nothing found for {variable:?} in an answer of status {status}")
                     }
                 };

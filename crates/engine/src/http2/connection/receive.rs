@@ -2,8 +2,9 @@
 use super::{Connection, Event, Farewell, Fatal, OWED_BYTES_MAX, frame_size, protocol};
 use crate::http1::{Coding, Wrong};
 use crate::http2::frame::{self, Code, Head, flag, kind, setting};
-use crate::http2::head::{HeadSink, Nobody};
+use crate::http2::head::{HeadSink, Nobody, Trailers};
 use crate::http2::hpack::LIST_BYTES_MAX;
+use crate::http2::stream::Stream;
 
 impl Connection {
     pub(super) fn frame(
@@ -130,6 +131,14 @@ impl Connection {
         let (id, end) = (head.stream, head.has(flag::END_STREAM));
         let stream = match self.streams.get(id) {
             Some(stream) if stream.facts.status < 200 => stream,
+            Some(Stream { wants, kept, .. }) if wants.call && end => {
+                let wants = *wants;
+                let said = self.decoder.decode(block, &mut Trailers { wants, kept });
+                return Ok(match said.map_err(unreadable)? {
+                    Ok(()) => self.done(id),
+                    Err(reason) => Some(self.wrong(id, reason.into())),
+                });
+            }
             found => {
                 let open = found.is_some();
                 // The table changes all the same.
