@@ -1,6 +1,6 @@
 """Types of the Rust core; tests/boundary checks this file against the binary."""
 
-from collections.abc import Awaitable, Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Generator, Mapping, Sequence
 from typing import Any, Literal, Self, Unpack, final
 
 import numpy as np
@@ -524,8 +524,36 @@ class ScriptUser:
         """Wait until the engine's clock has moved by so much; cancelled when the run ends before."""
 
 @final
+class Life(Coroutine[Any, Any, None]):
+    """One user's life, for its task: it comes (`on_start`), its iterations follow one another, it goes (`on_stop`)."""
+
+    def __init__(
+        self,
+        *,
+        line: ScriptLine,
+        user: ScriptUser,
+        scenario: int,
+        functions: list[Callable[[Any], Awaitable[Any]]],
+        on_start: Callable[[Any], Awaitable[Any]] | None,
+        on_stop: Callable[[Any], Awaitable[Any]] | None,
+        ended_by: Callable[[BaseException, int], bool],
+    ) -> None:
+        """*ended_by* takes in what a part has raised, and its scenario; it says whether the user waits a little, or raises."""
+    def __await__(self) -> Generator[Any, Any]: ...
+    def __next__(self) -> Any: ...
+    def send(self, value: Any) -> Any: ...
+    def throw(self, kind: Any, value: Any = None, trace: Any = None) -> Any: ...
+    def close(self) -> None: ...
+
+@final
 class ScriptLine:
-    """One event loop's line to the engine's thread."""
+    """One event loop's line to the engine's thread.
+
+    Attributes:
+        got_through: Some iteration came to its end, by itself or by an expectation that was not met.
+    """
+
+    got_through: bool
 
     @property
     def fd(self) -> int:
@@ -536,12 +564,12 @@ class ScriptLine:
         event_loop: Any,
         begin: Callable[[int, int, int, int], Any],
         over: Callable[[], Any],
-        cookies: Callable[[int, Response], Any],
+        cookies: Callable[[Any, Response], Any],
         failure: Callable[[str, str], BaseException],
         expect: Callable[..., Any],
     ) -> None:
         """Say who is called: for a user that arrives (user, number, scenario, ns late), at the end, for an answer that
-        sets cookies, to make the error of a failed request (kind, text), and to look at an answer closely.
+        sets cookies (its user), to make the error of a failed request (kind, text), and to look at an answer closely.
 
         Raises:
             RuntimeError: Attached before.
@@ -551,9 +579,6 @@ class ScriptLine:
     def remember(self, method: str, path: str, request: PreparedRequest) -> None:
         """Send *request* wherever a user that is bare asks for this method and path without options."""
     def add_user(self, user: ScriptUser) -> None: ...
-    def next_iteration(self, user: ScriptUser, failed: bool) -> Awaited:
-        """End the user's iteration; its result is the next one's scenario, or None when the user is to leave."""
-    def remove_user(self, user: int) -> None: ...
     def step(self, name: str, tags: Sequence[tuple[str, str]] = ...) -> int:
         """Return the number of the step of this name and tags; beyond 1,000 all are one, `other`."""
     def origin(self, url: str) -> int:

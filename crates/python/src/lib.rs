@@ -34,14 +34,15 @@ mod _native {
     use super::schedule::{schedule_preview, users_at};
     #[pymodule_export]
     use super::script::{
-        Awaited, PreparedRequest, Response, ScriptChannel, ScriptLine, ScriptUser, StreamEvent,
-        StreamTotals, json_first,
+        Awaited, Life, PreparedRequest, Response, ScriptChannel, ScriptLine, ScriptUser,
+        StreamEvent, StreamTotals, json_first,
     };
     #[pymodule_export]
     use super::table::SliceTable;
 
     #[pymodule_init]
     fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {
+        script::install(m.py())?;
         m.add("__version__", env!("CARGO_PKG_VERSION"))?;
         m.add(
             "build_profile",

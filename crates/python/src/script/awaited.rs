@@ -2,11 +2,12 @@
 //!
 //! A task that awaits it registers its wake-up; the line calls that directly when the engine's last word is there, in the
 //! task's own context. Nothing here holds a borrow while it calls Python: a wake-up runs user code, which asks again.
-use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::line::ScriptLine;
+use super::resume::{self, Resumed, Step};
 
 /// Who is to be told, and in which context.
 pub type Waiter = (Py<PyAny>, Option<Py<PyAny>>);
@@ -80,6 +81,18 @@ fn value<'py>(slf: &Bound<'py, Awaited>) -> PyResult<Bound<'py, PyAny>> {
     }
 }
 
+impl Resumed for Awaited {
+    fn resume(slf: &Bound<'_, Self>) -> PyResult<Step> {
+        let mut this = slf.borrow_mut();
+        if this.is_open() {
+            this.blocking = true;
+            return Ok(Step::Waits(slf.clone().into_any().unbind()));
+        }
+        drop(this);
+        Ok(Step::Returned(value(slf)?.unbind()))
+    }
+}
+
 #[pymethods]
 impl Awaited {
     fn __await__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -90,18 +103,8 @@ impl Awaited {
         slf
     }
 
-    fn __next__<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        {
-            let mut this = slf.borrow_mut();
-            if this.is_open() {
-                this.blocking = true;
-                drop(this);
-                return Ok(slf.into_any());
-            }
-        }
-        let value = value(&slf)?;
-        // The value itself, not a tuple around it: then no exception is made of it.
-        Err(PyStopIteration::new_err(value.unbind()))
+    fn __next__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        resume::as_iterator(Self::resume(slf)?)
     }
 
     #[getter(_asyncio_future_blocking)]

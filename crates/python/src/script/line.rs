@@ -41,6 +41,14 @@ struct Hooks {
     expect: Py<PyAny>,
 }
 
+/// What follows a user's iteration.
+pub enum Next {
+    /// One of this scenario, at once.
+    Scenario(u32),
+    /// What the engine says: a scenario, or None when the user is to leave.
+    Wait(Py<Awaited>),
+}
+
 /// A user, and its wait for its next iteration.
 #[derive(Default)]
 struct Place {
@@ -62,10 +70,10 @@ pub struct ScriptLine {
     in_batch: AtomicBool,
     /// How often answers were given out.
     round: AtomicU64,
-    /// What goes on at once is awaited all the same: a settled one for each scenario.
-    goes_on: Mutex<Vec<Py<Awaited>>>,
     unheard: AtomicU32,
     over: AtomicBool,
+    /// Some iteration came to its end without an error.
+    through: AtomicBool,
     /// Taken, and not given out yet.
     later: Mutex<Vec<ToScript>>,
     /// Requests that nobody waited for: how many, and the step of the first.
@@ -87,7 +95,7 @@ impl ScriptLine {
             places: Mutex::default(),
             in_batch: AtomicBool::new(false),
             round: AtomicU64::new(1),
-            goes_on: Mutex::default(),
+            through: AtomicBool::new(false),
             unheard: AtomicU32::new(0),
             over: AtomicBool::new(false),
             later: Mutex::default(),
@@ -175,17 +183,55 @@ impl ScriptLine {
         Ok(made)
     }
 
-    /// An iteration of this scenario that has begun already.
-    fn settled(&self, slf: &Bound<'_, Self>, scenario: u32) -> PyResult<Py<Awaited>> {
-        let py = slf.py();
-        let made = lock(&self.goes_on).len() as u32;
-        for next in made..=scenario {
-            let one = Py::new(py, Awaited::new(slf.clone().unbind(), u32::MAX))?;
-            let value = next.into_pyobject(py)?.into_any().unbind();
-            one.borrow_mut(py).settle(Outcome::Value(value));
-            lock(&self.goes_on).push(one);
+    /// The user's iteration is over: its next one, or the wait for the engine's word.
+    pub fn next_of(
+        slf: &Bound<'_, Self>,
+        user: &Bound<'_, ScriptUser>,
+        failed: bool,
+    ) -> PyResult<Next> {
+        let (py, this) = (slf.py(), slf.get());
+        let round = this.round.load(Ordering::Relaxed);
+        // A user that has waited for nothing goes the long way: the event loop must get its turn.
+        if !failed
+            && user.borrow().round != round
+            && let Some((number, scenario)) = this.script.turn()
+        {
+            user.borrow_mut().go_on(number, round);
+            return Ok(Next::Scenario(scenario));
         }
-        Ok(lock(&self.goes_on)[scenario as usize].clone_ref(py))
+        let user = user.borrow().id;
+        let turn = Py::new(py, Awaited::new(slf.clone().unbind(), u32::MAX))?;
+        if this.over.load(Ordering::Relaxed) {
+            turn.borrow_mut(py).settle(Outcome::Value(py.None()));
+            return Ok(Next::Wait(turn));
+        }
+        if let Some(place) = lock(&this.places).get_mut(user as usize) {
+            place.turn = Some(turn.clone_ref(py));
+        }
+        this.put(FromScript::Ended {
+            user,
+            failed,
+            gone: false,
+        });
+        Ok(Next::Wait(turn))
+    }
+
+    /// The user is gone.
+    pub fn remove_user(&self, user: u32) {
+        let place = lock(&self.places)
+            .get_mut(user as usize)
+            .map(std::mem::take);
+        drop(place);
+        self.put(FromScript::Ended {
+            user,
+            failed: false,
+            gone: true,
+        });
+    }
+
+    /// An iteration came to its end.
+    pub fn note_through(&self) {
+        self.through.store(true, Ordering::Relaxed);
     }
 
     pub fn cancel(&self, call: u32) {
@@ -220,7 +266,9 @@ impl ScriptLine {
                 response.borrow_mut().answer(answer);
                 if sets_cookies {
                     let user = response.borrow().user;
-                    this.hooks()?.cookies.call1(py, (user, response))?;
+                    if let Some(user) = this.user(py, user) {
+                        this.hooks()?.cookies.call1(py, (user, response))?;
+                    }
                 }
                 settle(awaited, Outcome::Itself)
             }
@@ -256,6 +304,12 @@ impl ScriptLine {
         }
     }
 
+    fn user(&self, py: Python<'_>, user: u32) -> Option<Py<ScriptUser>> {
+        let places = lock(&self.places);
+        let user = places.get(user as usize)?.user.as_ref()?;
+        Some(user.clone_ref(py))
+    }
+
     fn take_turn(&self, user: u32) -> Option<Py<Awaited>> {
         lock(&self.places).get_mut(user as usize)?.turn.take()
     }
@@ -275,10 +329,7 @@ impl ScriptLine {
             begin.call1(py, (user, number, scenario, late_ns))?;
             return Ok(());
         }
-        let known = lock(&self.places)
-            .get(user as usize)
-            .and_then(|place| place.user.as_ref().map(|user| user.clone_ref(py)));
-        if let Some(known) = known {
+        if let Some(known) = self.user(py, user) {
             known.borrow_mut(py).iterate(number, planned_ns);
         }
         match self.take_turn(user) {
@@ -451,52 +502,6 @@ impl ScriptLine {
         places[at].user = Some(user.clone().unbind());
     }
 
-    /// The iteration is over; wait for the user's next one: its scenario, or None when the user is to leave.
-    fn next_iteration(
-        slf: &Bound<'_, Self>,
-        user: &Bound<'_, ScriptUser>,
-        failed: bool,
-    ) -> PyResult<Py<Awaited>> {
-        let (py, this) = (slf.py(), slf.get());
-        let round = this.round.load(Ordering::Relaxed);
-        // A user that has waited for nothing goes the long way: the event loop must get its turn.
-        if !failed
-            && user.borrow().round != round
-            && let Some((number, scenario)) = this.script.turn()
-        {
-            user.borrow_mut().go_on(number, round);
-            return this.settled(slf, scenario);
-        }
-        let user = user.borrow().id;
-        let turn = Py::new(py, Awaited::new(slf.clone().unbind(), u32::MAX))?;
-        if this.over.load(Ordering::Relaxed) {
-            turn.borrow_mut(py).settle(Outcome::Value(py.None()));
-            return Ok(turn);
-        }
-        if let Some(place) = lock(&this.places).get_mut(user as usize) {
-            place.turn = Some(turn.clone_ref(py));
-        }
-        this.put(FromScript::Ended {
-            user,
-            failed,
-            gone: false,
-        });
-        Ok(turn)
-    }
-
-    /// The user is gone.
-    fn remove_user(&self, user: u32) {
-        let place = lock(&self.places)
-            .get_mut(user as usize)
-            .map(std::mem::take);
-        drop(place);
-        self.put(FromScript::Ended {
-            user,
-            failed: false,
-            gone: true,
-        });
-    }
-
     #[pyo3(signature = (name, tags = vec![]))]
     fn step(&self, name: &str, tags: Vec<(String, String)>) -> u32 {
         let tags: Vec<_> = tags.iter().map(|(k, v)| (&**k, &**v)).collect();
@@ -543,6 +548,17 @@ impl ScriptLine {
         let text = text.into();
         self.put(FromScript::Judged { step, kind, text });
         Ok(())
+    }
+
+    /// Has an iteration come to its end?
+    #[getter]
+    fn got_through(&self) -> bool {
+        self.through.load(Ordering::Relaxed)
+    }
+
+    #[setter]
+    fn set_got_through(&self, through: bool) {
+        self.through.store(through, Ordering::Relaxed);
     }
 
     /// How many requests nobody waited for, and the step of the first of them.

@@ -64,7 +64,7 @@ pub struct ScriptUser {
     pub round: u64,
     /// Requests are sent also while the run ends.
     #[pyo3(get, set)]
-    parting: bool,
+    pub parting: bool,
     /// How many `group` blocks it is inside of, over all its tasks.
     #[pyo3(get, set)]
     grouped: u32,

@@ -49,7 +49,7 @@ async def user_alone(
         event_loop=loop,
         begin=arrive,
         over=over.set,
-        cookies=lambda _, response: arrived.result().keep_cookies(response),
+        cookies=User.keep_cookies,
         failure=RequestFailed,
         expect=look_closely,
     )

@@ -11,7 +11,7 @@ import gc
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from scaleworthy._native import Response, Run, ScriptLine
+from scaleworthy._native import Life, Run, ScriptLine
 from scaleworthy.load.scenarios.errors import ExpectationFailed, RequestFailed, StopRun
 from scaleworthy.load.scenarios.expect import look_closely
 from scaleworthy.load.scenarios.loading import Loaded
@@ -79,10 +79,8 @@ class Driver:
         self._declared = loaded.declared
         self._functions = [scenario.function for scenario in loaded.declared.scenarios]
         self._world = world
-        self._users: dict[int, User] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._over = asyncio.Event()
-        self._got_through = False
         self._raised = 0
         self._first_traceback: str | None = None
         self._broken = False
@@ -94,7 +92,7 @@ class Driver:
             event_loop=loop,
             begin=self._arrive,
             over=self._over.set,
-            cookies=self._keep_cookies,
+            cookies=User.keep_cookies,
             failure=RequestFailed,
             expect=look_closely,
         )
@@ -113,41 +111,19 @@ class Driver:
     def _arrive(self, number_of_user: int, number: int, scenario: int, late_ns: int) -> None:
         user = User(line=self._line, user=number_of_user, number=number, late_ns=late_ns)
         user.settle_in(self._world)
-        self._users[number_of_user] = user
         self._line.add_user(user)
-        task = asyncio.get_running_loop().create_task(self._live(user, scenario))
+        life = Life(
+            line=self._line,
+            user=user,
+            scenario=scenario,
+            functions=self._functions,
+            on_start=self._declared.on_start,
+            on_stop=self._declared.on_stop,
+            ended_by=self._ended_by,
+        )
+        task = asyncio.get_running_loop().create_task(life)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    async def _live(self, user: User, scenario: int) -> None:
-        """One user's life: its iterations, one after the other."""
-        next_scenario: int | None = scenario
-        try:
-            if self._declared.on_start is not None:
-                await self._guarded(self._declared.on_start, user, scenario)
-            functions, next_iteration = self._functions, self._line.next_iteration
-            while next_scenario is not None:
-                failed = False
-                try:
-                    await functions[next_scenario](user)
-                    self._got_through = True
-                except BaseException as error:  # noqa: BLE001 - what is not an iteration's own is raised again
-                    failed = self._ended_by(error, next_scenario)
-                next_scenario = await next_iteration(user, failed)
-            if self._declared.on_stop is not None:
-                user.parting = True
-                await self._guarded(self._declared.on_stop, user, scenario)
-        finally:
-            del self._users[user.id]
-            self._line.remove_user(user.id)
-
-    async def _guarded(self, function: Callable[[User], Any], user: User, scenario: int) -> bool:
-        """Run *function*; return whether the user should wait a little before it goes on."""
-        try:
-            await function(user)
-        except BaseException as error:  # noqa: BLE001 - what is not an iteration's own is raised again
-            return self._ended_by(error, scenario)
-        return False
 
     def _ended_by(self, error: BaseException, scenario: int) -> bool:
         """Take in what ended an iteration; return whether the user should wait a little before it goes on."""
@@ -155,7 +131,7 @@ class Driver:
             case RequestFailed():
                 return True
             case ExpectationFailed():
-                self._got_through = True
+                self._line.got_through = True
                 return False
             case asyncio.CancelledError():
                 return False  # the run is ending, or the scenario has cancelled itself
@@ -173,16 +149,11 @@ class Driver:
         self._line.fail(self._world.step(self._declared.scenarios[scenario].name), "script", in_a_line(error))
         if self._first_traceback is None:
             self._first_traceback = own_traceback(error)
-        if not self._got_through and self._raised >= HOPELESS_AFTER and not self._broken:
+        if not self._line.got_through and self._raised >= HOPELESS_AFTER and not self._broken:
             self._broken = True
             self._run.abort()
 
     _stopped_by: str | None = None
-
-    def _keep_cookies(self, user: int, response: Response) -> None:
-        owner = self._users.get(user)
-        if owner is not None:
-            owner.keep_cookies(response)
 
     async def _dismiss(self) -> None:
         """The engine has ended: whoever is still inside a scenario is cancelled."""
