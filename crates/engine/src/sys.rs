@@ -110,7 +110,16 @@ impl Epoll {
 
     /// Wait without end (a timer in the set ends it); returns how many events are in `events`.
     pub fn wait(&self, events: &mut Events) -> io::Result<usize> {
-        match epoll::wait(&self.0, events.0.as_mut_slice(), None) {
+        self.wait_for(events, None)
+    }
+
+    /// The same without waiting.
+    pub fn look(&self, events: &mut Events) -> io::Result<usize> {
+        self.wait_for(events, Some(&timespec(0)))
+    }
+
+    fn wait_for(&self, events: &mut Events, longest: Option<&Timespec>) -> io::Result<usize> {
+        match epoll::wait(&self.0, events.0.as_mut_slice(), longest) {
             Ok(count) => Ok(count),
             Err(Errno::INTR) => Ok(0),
             Err(error) => Err(error.into()),

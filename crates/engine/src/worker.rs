@@ -302,12 +302,18 @@ impl Worker {
                 return Ok(());
             }
             self.in_flight_seen.store(self.in_flight, Ordering::Relaxed);
-            self.timer.arm(self.due_ns)?;
             if !self.flush_script() {
                 self.read_script(false);
                 continue;
             }
-            for at in 0..self.epoll.wait(&mut events)? {
+            let ready = if self.due_ns == 0 {
+                // Somebody goes on at once: no timer is set for that.
+                self.epoll.look(&mut events)?
+            } else {
+                self.timer.arm(self.due_ns)?;
+                self.epoll.wait(&mut events)?
+            };
+            for at in 0..ready {
                 match events.get(at) {
                     (TOKEN_SCRIPT, _) => {
                         self.read_script(true);

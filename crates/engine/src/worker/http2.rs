@@ -198,7 +198,9 @@ impl Worker {
     /// Everything that gathered in this round leaves.
     pub(super) fn send_gathered(&mut self) {
         while let Some(at) = self.to_send.pop() {
-            self.send_frames(at);
+            if !self.send_gathered_on_socket(at) {
+                self.send_frames(at);
+            }
         }
     }
 

@@ -1,10 +1,9 @@
 //! A user's WebSocket: opened by a request that is answered with 101, held over the steps on it, closed in the end.
 //!
 //! A message step that sends and receives is counted as a request is: planned, sent, done, with the same clocks and
-//! expectations. One that only sends is counted as a message alone: there is nothing to time. What the files hold:
-//! `opening`, `steps` (what a step counts and how it fails), `sending`, `receiving`, `closing`.
-use std::collections::VecDeque;
-
+//! expectations. One that only sends is counted as a message alone: there is nothing to time; several in a row leave
+//! together, with one send. What the files hold: `opening`, `steps` (what a step counts and how it fails), `sending`,
+//! `receiving`, `unread` (what came early), `closing`.
 use super::Worker;
 use crate::plan::program::CompiledStep;
 use crate::plan::socket::SocketStep;
@@ -16,10 +15,9 @@ mod opening;
 mod receiving;
 mod sending;
 mod steps;
+mod unread;
 
-/// Messages that came before a step asked for one; the oldest go when there are more, or more bytes.
-const UNREAD_MAX: usize = 1_000;
-const UNREAD_BYTES_MAX: usize = 1 << 20;
+use unread::Unread;
 
 /// What a user has of its socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,16 +42,18 @@ struct Talking {
     /// Whose series the opening and the closing are counted in.
     series: usize,
     keeps_unread: bool,
-    unread: VecDeque<Box<[u8]>>,
-    unread_bytes: usize,
+    unread: Unread,
     /// Messages that were not what the step waits for.
     passed_over: u64,
     /// The step is over; what comes next is begun when all that has arrived is read.
     step_over: bool,
     /// The server has said that it ends the connection.
     closed: Option<(u16, String)>,
-    /// Frames that the protocol asks of us.
-    replies: Vec<u8>,
+    /// Frames that leave with the next send, or at the end of this round: messages that nobody waits for an answer to,
+    /// and what the protocol asks of us.
+    gathered: Vec<u8>,
+    /// Stands among the connections that have gathered something.
+    listed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,12 +76,12 @@ impl Socket {
                 waits_for: WaitsFor::Nothing,
                 series,
                 keeps_unread,
-                unread: VecDeque::new(),
-                unread_bytes: 0,
+                unread: Unread::default(),
                 passed_over: 0,
                 step_over: false,
                 closed: None,
-                replies: vec![],
+                gathered: vec![],
+                listed: false,
             },
         }
     }
@@ -91,22 +91,8 @@ impl Talking {
     fn key(&mut self) -> u32 {
         self.rng.next_u64() as u32
     }
-
-    fn keep(&mut self, message: &[u8]) {
-        self.unread.push_back(message.into());
-        self.unread_bytes += message.len();
-        while self.unread.len() > UNREAD_MAX || self.unread_bytes > UNREAD_BYTES_MAX {
-            let oldest = self.unread.pop_front();
-            self.unread_bytes -= oldest.map_or(0, |message| message.len());
-        }
-    }
-
-    fn take_unread(&mut self) -> Option<Box<[u8]>> {
-        let oldest = self.unread.pop_front()?;
-        self.unread_bytes -= oldest.len();
-        Some(oldest)
-    }
 }
+
 impl Worker {
     fn talking(&mut self, at: u32) -> Option<&mut Talking> {
         let socket = self.conn(at)?.socket.as_mut()?;

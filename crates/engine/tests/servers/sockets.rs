@@ -213,13 +213,21 @@ fn a_server_that_never_answers_times_out_with_a_reason() {
 
 #[test]
 fn frames_against_the_rules_end_the_socket_with_the_right_code() {
-    let cases: [(&[u8], &str, &str, &str); 7] = [
+    let cases: [(&[u8], &str, &str, &str); 14] = [
         (b"\x81\x02\xff\xfe", "protocol", "UTF-8", "1007"),
         (b"\x81\x82\0\0\0\0hi", "protocol", "masked", "1002"),
         (b"\xC1\x02hi", "protocol", "reserved", "1002"),
         (b"\x83\x02hi", "protocol", "unknown", "1002"),
         (b"\x80\x02hi", "protocol", "continuation", "1002"),
         (b"\x09\x02hi", "protocol", "control", "1002"),
+        // Not UTF-8 only once its parts are joined.
+        (b"\x01\x01\xc3\x80\x01\x28", "protocol", "UTF-8", "1007"),
+        (b"\x01\x02hi\x81\x02hi", "protocol", "last part", "1002"),
+        (b"\x88\x01\x03", "protocol", "half a code", "1002"),
+        (b"\x88\x02\x03\xe7", "protocol", "may not be sent", "1002"), // 999
+        (b"\x88\x02\x03\xee", "protocol", "may not be sent", "1002"), // 1006
+        (b"\x88\x02\xff\xff", "protocol", "may not be sent", "1002"), // 65535
+        (b"\x88\x04\x03\xe8\xff\xfe", "protocol", "reason", "1002"),
         // 100 MB are told of, and none of them read.
         (
             b"\x82\x7f\0\0\0\0\x05\xf5\xe1\0",
@@ -233,10 +241,10 @@ fn frames_against_the_rules_end_the_socket_with_the_right_code() {
             let _ = stream.write_all(bytes);
             let _ = stream.read_to_end(&mut vec![]);
         });
-        let added = carry_out(&plan(site.port, 1, 2, vec![socket(json!([talk("a")]))]));
-        assert_eq!(added.error(), (kind, 2), "{bytes:?} {:?}", added.examples);
+        let added = carry_out(&plan(site.port, 1, 1, vec![socket(json!([talk("a")]))]));
+        assert_eq!(added.error(), (kind, 1), "{bytes:?} {:?}", added.examples);
         assert!(added.examples[kind].contains(told), "{:?}", added.examples);
-        assert_eq!(added.closes[code], 2);
+        assert_eq!(added.closes[code], 1);
     }
 }
 
@@ -378,4 +386,144 @@ fn subprotocols_headers_and_the_handshake_are_as_the_plan_says() {
         .collect();
     assert_ne!(keys[0], keys[1]);
     assert_eq!(seen[0].header("sec-websocket-extensions"), None);
+}
+
+#[test]
+fn half_a_frame_is_a_lost_connection_or_a_time_out() {
+    for (halves, hangs) in [
+        (&b"\x81"[..], false),
+        (b"\x81\x05he", false),
+        (b"\x81\x05he", true),
+    ] {
+        let site = scripted(move |stream| {
+            let _ = stream.write_all(halves);
+            // Otherwise what is unread makes the end a reset.
+            let _ = stream.read(&mut [0; 100]);
+            while hangs && stream.read(&mut [0; 100]).is_ok_and(|length| length > 0) {}
+        });
+        let wait = json!([talk("a")]);
+        let mut made = plan(site.port, 1, 1, vec![socket(wait)]);
+        made["http"]["connect_timeout_ns"] = json!(200_000_000);
+        let added = carry_out(&made);
+        let kind = if hangs { "timeout" } else { "closed" };
+        assert_eq!(added.error(), (kind, 1), "{:?}", added.examples);
+        assert_eq!(added.closes["1006"], 1);
+    }
+}
+
+#[test]
+fn an_opening_that_is_never_answered_times_out_and_a_close_without_a_code_is_1005() {
+    let silent = Site::requests(|_, stream| {
+        let _ = stream.read(&mut [0; 100]);
+        false
+    });
+    let mut made = plan(silent.port, 1, 1, vec![socket(json!([talk("a")]))]);
+    made["http"]["timeout_ns"] = json!(200_000_000);
+    let added = carry_out(&made);
+    assert_eq!(added.error(), ("timeout", 1), "{:?}", added.examples);
+    assert_eq!(added.closes.len(), 0);
+
+    let terse = scripted(|stream| {
+        let _ = stream.write_all(b"\x88\x00");
+        let _ = stream.read_to_end(&mut vec![]);
+    });
+    let added = carry_out(&plan(terse.port, 1, 1, vec![socket(json!([talk("a")]))]));
+    assert_eq!(added.error(), ("ws-close", 1), "{:?}", added.examples);
+    assert!(added.examples["ws-close"].contains("no code given"));
+    assert_eq!(added.closes["1005"], 1);
+}
+
+#[test]
+fn a_message_without_end_is_cut_off_at_the_limit_whatever_its_parts() {
+    let endless = scripted(|stream| {
+        let mut part = vec![0x00, 127, 0, 0, 0, 0, 0, 1, 0, 0];
+        part.resize(10 + 65_536, b'x');
+        // A first part, and then hundreds of megabytes of further ones.
+        let mut sent = stream.write_all(b"\x02\x01x");
+        for _ in 0..5_000 {
+            sent = sent.and_then(|()| stream.write_all(&part));
+        }
+        assert!(sent.is_err(), "all of it was taken");
+    });
+    let mut made = plan(endless.port, 1, 1, vec![socket(json!([talk("a")]))]);
+    made["http"]["body_bytes_max"] = json!(1_000_000);
+    let added = carry_out(&made);
+    assert_eq!(added.error(), ("body-too-large", 1), "{:?}", added.examples);
+    assert_eq!(added.closes["1009"], 1);
+    assert!(added.total("load.bytes_received") < 20_000_000);
+}
+
+#[test]
+fn pings_that_are_not_waited_for_do_not_pile_up() {
+    const PINGS: usize = 200_000;
+    let (tell, told) = std::sync::mpsc::channel();
+    let site = scripted(move |stream| {
+        let ping = [&[0x89, 100][..], &[b'x'; 100]].concat();
+        for _ in 0..PINGS / 100 {
+            stream.write_all(&ping.repeat(100)).unwrap();
+        }
+        stream.write_all(b"\x81\x02ok").unwrap();
+        let mut pongs = vec![];
+        let _ = stream.read_to_end(&mut pongs);
+        let _ = tell.send(pongs.len());
+    });
+    let wait =
+        json!([{"message": {"name": "wait", "receive": {}, "expect": [{"body_contains": "ok"}]}}]);
+    let mut made = plan(site.port, 1, 1, vec![socket(wait)]);
+    made["http"]["connect_timeout_ns"] = json!(300_000_000);
+    let added = carry_out(&made);
+    assert_eq!(added.error(), ("", 0), "{:?}", added.examples);
+    // What the kernel's buffers hold, and little more.
+    assert!(told.recv().unwrap() < PINGS * 106 / 2);
+}
+
+#[test]
+fn messages_that_nobody_answers_leave_together_and_before_what_comes_after_them() {
+    let (tell, told) = std::sync::mpsc::channel();
+    let site = scripted(move |stream| {
+        let mut first = [0; 4_000];
+        let length = stream.read(&mut first).unwrap();
+        let _ = tell.send(first[..length].to_vec());
+        stream.write_all(b"\x81\x02ok").unwrap();
+        let _ = stream.read_to_end(&mut vec![]);
+    });
+    let said: Vec<Value> = (0..9)
+        .map(|number| json!({"message": {"name": "lone", "send": {"text": format!("message {number}")}}}))
+        .chain([talk("last")])
+        .collect();
+    let mut made = plan(site.port, 1, 1, vec![socket(json!(said))]);
+    made["http"]["connect_timeout_ns"] = json!(200_000_000);
+    let added = carry_out(&made);
+    assert_eq!(added.error(), ("", 0), "{:?}", added.examples);
+    assert_eq!(added.total("load.ws.messages_sent"), 10);
+    // The server never answers our close frame.
+    assert_eq!(added.closes["1006"], 1);
+
+    let bytes = told.recv().unwrap();
+    let (mut rest, mut texts) = (&bytes[..], vec![]);
+    while let [0x81, length, a, b, c, d, more @ ..] = rest {
+        let (payload, after) = more.split_at(usize::from(length & 0x7F));
+        let unmasked = payload.iter().zip([a, b, c, d].into_iter().cycle());
+        texts.push(
+            unmasked
+                .map(|(byte, key)| (byte ^ key) as char)
+                .collect::<String>(),
+        );
+        rest = after;
+    }
+    assert_eq!(texts.len(), 10, "{texts:?}");
+    assert_eq!((&*texts[0], &*texts[9]), ("message 0", "last"));
+}
+
+#[test]
+fn a_user_who_only_sends_learns_that_the_connection_is_gone() {
+    let rude = scripted(|_| {});
+    let mut steps: Vec<Value> = vec![];
+    for _ in 0..20 {
+        steps.push(json!({"message": {"name": "lone", "send": {"text": "a"}}}));
+        steps.push(json!({"think": {"min_ns": 5_000_000, "max_ns": 5_000_000}}));
+    }
+    let added = carry_out(&plan(rude.port, 1, 2, vec![socket(json!(steps))]));
+    assert_eq!(added.error(), ("ws-close", 2), "{:?}", added.examples);
+    assert_eq!(added.closes["1006"], 2);
 }

@@ -6,6 +6,9 @@ use crate::websocket::{self, Event, Opcode, Violation};
 use crate::worker::Worker;
 use crate::worker::weigh::Weighing;
 
+/// Bytes that wait to be sent beyond which no pong is added.
+const PONGS_WAITING_MAX: usize = 64 * 1024;
+
 impl Worker {
     /// Bytes of an open socket have arrived.
     pub(in crate::worker) fn arrived_on_socket(&mut self, at: u32, bytes: &[u8]) {
@@ -56,7 +59,7 @@ impl Worker {
             Event::Binary(bytes) => self.on_message(id, talking, bytes),
             Event::Ping(payload) => {
                 let key = talking.key();
-                websocket::put_frame(Opcode::Pong, payload, key, &mut talking.replies);
+                websocket::put_frame(Opcode::Pong, payload, key, &mut talking.gathered);
             }
             Event::Pong(payload) => {
                 if let WaitsFor::Pong(nonce) = talking.waits_for
@@ -90,7 +93,7 @@ impl Worker {
                 }
             }
             None if talking.keeps_unread && talking.waits_for != WaitsFor::Close => {
-                talking.keep(message);
+                talking.unread.keep(message);
             }
             None => {}
         }
@@ -104,9 +107,8 @@ impl Worker {
         };
         let step_over = std::mem::take(&mut talking.step_over);
         let closed = talking.closed.take();
-        if !talking.replies.is_empty() {
-            let replies = std::mem::take(&mut talking.replies);
-            self.put_frames(at, &replies);
+        if !talking.gathered.is_empty() {
+            self.answer_pings(at);
         }
         if let Err(violation) = read {
             self.violated(at, violation);
@@ -115,6 +117,17 @@ impl Worker {
         }
         if step_over {
             self.advance(id, now);
+        }
+    }
+
+    /// Pongs leave with the next send. A server that does not read them gets no more (RFC 6455, 5.5.3 allows to answer
+    /// the last ping alone): what waits for it stays bounded.
+    fn answer_pings(&mut self, at: u32) {
+        let waiting = self.conn(at).map_or(0, |conn| conn.rest.len());
+        if waiting < PONGS_WAITING_MAX {
+            self.send_soon_on_socket(at);
+        } else if let Some(talking) = self.talking(at) {
+            talking.gathered.clear();
         }
     }
 

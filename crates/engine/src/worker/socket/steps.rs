@@ -7,24 +7,23 @@ use crate::websocket::ABNORMAL;
 use crate::worker::Worker;
 
 impl Worker {
-    /// The user's next step is one on its socket.
-    pub(in crate::worker) fn begin_socket_step(&mut self, id: u32, at_ns: u64) {
+    /// The user's next step is one on its socket. Returns whether it is done already, and the user goes on at once.
+    pub(in crate::worker) fn begin_socket_step(&mut self, id: u32, at_ns: u64) -> bool {
         let plan = self.plan_here.clone();
         let user = &mut self.users[id as usize];
         let Some(step) = user.socket_step(&plan) else {
-            return;
+            return false;
         };
-        let lone_send = matches!(&step.what, SocketWork::Message(talk) if !talk.receives);
         let at = match (user.socket, &step.what) {
             (Held::Open(at), _) => at,
             (_, SocketWork::Close { .. }) => {
                 user.step += 1;
-                return self.soon(id);
+                return true;
             }
             _ if step.reconnect => {
                 user.resume = user.step;
                 user.step = step.opened_by;
-                return self.soon(id);
+                return true;
             }
             (held, _) => {
                 self.plan_socket_step(id, step.series, at_ns);
@@ -33,23 +32,26 @@ impl Worker {
                 } else {
                     ABNORMAL
                 };
-                return self.fail(id, ErrorKind::WsClose, || closed_text(code));
+                self.fail(id, ErrorKind::WsClose, || closed_text(code));
+                return false;
             }
         };
         match &step.what {
             SocketWork::Close { code, reason } => {
                 user.step += 1;
                 self.begin_close(id, *code, reason);
+                false
             }
             SocketWork::Ping => {
                 self.plan_socket_step(id, step.series, at_ns);
                 self.ping(at, id, step);
+                false
             }
             SocketWork::Message(talk) => {
-                if !lone_send {
+                if talk.receives {
                     self.plan_socket_step(id, step.series, at_ns);
                 }
-                self.begin_message(at, id, step, talk);
+                self.begin_message(at, id, step, talk)
             }
         }
     }
@@ -116,6 +118,9 @@ impl Worker {
             return;
         };
         let (waits_for, passed_over) = (talking.waits_for, talking.passed_over);
+        if waits_for == WaitsFor::Close {
+            return self.drop_socket(at, ABNORMAL, ErrorKind::WsClose, String::new);
+        }
         talking.waits_for = WaitsFor::Nothing;
         self.rest_deadline(at);
         let plan = self.plan_here.clone();
@@ -123,10 +128,7 @@ impl Worker {
             .socket_step(&plan)
             .map_or(0.0, |step| step.timeout_ns as f64 / 1e6);
         let text = match waits_for {
-            WaitsFor::Nothing => return,
-            WaitsFor::Close => {
-                return self.drop_socket(at, ABNORMAL, ErrorKind::WsClose, String::new);
-            }
+            WaitsFor::Nothing | WaitsFor::Close => return,
             WaitsFor::Pong(_) => format!("no pong within {limit_ms} ms"),
             WaitsFor::Room => {
                 self.plan_lone_send(id);
