@@ -13,6 +13,7 @@ from typing import Any
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
+from load.tls_site import Certificates
 from scaleworthy._native import proto_descriptors
 
 PROTO = """syntax = "proto3";
@@ -113,20 +114,28 @@ class _Shop(grpc.GenericRpcHandler):
         return self.receipt(number=len(seen))
 
 
+def _key_and_chain(certificates: Certificates) -> tuple[bytes, bytes]:
+    return Path(certificates.server_key).read_bytes(), Path(certificates.server).read_bytes()
+
+
 @contextmanager
-def grpc_site(folder: Path) -> Iterator[Site]:
-    """Give a shop that is served while the block runs; its file is put into *folder*."""
+def grpc_site(folder: Path, certificates: Certificates | None = None) -> Iterator[Site]:
+    """Give a shop that is served while the block runs, over TLS with *certificates*; its file is put into *folder*."""
     path = write_proto(folder)
     ready, site = threading.Event(), Site("")
+    pair = _key_and_chain(certificates) if certificates is not None else None
     loop = asyncio.new_event_loop()
     over = asyncio.Event()
 
     async def serve() -> None:
         server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         server.add_generic_rpc_handlers((_Shop(path, site),))
-        port = server.add_insecure_port("127.0.0.1:0")
+        if pair is None:
+            site.url = f"http://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        else:
+            port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair]))
+            site.url = f"https://127.0.0.1:{port}"
         await server.start()
-        site.url = f"http://127.0.0.1:{port}"
         ready.set()
         await over.wait()
         await server.stop(None)

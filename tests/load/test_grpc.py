@@ -11,8 +11,9 @@ import pytest
 from load.grpc_site import Site, grpc_site, write_proto
 from load.http2_site import Answer, http2_site
 from load.listening import Said, listening
+from load.tls_site import make_certificates
 from scaleworthy.errors import InvalidInput, UsageError
-from scaleworthy.load import load_plan, make_plan, run_load
+from scaleworthy.load import load_plan, make_plan, run_load, start
 from scaleworthy.series import MemoryStore
 
 PLACE, WATCH, LOAD = (f"shop.Orders/{name}" for name in ("Place", "Watch", "Load"))
@@ -195,6 +196,57 @@ def test_a_stream_that_is_cut_within_a_message_is_broken(folder: Path) -> None:
 
     assert summary["errors"] == {"stream": 2}
     assert summary["streams"]["events"] == 2
+
+
+def test_calls_over_tls_agree_on_http2_by_themselves(tmp_path: Path) -> None:
+    certificates = make_certificates(tmp_path)
+    trust = {"tls": {"ca": certificates.ca}}
+    step = {"grpc": PLACE, "message": {"user": "ann"}, "expect": {"json": {"$.user": "ann"}}}
+    with grpc_site(tmp_path, certificates) as site:
+        summary = carried_out(site.url, tmp_path, step, http=trust)
+        with pytest.raises(UsageError, match="gRPC over TLS needs"):
+            carried_out(site.url, tmp_path, step, http={**trust, "version": "1.1"})
+
+    assert (summary["answered"], summary["errors"]) == (4, {})
+
+
+def test_a_stream_whose_server_goes_away_half_way_is_broken(tmp_path: Path) -> None:
+    step = {"grpc": WATCH, "message": {"user": "endless", "cents": 3}, "stream": True}
+    store = MemoryStore()
+    with grpc_site(tmp_path) as site:
+        data = {"target": site.url, "scenarios": [{"name": "main", "steps": [{"proto": "shop.proto", **step}]}]}
+        plan = make_plan({**data, "load": {"users": 1, "count": 1}}, folder=tmp_path)
+        run = start(plan, store)
+        for _ in run:
+            if store.total("load.stream.events", labels={}) == 3:
+                break
+    summary = run.wait().to_dict()
+
+    assert sum(summary["errors"].values()) == 1
+    assert set(summary["errors"]) <= {"stream", "grpc", "goaway"}, summary["errors"]
+    assert summary["streams"]["events"] == 3
+
+
+def test_before_may_call(shop: Site, folder: Path) -> None:
+    before = [
+        {"grpc": PLACE, "proto": "shop.proto", "message": {"user": "first"}, "extract": {"who": {"json": "$.user"}}}
+    ]
+    step = {"grpc": PLACE, "message": {"user": "{{ who }}"}, "expect": {"json": {"$.user": "first"}}}
+    summary = carried_out(shop.url, folder, step, before=before)
+
+    assert (summary["answered"], summary["errors"]) == (4, {})
+
+
+def test_what_the_guide_says_of_python_scenarios_runs(shop: Site, folder: Path, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "guide" / "grpc.md").read_text("utf-8")
+    code = page.split("```python\n")[1].split("```")[0].replace("127.0.0.1:50051", shop.url.removeprefix("http://"))
+    (tmp_path / "orders.py").write_text(code)
+    store = MemoryStore()
+    data = {"target": shop.url, "python": "orders.py", "load": {"users": 1, "count": 3}}
+    summary = run_load(make_plan(data, folder=tmp_path), store)
+
+    assert summary["errors"] == {}
+    assert store.histogram("load.timed", labels={"name": "place"}).count == 3
 
 
 def test_calls_and_plain_requests_go_to_their_own_origins(shop: Site, folder: Path) -> None:
