@@ -132,11 +132,13 @@ impl Server {
     }
 
     fn connections(&self) -> usize {
+        self.site.read_to_the_end();
         self.seen.lock().unwrap().len()
     }
 
     /// Frames of one kind over all connections.
     fn frames(&self, kind: u8) -> Vec<Frame> {
+        self.site.read_to_the_end();
         let seen = self.seen.lock().unwrap();
         let all = seen.values().flatten();
         all.filter(|frame| frame.kind == kind).cloned().collect()

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -34,8 +34,33 @@ impl Seen {
     }
 }
 
+/// How many connections are being served.
+#[derive(Default)]
+struct Open {
+    count: Mutex<usize>,
+    changed: Condvar,
+}
+
+/// One of them, however its thread ends.
+struct Serving(Arc<Open>);
+
+impl Serving {
+    fn begin(open: &Arc<Open>) -> Self {
+        *open.count.lock().unwrap() += 1;
+        Self(open.clone())
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        *self.0.count.lock().unwrap() -= 1;
+        self.0.changed.notify_all();
+    }
+}
+
 pub struct Site {
     pub port: u16,
+    open: Arc<Open>,
     seen: Arc<Mutex<Vec<Seen>>>,
     ending: Arc<AtomicBool>,
     acceptor: Option<JoinHandle<()>>,
@@ -49,17 +74,24 @@ impl Site {
         let ending = Arc::new(AtomicBool::new(false));
         let flag = ending.clone();
         let serve = Arc::new(serve);
+        let open: Arc<Open> = Arc::default();
+        let served = open.clone();
         let acceptor = std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if flag.load(Ordering::SeqCst) {
                     return;
                 }
                 let (serve, mut stream) = (serve.clone(), stream.unwrap());
-                std::thread::spawn(move || serve(&mut stream));
+                let serving = Serving::begin(&served);
+                std::thread::spawn(move || {
+                    let _serving = serving;
+                    serve(&mut stream);
+                });
             }
         });
         Self {
             port,
+            open,
             seen: Arc::default(),
             ending,
             acceptor: Some(acceptor),
@@ -85,7 +117,19 @@ impl Site {
         site
     }
 
+    /// Wait until every connection has been read to its end: the run may be over before the server has seen all of it.
+    pub fn read_to_the_end(&self) {
+        let patience = Duration::from_secs(20);
+        let count = self.open.count.lock().unwrap();
+        let waited = self
+            .open
+            .changed
+            .wait_timeout_while(count, patience, |count| *count > 0);
+        assert_eq!(*waited.unwrap().0, 0, "connections that are still open");
+    }
+
     pub fn seen(&self) -> Vec<Seen> {
+        self.read_to_the_end();
         self.seen.lock().unwrap().clone()
     }
 
