@@ -374,8 +374,8 @@ impl Worker {
         if self.cancel_stream(user) || self.stop_expecting(user) {
             return self.fail(user, kind, || text.into());
         }
-        let busy = [State::Connecting, State::Handshaking, State::Busy];
-        let uses = |conn: &Conn| busy.contains(&conn.state) && conn.user == user;
+        let rests = [State::Idle, State::Reserved, State::Socket];
+        let uses = |conn: &Conn| !rests.contains(&conn.state) && conn.user == user;
         let slot = self
             .slots
             .iter()
