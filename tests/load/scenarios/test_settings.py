@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from textwrap import dedent
@@ -54,44 +51,6 @@ def test_headers_and_a_proxy_of_the_file_are_used(echo: Server, tmp_path: Path) 
     assert summary["answered"] == 2
     assert [heard["headers"]["x-team"] for heard in echo.heard] == ["crm", "crm"]
     assert proxy.heads[-1].startswith(f"GET {echo.url}/a HTTP/1.1\r\n")
-
-
-def test_a_request_that_is_given_up_while_its_tunnel_opens_is_over(tmp_path: Path) -> None:
-    """The proxy refuses the first tunnel when nobody waits for it any more: only the second request hears of a refusal."""
-    refusal = b"HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n"
-    with socket.create_server(("127.0.0.1", 0)) as proxy:
-
-        def tunnel() -> socket.socket:
-            # Before a run somebody looks whether the proxy is there, and asks nothing.
-            while not (connection := proxy.accept()[0]).recv(4096):
-                connection.close()
-            return connection
-
-        def refuse_both() -> None:
-            with tunnel() as first, tunnel() as second:
-                for connection in (first, second):
-                    with contextlib.suppress(OSError):
-                        connection.sendall(refusal)
-                while second.recv(4096):
-                    pass
-
-        refusing = threading.Thread(target=refuse_both)
-        refusing.start()
-        port = proxy.getsockname()[1]
-        settings = f"target='https://127.0.0.1:{port}', http={{'proxy': 'http://127.0.0.1:{port}'}}"
-        body = "\n    ".join(
-            [
-                "",
-                "import asyncio",
-                "try:",
-                "    async with asyncio.timeout(0.05): await user.get('/a')",
-                "except TimeoutError: await user.get('/a')",
-            ]
-        )
-        summary = run(load_plan(scenario_file(tmp_path, settings, body)), {"users": 1, "count": 1})
-        refusing.join(10)
-
-    assert summary["errors"] == {"cancelled": 1, "connect": 1}
 
 
 def test_tls_settings_of_the_file_reach_the_handshake(certificates: Certificates, tmp_path: Path) -> None:

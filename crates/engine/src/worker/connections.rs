@@ -340,7 +340,12 @@ impl Worker {
         let Some(conn) = &self.slots[at as usize].conn else {
             return;
         };
-        if let Some(request) = self.users[conn.user as usize].request(&self.plan) {
+        // Of those who join, the one who opened it may have given up.
+        let user = match &conn.multiplex {
+            Some(multiplex) => multiplex.joining.first().copied(),
+            None => Some(conn.user),
+        };
+        if let Some(request) = user.and_then(|user| self.users[user as usize].request(&self.plan)) {
             self.second.steps[request.series].phases[phase].record(took_ns);
         }
     }

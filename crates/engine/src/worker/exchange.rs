@@ -375,7 +375,10 @@ impl Worker {
             return self.fail(user, kind, || text.into());
         }
         let rests = [State::Idle, State::Reserved, State::Socket];
-        let uses = |conn: &Conn| !rests.contains(&conn.state) && conn.user == user;
+        // A connection that many share is nobody's own, whoever opened it.
+        let uses = |conn: &Conn| {
+            conn.multiplex.is_none() && !rests.contains(&conn.state) && conn.user == user
+        };
         let slot = self
             .slots
             .iter()
