@@ -35,6 +35,24 @@ class Answer:
     trailers: list[tuple[str, str]] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Reset the stream with this code in place of an answer."""
+
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Goodbye:
+    """Take leave of the connection with this code in place of an answer, and close it."""
+
+    code: int
+
+
+Reply = Answer | Reset | Goodbye | None
+"""What comes of a request; None: nothing, ever."""
+
+
 @dataclass(slots=True)
 class Site:
     """The server's port, and what it has seen; a connection that only knocks is not counted."""
@@ -50,7 +68,7 @@ class _Served:
         self,
         connection: socket.socket,
         site: Site,
-        answer: Callable[[Asked], Answer | None],
+        answer: Callable[[Asked], Reply],
         settings: dict[SettingCodes, int],
     ) -> None:
         self.socket, self.site, self.answer = connection, site, answer
@@ -103,6 +121,13 @@ class _Served:
         answer = self.answer(asked)
         if answer is None:
             return  # never answered
+        if isinstance(answer, Reset):
+            self.h2.reset_stream(stream, answer.code)
+            return
+        if isinstance(answer, Goodbye):
+            self.h2.close_connection(answer.code, b"that will do", last_stream_id=stream)
+            self.flush()
+            raise ConnectionAbortedError
         if answer.announced:
             self.h2.send_headers(stream, [(":status", "103"), ("link", "</a.css>")])
         self.h2.send_headers(
@@ -127,7 +152,7 @@ class _Served:
 
 @contextmanager
 def http2_site(
-    answer: Callable[[Asked], Answer | None] = lambda asked: Answer(),
+    answer: Callable[[Asked], Reply] = lambda asked: Answer(),
     *,
     tls: ssl.SSLContext | None = None,
     settings: dict[SettingCodes, int] | None = None,
