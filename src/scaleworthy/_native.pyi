@@ -348,6 +348,9 @@ class Response(Awaited):
     def header_values(self, name: str) -> list[str]:
         """Return the values of all headers of one name, in order."""
     @property
+    def set_cookies(self) -> list[tuple[int, str]]:
+        """Origin's number and value of each set-cookie header: those of the redirects on the way, then its own."""
+    @property
     def head(self) -> bytes:
         """Status line and headers, in the form of HTTP/1.1."""
     @property

@@ -84,6 +84,19 @@ impl Jar {
         }
     }
 
+    /// Take the cookies out of `a=b; c=d` that this jar has a newer value of.
+    pub fn replace_in(&self, origin: usize, given: &mut Vec<u8>) {
+        let is_newer = |pair: &str| {
+            let name = pair.split('=').next().unwrap_or(pair).trim();
+            let mut all = self.cookies.iter();
+            all.any(|own| own.origin == origin && own.name == name)
+        };
+        if let (false, Ok(text)) = (self.is_empty(), std::str::from_utf8(given)) {
+            let kept: Vec<&str> = text.split("; ").filter(|pair| !is_newer(pair)).collect();
+            *given = kept.join("; ").into_bytes();
+        }
+    }
+
     /// Append `a=b; c=d`, behind other cookies if there are some, for a request of this path; nothing where no cookie is for it. `given` are names that the
     /// request brings along by itself.
     pub fn write(&mut self, by: Setting<'_>, given: &[String], out: &mut Vec<u8>) {

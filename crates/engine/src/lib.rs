@@ -45,8 +45,8 @@ pub use record::{ErrorKind, OwnKind, Sample, Series, Tick, Unit};
 pub use runner::{Met, MetOrigin, Run, RunError};
 pub use schedule::{Arrivals, LoadKind, Spacing, Stage, UserLevels, preview};
 pub use script::{
-    Came, FromScript, Prepared, Script, ScriptAnswer, ScriptRequest, StreamTotals, ToScript, Told,
-    Upload, Want,
+    Came, FromScript, Prepared, Script, ScriptAnswer, ScriptRequest, SetCookie, StreamTotals,
+    ToScript, Told, Upload, Want,
 };
 pub use stream::Tokens;
 /// Nanoseconds of the engine's clock: the system's monotonic one, the same in every process of a machine.

@@ -76,6 +76,15 @@ pub enum ToScript {
     Over,
 }
 
+/// The value of a set-cookie header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetCookie {
+    /// The number of the origin that sent it.
+    pub origin: usize,
+    /// The header's value.
+    pub line: String,
+}
+
 /// An answer, as it came.
 #[derive(Debug)]
 pub struct ScriptAnswer {
@@ -87,8 +96,8 @@ pub struct ScriptAnswer {
     pub done_ns: u64,
     /// Bytes of the head in `bytes`; the rest is the body, content codings undone.
     pub head_length: usize,
-    /// The head has a set-cookie line.
-    pub sets_cookies: bool,
+    /// What it sets, and what the redirects on the way to it have set.
+    pub set_cookies: Vec<SetCookie>,
     /// The head in the form of HTTP/1.1, then the body: of an answer in events, the last one's data.
     pub bytes: Box<[u8]>,
     /// What the events were as a whole, of an answer in events.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from scaleworthy.errors import TargetError, UsageError
 from scaleworthy.load.http import Target
-from scaleworthy.load.lookup import Lookup, look_up
+from scaleworthy.load.lookup import Lookup, fixed_addresses, look_up
 from scaleworthy.load.target import Resolve, system_resolve
 
 if TYPE_CHECKING:
@@ -55,6 +55,11 @@ class Rules:
     def to_order(self) -> dict[str, Any]:
         """Return them as a worker process is told; `Rules(**order)` reads them back."""
         return asdict(self)
+
+    def asks_for(self, origin: Target) -> bool:
+        """Return whether the way to *origin* has a name that may lead elsewhere later."""
+        place = origin if self.proxy is None else Target.parse(self.proxy)
+        return fixed_addresses(place, self.given) is None
 
     def find(self, origin: Target, *, resolve: Resolve) -> Lookup:
         """Return where connections to *origin* go: its addresses, or its proxy's.
@@ -118,8 +123,9 @@ class Newcomers:
                 self._answer(number, origin, first=False)
             if self._rules.ttl_s is not None:
                 later_s = now_s + self._rules.ttl_s
-                self._due_s |= {number: (Target(scheme, host, port), later_s) for number, scheme, host, port in met}
-                self._due_s |= {number: (origin, later_s) for number, origin in again}
+                new = [(number, Target(scheme, host, port)) for number, scheme, host, port in met]
+                named = [(number, origin) for number, origin in new if self._rules.asks_for(origin)]
+                self._due_s |= {number: (origin, later_s) for number, origin in [*named, *again]}
 
     def _answer(self, number: int, origin: Target, first: bool) -> None:
         begun_ns = time.perf_counter_ns()

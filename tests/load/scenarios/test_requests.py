@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from load.scenarios.conftest import Server
+from load.scenarios.echo import echo_server
 from scaleworthy.load import ExpectationFailed, RequestFailed, User
 
 
@@ -69,6 +70,30 @@ async def test_query_headers_and_auth(user: User) -> None:
     assert heard["headers"]["x-user"] == "u"
     assert heard["headers"]["authorization"] == "Basic dTpw"
     assert (await user.get("/a", auth="token")).json()["headers"]["authorization"] == "Bearer token"
+
+
+async def test_cookies_of_a_redirect_go_along_and_are_kept(user: User) -> None:
+    """As after a login: the cookie is set by the redirect; a newer one takes the place of the one that was sent."""
+    await user.get("/a?cookie=sid%3D0%3B+Path%3D/&cookie=other%3D1%3B+Path%3D/")
+    home = await user.post("/login?status=303&to=/home&cookie=sid%3D1%3B+Path%3D/", json={})
+
+    assert (home.json()["method"], home.json()["path"]) == ("GET", "/home")
+    assert sorted(home.json()["headers"]["cookie"].split("; ")) == ["other=1", "sid=1"]
+    assert sorted((await user.get("/b")).json()["headers"]["cookie"].split("; ")) == ["other=1", "sid=1"]
+
+
+async def test_cookies_go_back_to_the_origin_that_set_them(user: User) -> None:
+    with echo_server() as (other, heard, _):
+        await user.get("/a?cookie=sid%3Dtarget")
+        await user.get(f"{other}/a?cookie=sid%3Dother")
+        await user.get("/b")
+        await user.get(f"{other}/b")
+        away = await user.get(f"/a?status=302&cookie=hop%3D1&to={other}/c")
+
+        assert (await user.get("/d")).json()["headers"]["cookie"] == "sid=target; hop=1"
+        assert (await user.get(f"{other}/d")).json()["headers"]["cookie"] == "sid=other"
+        assert "cookie" not in away.json()["headers"]
+        assert [one["headers"].get("cookie") for one in heard] == [None, "sid=other", None, "sid=other"]
 
 
 async def test_cookies_are_kept_sent_and_forgotten(user: User) -> None:

@@ -124,3 +124,31 @@ def test_a_redirect_to_what_may_not_be_loaded_fails_with_what_to_do(echo: Server
 
     assert summary.errors == {"dns": 2}
     assert "add --i-own 10.1.2.3" in run.store.fact("load", "error_examples")["dns"]
+
+
+def test_a_name_is_asked_for_again_and_one_that_leads_elsewhere_is_refused(echo: Server) -> None:
+    """The engine hears of each answer; one that may not be used ends the use of the name."""
+    answers = [["127.0.0.1"], ["192.0.2.1"]]
+    asked: list[str] = []
+
+    def resolve(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return answers[min(len(asked), len(answers)) - 1]
+
+    with echo_server() as (other, _, _):
+        away = other.replace("127.0.0.1", "app.test")
+        made = make_plan(
+            {
+                "target": echo.url,
+                "http": {"dns_ttl": "20ms"},
+                "scenarios": [{"name": "away", "steps": [{"get": f"/a?status=302&to={away}/b"}, {"think": "5ms"}]}],
+                "load": {"users": 1, "for": "20s"},
+            }
+        )
+        run = start(made, MemoryStore(), resolve=resolve)
+        summary = run.wait(on_second=lambda second: run.stop() if second.failed else None)
+
+    assert summary.answered > 0
+    assert set(summary.errors) == {"dns"}
+    assert set(asked) == {"app.test"}
+    assert "add --i-own app.test" in run.store.fact("load", "error_examples")["dns"]

@@ -2,6 +2,7 @@
 use super::compile::{Forward, Origin};
 use super::origins::Origins;
 use super::{Plan, Proxy, Scheme, Step, Target, check_steps};
+use crate::script::SetCookie;
 
 /// The request that follows a redirect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct Redirect {
     pub path: String,
     /// 303 asks for a GET; 301 and 302 get one after a POST, as every browser does.
     pub becomes_get: bool,
+    /// What the answers on the way have set, where a script is to know.
+    pub set_cookies: Vec<SetCookie>,
 }
 
 impl Origin {

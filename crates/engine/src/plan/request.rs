@@ -65,10 +65,10 @@ pub struct Request {
 #[derive(Debug, Default)]
 pub(super) struct Cookies {
     /// The step's own names, and `a=b; c=d`.
-    names: Vec<String>,
-    own: Template,
+    pub(super) names: Vec<String>,
+    pub(super) own: Template,
     /// Whether the jar's go along: not where the step writes the header itself.
-    jar: bool,
+    pub(super) jar: bool,
 }
 
 /// What a request is rendered with, beside its values.
@@ -355,6 +355,9 @@ impl Request {
         let own = authority.is_none();
         if own {
             self.cookies.own.render(&values, rng, &mut scratch.plain)?;
+            if let Some(jar) = jar.as_ref().filter(|_| self.of_script) {
+                jar.replace_in(self.origin, &mut scratch.plain);
+            }
         }
         if let Some(jar) = jar.filter(|jar| self.cookies.jar && !jar.is_empty()) {
             let path = String::from_utf8_lossy(&out[path_at..path_end]);

@@ -81,6 +81,10 @@ impl Request {
         };
         let authority = origin.authority();
         let headers = merged(base, spec.headers, &authority)?;
+        let is_cookie = |name: &str| name.eq_ignore_ascii_case("cookie");
+        let cookies = headers.iter().filter(|(name, _)| is_cookie(name));
+        let cookies: Vec<&str> = cookies.map(|(_, value)| *value).collect();
+        let cookies = cookies.join("; ");
         let lines = |keep: &dyn Fn(&str) -> bool| {
             let kept = headers.iter().filter(|(name, _)| keep(name));
             let text = kept.fold(String::with_capacity(160), |text, (name, value)| {
@@ -102,9 +106,13 @@ impl Request {
             },
             forward: origin.forward.clone(),
             path: Template::of_path(spec.path),
-            fields: lines(&|_| true),
-            fields_of_get: lines(&|name| !describes_body(name)),
-            cookies: Cookies::default(),
+            fields: lines(&|name| !is_cookie(name)),
+            fields_of_get: lines(&|name| !is_cookie(name) && !describes_body(name)),
+            cookies: Cookies {
+                names: vec![],
+                own: Template::of_bytes(cookies.as_bytes()),
+                jar: true,
+            },
             body: spec.body.map(Body::of_bytes),
             sized: is_sized(spec.method),
             fixed: None,

@@ -101,7 +101,7 @@ impl Worker {
             sent_ns: self.users[user as usize].sent_ns,
             done_ns: clocks.first_byte_ns,
             head_length: kept.head.len(),
-            sets_cookies: false,
+            set_cookies: vec![],
             bytes: kept.head.as_slice().into(),
             stream: None,
         })

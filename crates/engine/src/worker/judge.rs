@@ -1,7 +1,7 @@
 //! What an answer was worth: redirects, expectations, extractions, and the three clocks.
 use super::Worker;
 use super::connections::Place;
-use super::script::{NO_CALL, Requests};
+use super::script::{NO_CALL, Requests, cookies_of};
 use super::stream::conclude;
 use super::users::User;
 use super::weigh::{Verdict, Weighing, verdict_of_call};
@@ -39,7 +39,19 @@ impl Worker {
         if (300..400).contains(&status) {
             match onward(&self.plan, &self.book, user, kept, status) {
                 Onward::Stay => {}
-                Onward::Follow(redirect) => return self.follow(place, id, keep, redirect),
+                Onward::Follow(mut redirect) => {
+                    if user.call != NO_CALL {
+                        keep_for_script(
+                            &self.plan,
+                            user,
+                            &mut self.spare,
+                            kept,
+                            done_ns,
+                            &mut redirect,
+                        );
+                    }
+                    return self.follow(place, id, keep, redirect);
+                }
                 Onward::Refuse(text) => {
                     self.release(place, keep);
                     return self.fail(id, ErrorKind::Redirect, || text);
@@ -125,10 +137,10 @@ impl Worker {
         step.in_flight -= 1;
         self.in_flight -= 1;
         let sent_ns = user.sent_ns;
-        user.request_over();
         if user.call != NO_CALL {
             return self.answer_call(place, id, status, keep, sent_ns, totals);
         }
+        user.request_over();
         if opens {
             self.after_opening(id, opened);
         }
@@ -220,6 +232,7 @@ fn onward(plan: &Requests, book: &Book, user: &User, kept: &Kept, status: u16) -
                 authority: (origin != request.origin).then(|| plan.origins[origin].authority()),
                 path,
                 becomes_get: becomes_get || before,
+                set_cookies: vec![],
             })
         }
         Err(why) => Onward::Refuse(format!("redirected to {location:?}: {why}")),
@@ -260,6 +273,26 @@ fn status_of_call(kept: &Kept, http_status: u16) -> Result<u16, &'static str> {
         _ if ended_by_us => Ok(grpc::OK),
         Some(said) => said.status(http_status),
         None => Said::default().status(http_status),
+    }
+}
+
+/// A script's request is redirected: what the answer sets goes along on the way, and is the script's to know at its end.
+fn keep_for_script(
+    plan: &Requests,
+    user: &mut User,
+    spare: &mut Spare,
+    kept: &Kept,
+    now_ns: u64,
+    next: &mut Redirect,
+) {
+    if let Some(redirect) = user.redirect.as_deref_mut() {
+        next.set_cookies = std::mem::take(&mut redirect.set_cookies);
+    }
+    let before = next.set_cookies.len();
+    let origin = user.origin(plan);
+    next.set_cookies.extend(cookies_of(&kept.answer(0), origin));
+    if next.set_cookies.len() > before {
+        keep_cookies(plan, user, spare, kept, now_ns);
     }
 }
 

@@ -10,10 +10,13 @@ use super::channel::Channel;
 use super::connections::Place;
 use super::users::{UNRESERVED, User};
 use super::{Phase, Share, Worker};
+use crate::http1::Answer;
 use crate::plan::compile::Compiled;
 use crate::plan::request::Request;
 use crate::record::{ErrorKind, OwnSecond, StepSecond};
-use crate::script::{FromScript, Line, Script, ScriptAnswer, StreamTotals, ToScript, Told};
+use crate::script::{
+    FromScript, Line, Script, ScriptAnswer, SetCookie, StreamTotals, ToScript, Told,
+};
 use crate::timers::Due;
 
 /// No call: a user of the load.
@@ -318,15 +321,25 @@ impl Worker {
                 .plan
                 .channel(user_call)
                 .is_none_or(Channel::has_sent_all);
+        let user = &mut self.users[carrier as usize];
+        let origin = user.origin(&self.plan);
+        let mut set_cookies = match user.redirect.as_deref_mut() {
+            Some(redirect) => std::mem::take(&mut redirect.set_cookies),
+            None => vec![],
+        };
+        user.request_over();
         if let Some((_, _, kept)) = place.reading(&mut self.slots) {
             let answer = kept.answer(status);
+            if sets_cookies(answer.head) {
+                set_cookies.extend(cookies_of(&answer, origin));
+            }
             let bytes = [answer.head, answer.body].concat();
             let answer = Box::new(ScriptAnswer {
                 status,
                 sent_ns,
                 done_ns,
                 head_length: answer.head.len(),
-                sets_cookies: sets_cookies(answer.head),
+                set_cookies,
                 bytes: bytes.into(),
                 stream,
             });
@@ -450,6 +463,14 @@ impl Worker {
             self.users.clear();
         }
     }
+}
+
+/// The cookies that an answer of this origin sets.
+pub fn cookies_of(answer: &Answer<'_>, origin: usize) -> impl Iterator<Item = SetCookie> {
+    answer.headers("set-cookie").map(move |value| SetCookie {
+        origin,
+        line: value.iter().map(|byte| char::from(*byte)).collect(),
+    })
 }
 
 /// Is there a set-cookie line?

@@ -257,7 +257,7 @@ impl ScriptLine {
                     return Ok(());
                 };
                 let awaited = awaited.bind(py);
-                let sets_cookies = answer.sets_cookies;
+                let sets_cookies = !answer.set_cookies.is_empty();
                 let response = awaited.cast::<Response>()?;
                 // SAFETY: the GIL is held and the object is alive. Only we hold it: nobody can await it any more.
                 if unsafe { ffi::Py_REFCNT(awaited.as_ptr()) } == 1 {

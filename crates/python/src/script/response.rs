@@ -132,6 +132,13 @@ impl Response {
         Ok(named.map(|(_, value)| value).collect())
     }
 
+    /// Origin's number and value of each set-cookie header: those of the redirects on the way, then its own.
+    #[getter]
+    fn set_cookies(&self) -> PyResult<Vec<(usize, String)>> {
+        let all = self.got()?.set_cookies.iter();
+        Ok(all.map(|one| (one.origin, one.line.clone())).collect())
+    }
+
     /// The head as it came, in the form of HTTP/1.1.
     #[getter]
     fn head<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {

@@ -68,8 +68,8 @@ class User(ScriptUser):
 
     def keep_cookies(self, response: Response) -> None:
         """Take the cookies that an answer sets into the jar."""
-        for value in response.header_values("set-cookie"):
-            self.cookies.keep(value, request_path="/")
+        for origin, value in response.set_cookies:
+            self.cookies.keep(value, request_path="/", origin=origin)
 
     def settle_in(self, world: World) -> None:
         """Join the users of a process."""
@@ -149,7 +149,7 @@ class User(ScriptUser):
         headers |= {key.lower(): value for key, value in options.get("headers", {}).items()}
         if content_type is not None:
             headers.setdefault("content-type", content_type)
-        self._add_cookies(headers, full_path, options.get("cookies"))
+        self._add_cookies(headers, full_path, origin, options.get("cookies"))
         timeout = options.get("timeout")
         return PreparedRequest(
             self.line,
@@ -167,8 +167,8 @@ class User(ScriptUser):
             upload_bytes=upload.length if upload is not None else None,
         )
 
-    def _add_cookies(self, headers: dict[str, str], path: str, own: Mapping[str, str] | None) -> None:
-        kept = self.jar.header(path) if self.jar is not None else None
+    def _add_cookies(self, headers: dict[str, str], path: str, origin: int, own: Mapping[str, str] | None) -> None:
+        kept = self.jar.header(path, origin=origin) if self.jar is not None else None
         given = "; ".join(f"{name}={value}" for name, value in (own or {}).items())
         joined = "; ".join(text for text in (headers.get("cookie"), given, kept) if text)
         if joined:

@@ -192,7 +192,7 @@ class HttpSession:
             headers.setdefault("content-type", body.kind)
         pairs = [f"{key}={value}" for key, value in (options.get("cookies") or {}).items()]
         jar = self._asks.jar
-        texts = [headers.get("cookie"), *pairs, jar.header(full_path) if jar else None]
+        texts = [headers.get("cookie"), *pairs, jar.header(full_path, origin=origin) if jar else None]
         if joined := "; ".join(text for text in texts if text):
             headers["cookie"] = joined
         named = name or self.request_name
