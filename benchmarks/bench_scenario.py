@@ -4,6 +4,9 @@ The same closed loop as `bench_load.py` (nginx with one worker and a 144-byte JS
 on the other, coordinator included): every user gets a page and expects status 200, again and again. Each tool is run short and long, and
 the difference in CPU time is divided by the difference in requests, so what starting up costs is taken out for all alike. Fair to whom:
 wrk checks nothing and runs no script; k6 and Locust run the same script as we do; ours writes per-second histograms of three clocks.
+
+A bar is a multiple of a peer's cost, and the peer's cost depends on the machine: where so small a part of it is less than wrk needs to
+send and receive alone, the row's note says so with the figures, because then no script can reach the bar.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import re
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from peers import Cost, find, nginx, run, wrk
@@ -99,6 +102,19 @@ def marginal_us(runner: Runner, url: str, *, connections: int, short_s: int, lon
     return (long.cpu_s - brief.cpu_s) / (long.requests - brief.requests) * 1e6
 
 
+def out_of_reach(theirs: Sequence[float], wrk_us: Sequence[float] | None, least_ratio: float) -> str:
+    """Say so where the bar asks for less than wrk spends on the kernel and a request's bytes alone; else nothing."""
+    wanted_us = statistics.median(theirs) / least_ratio
+    if not wrk_us or wanted_us >= statistics.median(wrk_us):
+        return ""
+    floor_us = statistics.median(wrk_us)
+    highest = statistics.median(theirs) / floor_us
+    return (
+        f"; out of reach here: {least_ratio:g} times is {wanted_us:.2f} µs a request, and wrk, which runs no script and"
+        f" checks nothing, needs {floor_us:.2f} (it would reach {highest:.1f})"
+    )
+
+
 def rows_of(url: str, connections: int, *, repeats: int, short_s: int, long_s: int) -> list[Row]:
     """Return a row a peer: medians of runs that took turns, forwards and backwards."""
     tools: dict[str, Runner] = {"scaleworthy": ours}
@@ -115,6 +131,7 @@ def rows_of(url: str, connections: int, *, repeats: int, short_s: int, long_s: i
         note = f"{name} is not installed"
         if theirs:
             note = f"ours {min(mine):.2f}-{max(mine):.2f}; {name} {min(theirs):.2f}-{max(theirs):.2f}; n={len(theirs)}"
+            note += out_of_reach(theirs, figures.get("wrk"), least)
         what = f"Python get and expect, {connections} users, vs {name}"
         peer = statistics.median(theirs) if theirs else None
         rows.append(row(what, "CPU µs/request", statistics.median(mine), peer=peer, least_ratio=least, note=note))

@@ -38,17 +38,19 @@ class Response:
     js: Any = None
     encoding: str | None = None
     history: tuple[Any, ...] = ()
+    error: RequestFailed | None = None
+    failed: Exception | None = None
+    tell: Callable[[], None] | None = None
+    _entered = False
+    _result: bool | Exception | None = None
 
     def __init__(self, answer: Answer | None, error: RequestFailed | None, *, request: Asked, caught: bool) -> None:
         self._answer = answer
         self._caught = caught
-        self._entered = False
-        self._result: bool | Exception | None = None
-        self.error = error
         self.request = request
         self.status_code = 0 if answer is None else answer.status
-        self.failed: Exception | None = error
-        self.tell: Callable[[], None] | None = None
+        if error is not None:
+            self.error = self.failed = error
 
     @property
     def url(self) -> str:

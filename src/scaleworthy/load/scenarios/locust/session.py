@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from scaleworthy._native import PreparedRequest
 from scaleworthy.load.scenarios.errors import RequestFailed
-from scaleworthy.load.scenarios.locust.asking import Body, body_of, timeout_ns, with_params
+from scaleworthy.load.scenarios.locust.asking import body_of, timeout_ns, with_params
 from scaleworthy.load.scenarios.locust.cookies import CookieJar
 from scaleworthy.load.scenarios.locust.greenlets import current, wait_for
 from scaleworthy.load.scenarios.locust.headers import Headers
@@ -55,7 +55,7 @@ class HttpSession:
     ) -> None:
         self._user = user
         self._asks = user.asks
-        self._ready: dict[Any, PreparedRequest] = {}
+        self._ready: dict[Any, tuple[PreparedRequest, Asked]] = {}
         self._timeout_s = timeout_s
         self._auth: Any = None
         self._headers = Headers({**FIRST_HEADERS, **(headers or {})}, self._ready.clear)
@@ -145,24 +145,22 @@ class HttpSession:
         if stack is None:
             raise RuntimeError("self.client is for the code of a user: tasks, on_start, on_stop")
         caught = options.get("catch_response", False)
-        body: Body | None = None
-        if options.keys() <= _PLAIN and not self._asks.jar and not self.params:
+        if (not options or options.keys() <= _PLAIN) and not self._asks.jar and not self.params:
             key = (method, url, name or self.request_name, options.get("allow_redirects", True))
-            prepared = self._ready.get(key)
-            if prepared is None:
-                prepared, body = self._prepare(method, url, name, options)
+            ready = self._ready.get(key)
+            if ready is None:
                 if len(self._ready) >= READY_MAX:
                     self._ready.clear()
-                self._ready[key] = prepared
+                ready = self._ready[key] = self._prepare(method, url, name, options)
+            prepared, asked = ready
         else:
-            prepared, body = self._prepare(method, url, name, options)
-        asked = Asked(method, self._url(url), None if body is None else body.content, self._headers)
-        begun_s = time.time()
+            prepared, asked = self._prepare(method, url, name, options)
+        told = self._user.environment.events.request
+        begun_s = time.time() if told.listeners else 0.0
         try:
             response = Response(wait_for(stack.asks.send(prepared)), None, request=asked, caught=caught)
         except RequestFailed as error:
             response = Response(None, error, request=asked, caught=caught)
-        told = self._user.environment.events.request
         if told.listeners:
             context = {**self._user.context(), **options.get("context", {})}
             response.tell = partial(told.tell_of, response, name or self.request_name or url, begun_s, context)
@@ -177,10 +175,11 @@ class HttpSession:
 
     def _prepare(
         self, method: str, url: str, name: str | None, options: dict[str, Any]
-    ) -> tuple[PreparedRequest, Body]:
+    ) -> tuple[PreparedRequest, Asked]:
         if unknown := options.keys() - _KNOWN - _SETTLED:
             raise TypeError(f"{method} {url} has no option {', '.join(sorted(unknown))}")
-        origin, path = self._asks.world.place_of(self._url(url))
+        whole_url = self._url(url)
+        origin, path = self._asks.world.place_of(whole_url)
         full_path = with_params(with_params(path, self.params), options.get("params"))
         body = body_of(options.get("data"), options.get("json"), options.get("files"))
         headers = {key.lower(): value for key, value in self._headers.items() if value is not None}
@@ -208,7 +207,7 @@ class HttpSession:
             timeout_ns=timeout_ns(options.get("timeout", self._timeout_s)),
             follows_redirects=options.get("allow_redirects", True),
         )
-        return prepared, body
+        return prepared, Asked(method, whole_url, body.content, self._headers)
 
 
 def _auth_headers(auth: Any) -> dict[str, str]:

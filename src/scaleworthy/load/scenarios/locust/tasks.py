@@ -116,7 +116,7 @@ class TaskSet(metaclass=TaskSetMeta):
 
     def get_next_task(self) -> Any:
         """Return a task at random, by weight."""
-        return random.choice(_some(self.tasks, self))
+        return _drawn(_some(self.tasks, self))
 
     def schedule_task(self, task_callable: Any, first: bool = False) -> None:
         """Let a task come next (*first*), or after those that are scheduled."""
@@ -197,7 +197,7 @@ class RootTaskSet(TaskSet):
 
     def get_next_task(self) -> Any:
         """Return one of the user's tasks, by weight."""
-        return random.choice(_some(self._user.tasks, self._user))
+        return _drawn(_some(self._user.tasks, self._user))
 
     def execute_task(self, chosen: Any) -> None:
         """Run a task of the user, or a set."""
@@ -211,6 +211,10 @@ def _execute(chosen: Any, owner: Any) -> None:
         chosen(owner).run()
     else:
         chosen(owner)
+
+
+def _drawn(tasks: Sequence[Any]) -> Any:
+    return tasks[0] if len(tasks) == 1 else random.choice(tasks)
 
 
 def _some(tasks: Sequence[Any], owner: Any) -> Sequence[Any]:
