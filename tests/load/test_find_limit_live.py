@@ -85,6 +85,8 @@ def test_connections_are_bounded_by_what_this_machine_can_keep_open() -> None:
     assert most is not None
     assert 100 <= most <= 65_536
     assert within_this_machine(SearchSettings(level_max=5), workers=1, addresses=1).level_max == 5
+    with pytest.raises(UsageError, match="1 process may open"):
+        within_this_machine(SearchSettings(start_level=1e6), workers=1, addresses=1)
 
 
 def test_users_who_share_connections_have_no_limit_of_connections(server: NullServer) -> None:

@@ -144,8 +144,17 @@ def _holding_connections(plan: Plan) -> Plan:
 
 
 def within_this_machine(settings: SearchSettings, *, workers: int, addresses: int) -> SearchSettings:
-    """Return the settings, their highest level within what *workers* processes and the ports to *addresses* can keep open."""
+    """Return the settings, their highest level within what *workers* processes and the ports to *addresses* can keep open.
+
+    Raises:
+        UsageError: The first level is above that.
+    """
     limits = Limits.of_this_machine()
     most = min(limits.connections_per_process * workers, limits.ports_per_address * addresses)
-    level_max = float(most) if settings.level_max is None else min(settings.level_max, float(most))
-    return replace(settings, level_max=level_max)
+    if settings.start_level is not None and settings.start_level > most:
+        many = f"{workers} process may" if workers == 1 else f"{workers} processes may"
+        raise UsageError(
+            f"{settings.start_level:,.0f} connections cannot be open at once here: {many} open {most:,}",
+            hint="start lower, or see docs/guide/many-connections.md: more worker processes, files, ports",
+        )
+    return replace(settings, level_max=float(min(most, settings.level_max or most)))
