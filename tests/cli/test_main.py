@@ -42,7 +42,7 @@ def test_the_door_imports_no_command() -> None:
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     ours = {name for name in imported if name.startswith("scaleworthy")}
-    light = {"scaleworthy.errors", "scaleworthy.cli.interrupt", "scaleworthy.cli.results"}
+    light = {"scaleworthy.errors", "scaleworthy.cli.elsewhere", "scaleworthy.cli.interrupt", "scaleworthy.cli.results"}
     assert ours == {"scaleworthy", "scaleworthy._native", *light}
 
 
@@ -53,6 +53,9 @@ def test_the_door_imports_no_command() -> None:
         (["xyzzy"], "scaleworthy --help lists the commands"),
         (["load"], "requires an argument"),
         (["load", "http://127.0.0.1/", "--rat", "5/s"], "Did you mean --rate?"),
+        (["load", "http://127.0.0.1/", "-u", "5"], "hint: use --users N; "),
+        (["load", "locustfile.py", "--html=a.html"], "hint: use --export run.html; "),
+        (["load", "locustfile.py", "--headless"], "hint: leave it out: "),
         (["load", "http://127.0.0.1/", "--users", "many"], 'unable to convert "many" into int'),
         (["find-limit", "http://127.0.0.1/", "--unit", "furlongs"], "--unit"),
     ],

@@ -28,9 +28,11 @@ def test_the_summary_is_the_same_as_the_runs_own(recorded: tuple[Path, Ended]) -
 
 
 def test_the_page_is_written(recorded: tuple[Path, Ended], tmp_path: Path) -> None:
-    ended = scaleworthy("report", str(recorded[0]), "--html", str(tmp_path / "run.html"))
-    assert (tmp_path / "run.html").read_text().lstrip().lower().startswith("<!doctype html>")
-    assert "written: " in ended.err
+    page, same = tmp_path / "run.html", tmp_path / "same.html"
+    ended = scaleworthy("report", str(recorded[0]), "--html", str(page), "--export", str(same))
+    assert page.read_text().lstrip().lower().startswith("<!doctype html>")
+    assert same.read_text() == page.read_text()
+    assert ended.err.count("written: ") == 2
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no recording at all"])

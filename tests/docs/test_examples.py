@@ -66,6 +66,7 @@ KINDS: dict[str, Callable[[Path], bool]] = {
     "scaleworthy.yaml": is_a_configuration,
     "tenants.csv": is_the_keys_of_the_small_data,
     "ci-gate.sh": is_shell,
+    "echo.py": is_python,
     "load_from_python.py": is_python,
     "calls.py": is_a_scenario,
     "README.md": lists_every_file,

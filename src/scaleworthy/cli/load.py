@@ -122,24 +122,22 @@ def load(
         objective: Must hold, such as 'p95 < 500ms' or 'failed < 1%'; exit 1 when broken. May be repeated.
         abort_on_breach: End the run as soon as an objective is broken: a window of it, or the whole run beyond chance.
         out: Keep the recording in this file (NAME.sw), for report, audit and capacity. [default: none]
-        export: Write the results to this file, in the format of its ending: .csv, .parquet, .json, .xml (JUnit), .md, .prom, .otlp
-            or .txt. May be repeated.
+        export: Write the results to this file, in the format of its ending: .html (the page for people), .csv, .parquet, .json,
+            .xml (JUnit), .md, .prom, .otlp or .txt. May be repeated.
         push: Send each second to a metrics service as the run goes on: prometheus+http://HOST:PORT/api/v1/write (remote write)
             or otlp+http://HOST:PORT/v1/metrics. May be repeated.
         json_to: Summary as JSON to this file, or to standard output for -. [default: none]
     """
+    from scaleworthy.cli.exports import check_exports, write_exports
     from scaleworthy.cli.interrupt import interrupts
     from scaleworthy.cli.plan_source import plan_from
     from scaleworthy.cli.progress import Progress
     from scaleworthy.cli.results import STDOUT, check_file, say, show, store_for, write_json
     from scaleworthy.load import start, summary_text
-    from scaleworthy.load.results import Push, check_exports, check_push
-    from scaleworthy.load.results import export as write_export
+    from scaleworthy.load.results import Push, check_push
 
     check_file(json_to, "--json")
     check_exports(export)
-    for path in export:
-        check_file(path, "--export")
     for url in push:
         check_push(url)
     plan = plan_from(
@@ -188,9 +186,7 @@ def load(
         (say if json_to == STDOUT else show)(summary_text(summary, store))
         if json_to is not None:
             write_json(summary.to_dict(), json_to)
-        for path in export:
-            write_export(store, path)
-            say(f"written: {path}")
+        write_exports(store, export)
     for url, to in zip(push, pushes, strict=True):
         if to.lost:
             say(f"{url}: {to.lost} of {to.lost + to.sent} seconds did not get there: {to.problem}")

@@ -17,6 +17,7 @@ from cyclopts import App, CycloptsError
 
 from scaleworthy import __version__
 from scaleworthy._native import build_profile
+from scaleworthy.cli.elsewhere import in_place_of
 from scaleworthy.cli.interrupt import INTERRUPTED, terminable
 from scaleworthy.cli.results import say, silence_stdout
 from scaleworthy.errors import ScaleworthyError, UsageError
@@ -105,8 +106,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         say(f"error: {error}")
         sys.exit(error.exit_status)
     except CycloptsError as error:
-        command = f" {words[0]}" if words and words[0] in COMMANDS else ""
-        say(f"error: {str(error).strip()}\n\nhint: scaleworthy{command} --help lists the options")
+        say(f"error: {_usage(str(error).strip(), words)}")
         sys.exit(2)
     except KeyboardInterrupt:
         say("stopped")
@@ -123,6 +123,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             silence_stdout()
         sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _usage(error: str, words: Sequence[str]) -> str:
+    command = f" {words[0]}" if words and words[0] in COMMANDS else ""
+    here = in_place_of(error) if command in (" load", " find-limit") else None
+    if here is not None:
+        return f"{error.partition('. Did you mean')[0].rstrip('.')}.\n\nhint: {here}; scaleworthy{command} --help lists all"
+    return f"{error}\n\nhint: scaleworthy{command} --help lists the options"
 
 
 def _with_dash_joined(words: Sequence[str]) -> list[str]:

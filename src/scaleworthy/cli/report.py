@@ -34,36 +34,27 @@ def report(
 
     Args:
         recording: A recording (NAME.sw) that load wrote.
-        export: Write the results to this file, in the format of its ending: .csv, .parquet, .json, .xml (JUnit), .md, .prom, .otlp
-            or .txt. May be repeated.
-        html: Write one self-contained page to this file. [default: none]
+        export: Write the results to this file, in the format of its ending: .html (the page for people), .csv, .parquet, .json,
+            .xml (JUnit), .md, .prom, .otlp or .txt. May be repeated.
+        html: Write one self-contained page to this file, as `--export FILE.html` does. [default: none]
         json_to: Summary as JSON to this file, or to standard output for -. [default: none]
     """
-    from scaleworthy.cli.results import STDOUT, check_file, say, show, write_file, write_json
+    from scaleworthy.cli.exports import check_exports, write_exports, write_page
+    from scaleworthy.cli.results import STDOUT, check_file, say, show, write_json
     from scaleworthy.load import summarize, summary_text
-    from scaleworthy.load.results import check_exports
-    from scaleworthy.load.results import export as write_export
     from scaleworthy.series import Recording
 
     check_file(json_to, "--json")
     check_file(html, "--html")
     check_exports(export)
-    for path in export:
-        check_file(path, "--export")
     with Recording.open(recording) as store:
         if store.span("load.planned") is None:
             raise UsageError(f"{recording} holds no load run", hint="record one: scaleworthy load TARGET --out run.sw")
         summary = summarize(store)
         text = summary_text(summary, store)
-        for path in export:
-            write_export(store, path)
-            say(f"written: {path}")
+        write_exports(store, export)
         if html is not None:
-            from scaleworthy.report.html import render
-            from scaleworthy.report.load_report import report_of
-
-            write_file(html, render(report_of(store)))
-            say(f"written: {html}")
+            write_page(store, html)
     (say if json_to == STDOUT else show)(text)
     if json_to is not None:
         write_json(summary.to_dict(), json_to)

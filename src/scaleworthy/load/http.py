@@ -72,6 +72,8 @@ def split_url(text: str) -> tuple[Target, str]:
         raise UsageError(f"{wanted}: {error}") from error
     if parts.scheme not in ("http", "https") or not host:
         hint = f"write http://{text}" if not parts.scheme and host and "." in host + "." else None
+        if parts.scheme in ("ws", "wss"):
+            hint = "give http or https; a WebSocket is opened by a step of a plan: docs/guide/websocket.md"
         raise UsageError(wanted, hint=hint)
     if parts.username is not None:
         raise UsageError(

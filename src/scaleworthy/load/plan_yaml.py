@@ -12,6 +12,9 @@ from ruamel.yaml import YAML
 
 _WIDTH = 120
 _FLOW_LENGTH = 100
+_FILES = {"file", "python", "ca_file", "cert_file", "key_file"}
+_SENT = {"json", "form", "headers", "query", "variables"}
+"""What a step sends as it stands: a field named `file` in it is no file of ours."""
 
 
 def plan_text(data: Mapping[str, Any], *, notes: Sequence[str] = (), source: Path, folder: Path) -> str:
@@ -28,7 +31,10 @@ def plan_text(data: Mapping[str, Any], *, notes: Sequence[str] = (), source: Pat
     out = io.StringIO()
     out.write(f"# Imported from {source.name}.\n")
     out.writelines(f"# Note: {' '.join(note.split())}\n" for note in notes)
-    writer.dump(_arranged(_with_paths(data, source.parent, folder), writer), out)
+    plan = writer.map()
+    for name, item in _with_paths(data, source.parent, folder).items():
+        plan[name] = _arranged(item, writer)
+    writer.dump(plan, out)
     return out.getvalue()
 
 
@@ -37,7 +43,9 @@ def _with_paths(value: Any, before: Path, after: Path) -> Any:
     if isinstance(value, Mapping):
         return {
             name: os.path.relpath(before / item, after)
-            if name in ("file", "ca_file", "cert_file", "key_file") and isinstance(item, str)
+            if name in _FILES and isinstance(item, str)
+            else item
+            if name in _SENT
             else _with_paths(item, before, after)
             for name, item in value.items()
         }

@@ -123,12 +123,12 @@ def _errors(summary: Summary, store: Store) -> list[str]:
 def _objective(summary: Summary, at: int) -> str:
     result = summary.objectives[at]
     word = {True: "held", False: "broken", None: "not judged, too few samples"}[result.held]
-    value = f" (got {_with_unit(result.value, result.text)})" if result.value is not None else ""
+    value = f" (got {with_unit(result.value, result.text)})" if result.value is not None else ""
     where = f" in {result.where}" if result.where else ""
     return f"objective     {word}: {result.text}{where}{value}"
 
 
-def _with_unit(value: float, objective: str) -> str:
+def with_unit(value: float, objective: str) -> str:
     """Return an objective's value for people; a summary holds times in ms and ratios from 0 to 1."""
     unit = Objective.parse(objective).expression.unit
     return (

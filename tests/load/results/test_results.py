@@ -92,6 +92,7 @@ def test_markdown_has_a_line_for_each_step_and_an_example_of_each_error(
     text = written(run[0], tmp_path, ".md").read_text()
 
     assert text.startswith("**Load test: fail**")
+    assert "| `failed < 1%` | **broken** | 50.0 % |" in text
     assert "| b\\|ad | 200 | 100 % |" in text
     assert "- 200 × `expect-status`, such as `" in text
 

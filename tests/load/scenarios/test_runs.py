@@ -218,7 +218,7 @@ def test_what_holds_users_up_is_named(url: str, tmp_path: Path) -> None:
     notes = "\n".join(store.fact("load", "notes"))
 
     assert "were sent and never awaited" in notes
-    assert "1 tasks were started and left running: Event.wait" in notes
+    assert "1 task was started and left running: Event.wait" in notes
     assert "held up, for up to 0." in notes
     assert "scenario.py:11 in page" in notes
     assert "all 12 rows have been used" in notes

@@ -64,21 +64,25 @@ FORMATS: dict[str, Callable[[Store], bytes]] = {
 }
 
 
-def check_exports(paths: Sequence[Path]) -> None:
+def check_exports(paths: Sequence[Path], *, also: Sequence[str] = ()) -> None:
     """Refuse, before anything runs, files whose ending says nothing.
+
+    Args:
+        also: Endings that the caller writes itself.
 
     Raises:
         InvalidInput: Each of them, with what is known.
     """
+    known = [*FORMATS, *also]
     problems = []
     for path in paths:
-        if path.suffix not in FORMATS:
-            near = get_close_matches(path.suffix, FORMATS, n=1)
+        if path.suffix not in known:
+            near = get_close_matches(path.suffix, known, n=1)
             problems.append(
                 f"{str(path)!r}: no format has the ending {path.suffix!r}{f'; did you mean {near[0]!r}?' if near else ''}"
             )
     if problems:
-        raise InvalidInput("--export", problems, hint=f"the endings are {', '.join(FORMATS)}")
+        raise InvalidInput("--export", problems, hint=f"the endings are {', '.join(known)}")
 
 
 def export(store: Store, path: Path) -> None:

@@ -9,8 +9,8 @@ from xml.etree import ElementTree as Xml
 
 from scaleworthy.load.reading import reading
 from scaleworthy.load.summary import Summary, summarize
+from scaleworthy.load.summary_lines import with_unit
 from scaleworthy.series import Store
-from scaleworthy.units import three_digits
 
 
 def junit(store: Store) -> str:
@@ -22,7 +22,7 @@ def junit(store: Store) -> str:
         if result.held is None:
             Xml.SubElement(case, "skipped", message="too few samples to judge")
         elif not result.held:
-            value = "nothing" if result.value is None else three_digits(result.value)
+            value = "nothing" if result.value is None else with_unit(result.value, result.text)
             Xml.SubElement(case, "failure", message=f"{result.text}: got {value}").text = reading(summary, store)
     case = _case(suite, "the target answered", summary)
     if not summary.answered:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scaleworthy.load.reading import reading
 from scaleworthy.load.summary import Counts, summarize
+from scaleworthy.load.summary_lines import with_unit
 from scaleworthy.series import Store
 from scaleworthy.units import format_ratio, three_digits
 
@@ -23,7 +24,7 @@ def markdown(store: Store) -> str:
         words = {True: "held", False: "**broken**", None: "not judged"}
         lines += ["| objective | | got |", "| --- | --- | ---: |"]
         for item in summary.objectives:
-            got = "–" if item.value is None else three_digits(item.value)
+            got = "–" if item.value is None else with_unit(item.value, item.text)
             lines.append(f"| {_code(item.text)} | {words[item.held]} | {got} |")
         lines.append("")
     lines += [

@@ -179,5 +179,7 @@ class Driver:
         leaked = [task for task in leaked if task not in self._tasks]
         if leaked:
             names = sorted({getattr(task.get_coro(), "__qualname__", "?") for task in leaked})
-            notes.append(f"{len(leaked):,} tasks were started and left running: {', '.join(names[:5])}")
+            notes.append(
+                f"{len(leaked):,} task{' was' if len(leaked) == 1 else 's were'} started and left running: {', '.join(names[:5])}"
+            )
         return notes
