@@ -1,6 +1,6 @@
 """A WebSocket that answers each message with itself, to try docs/guide/websocket.md against: `pip install websockets`.
 
-    python examples/echo.py 8000
+python examples/echo.py 8000
 """
 
 import asyncio
