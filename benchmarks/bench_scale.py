@@ -6,6 +6,8 @@ request that failed on our side: refused by this machine, cut by the run's end, 
 - 10,000 users, declarative and as a Python scenario: each gets a page of a server that answers at once, then thinks for 2 to 6 s.
 - 50,000 connections: each user waits 10 s for each answer of servers on four loopback addresses (one address has 28,000 ports, and
   connecting becomes slow when half of them are taken).
+- 19,000 and 50,000 WebSockets held to the end of the run, each pinging every 5 s: by one process, and by several (a process here may
+  open 20,000 files). What one costs is resident memory beyond that of a run with a hundred; the kernel's part of a socket is not in it.
 - 1,000,000 requests of 500 users to nginx.
 - `--full`: 1,200 webhooks in a minute, and 2,500 calls of 30 s at once, against Switchboard in its tuned shape.
 - Soak: 5 million requests at full speed (`--full`: 50 million, which is 24 hours of 579 a second); memory at the end against that
@@ -156,6 +158,46 @@ def connections_rows(wanted: int) -> list[Row]:
     ]
 
 
+def sockets_rows(one_process: int, several: int) -> list[Row]:
+    """Hold WebSockets open, kept by pings."""
+    addresses = [f"127.0.0.{number}" for number in range(1, 5)]
+    with null_servers("127.0.0.1") as port:
+        few, many = (load(_holding(port, sockets, *addresses) | {"workers": 1}) for sockets in (100, one_process))
+    grown = many["generator"]["memory_max_bytes"] - few["generator"]["memory_max_bytes"]
+    note = f"{many['generator']['memory_max_bytes'] / 1e6:.0f} MB, Python and all"
+    with null_servers(*addresses) as port:
+        plan = make_plan(_holding(port, several))
+        spread = start(plan, MemoryStore(), resolve=lambda _host, _port: addresses).wait().to_dict()
+    return [
+        row("WebSockets held by one process", "sockets", _held(many), least=one_process, note=_kept(many)),
+        row("of these, one costs", "bytes", grown / (one_process - 100), most=10_000, note=note),
+        row("WebSockets held by several processes", "sockets", _held(spread), least=several, note=_kept(spread)),
+    ]
+
+
+def _holding(port: int, sockets: int, *sources: str) -> dict[str, Any]:
+    keep = {"loop": {"count": 1_000, "steps": [{"think": "5s"}, {"ping": True, "name": "ping"}]}}
+    return {
+        "target": f"http://localhost:{port}/",
+        "scenarios": [{"name": "hold", "steps": [{"websocket": "/", "steps": [keep]}]}],
+        "load": {"stages": f"12s:{sockets},12s:{sockets}"},
+        "http": {"connections_max": sockets, "source_addresses": list(sources)},
+        "grace": "30s",
+        "seed": 1,
+    }
+
+
+def _held(summary: dict[str, Any]) -> int:
+    """Return how many sockets were open when the run ended: those that it closed as going away."""
+    return int(summary["websocket"]["closes"].get("1001", 0))
+
+
+def _kept(summary: dict[str, Any]) -> str:
+    ping_ms = summary["websocket"]["ping_ms"]["p99"]
+    processes = summary["generator"]["workers"]
+    return f"{processes} worker processes; ping p99 {ping_ms:.2g} ms; {own_errors(summary)} own errors"
+
+
 def _late(summary: Summary) -> str:
     lag = summary.lag_ms
     return f"lag p50 {lag.p50:.2g} ms, p99 {lag.p99:.2g} ms, opening included" if lag.p99 else "too few for a lag"
@@ -293,6 +335,7 @@ def main() -> int:
     rows += soak_rows(300_000 if quick else 50_000_000 if options.full else 5_000_000)
     rows += users_rows(10_000)
     rows += connections_rows(5_000 if quick else 50_000)
+    rows += sockets_rows(2_000 if quick else 19_000, 5_000 if quick else 50_000)
     rows += million_row(100_000 if quick else 1_000_000)
     if options.full:
         rows += switchboard_rows()

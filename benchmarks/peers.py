@@ -31,6 +31,8 @@ class Cost:
     requests: int
     cpu_s: float
     rss_bytes: int
+    kernel_s: float = 0.0
+    """The part of the CPU time that the kernel took."""
 
 
 def find(name: str) -> str | None:
@@ -103,7 +105,7 @@ def run(command: Sequence[str], *, core: int = GENERATOR_CORE, ok: Sequence[int]
             raise RuntimeError(
                 f"{command[0]} ended with {child.returncode}: {err.read().decode(errors='replace')[-500:]}"
             )
-    return text, Cost(0, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+    return text, Cost(0, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, usage.ru_stime)
 
 
 def wrk(url: str, *, connections: int, seconds: int) -> Cost:
