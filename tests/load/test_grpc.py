@@ -86,6 +86,14 @@ def test_a_status_fails_unless_it_is_expected(
     assert any(text in example for example in summary["examples"]) or not text, summary["examples"]
 
 
+def test_a_failed_call_without_what_later_steps_need_ends_the_iteration(shop: Site, folder: Path) -> None:
+    first = {"grpc": PLACE, "message": {"user": "nobody"}, "extract": {"number": {"json": "$.number"}}}
+    second = {"grpc": PLACE, "name": "never", "message": {"cents": "{{ number }}"}}
+    summary = carried_out(shop.url, folder, first, second)
+
+    assert (summary["planned"], summary["answered"], summary["errors"]) == (4, 4, {"grpc": 4})
+
+
 def test_ok_where_another_status_is_expected_fails(shop: Site, folder: Path) -> None:
     summary = carried_out(shop.url, folder, {"grpc": PLACE, "expect": {"status": "NOT_FOUND"}})
 

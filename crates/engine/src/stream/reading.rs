@@ -195,7 +195,7 @@ impl Reading {
         if events.is_within() && !self.ended_by_us && self.spec.method.is_some() {
             self.seen.unreadable = Some("a message that was cut".into());
         }
-        if self.spec.keeps_last && self.seen.events > 0 {
+        if self.spec.keeps_last && self.spec.method.is_some() && self.seen.events > 0 {
             let last = std::mem::take(&mut self.seen.last);
             self.seen.last = self.read(&last).unwrap_or_default().into_owned();
         }

@@ -88,14 +88,9 @@ impl Worker {
             (missed, good) = (streamed.missed, streamed.good);
         }
         let response_ns = done_ns - user.planned_ns.min(done_ns);
-        let verdict = if let Some(call) = &request.call
-            && !call.welcome.contains(&status)
-        {
-            let statuses = (status, http_status);
-            let told = &self.examples_told;
-            Ok(verdict_of_call(call, kept.said.as_deref(), statuses, told))
-        } else if request.judging.is_empty() && !kept.is_coded() {
-            Ok(default_of(request, status, &self.examples_told))
+        let statuses = (status, http_status);
+        let verdict = if request.judging.is_empty() && !kept.is_coded() {
+            Ok(default_of(request, kept, statuses, &self.examples_told))
         } else {
             let weighing = Weighing {
                 plan: &self.plan,
@@ -107,7 +102,7 @@ impl Worker {
                 told: &self.examples_told,
                 response_ns,
             };
-            judge(weighing, request, kept, status)
+            judge(weighing, request, kept, statuses)
         };
         let verdict = match verdict {
             Ok(mut verdict) => {
@@ -296,9 +291,13 @@ fn keep_for_script(
     }
 }
 
-/// What is expected where the step says nothing of it; of a script's requests, nothing.
-fn default_of(request: &Request, status: u16, told: &[bool]) -> Verdict {
-    if request.judging.expect.is_empty() && !request.of_script && request.call.is_none() {
+/// What is expected where the step says nothing of it; of a script's requests, nothing. `statuses`: the request's own, a
+/// call's is one of gRPC, and that of HTTP.
+fn default_of(request: &Request, kept: &Kept, statuses: (u16, u16), told: &[bool]) -> Verdict {
+    let (status, _) = statuses;
+    if let Some(call) = &request.call {
+        verdict_of_call(call, kept.said.as_deref(), statuses, told)
+    } else if request.judging.expect.is_empty() && !request.of_script {
         Verdict::by_default(status, told)
     } else {
         Verdict::HELD
@@ -310,8 +309,9 @@ fn judge(
     weighing: Weighing<'_>,
     request: &Request,
     kept: &mut Kept,
-    status: u16,
+    statuses: (u16, u16),
 ) -> Result<Verdict, (ErrorKind, String)> {
+    let (status, _) = statuses;
     if let Some(call) = &request.call
         && request.wants.body
         && status == grpc::OK
@@ -333,7 +333,7 @@ fn judge(
             ),
         })?;
     }
-    let by_default = default_of(request, status, weighing.told);
+    let by_default = default_of(request, kept, statuses, weighing.told);
     let verdict = weighing.weigh(&request.judging, &kept.answer(status));
     Ok(Verdict {
         failed: by_default.failed.or(verdict.failed),
