@@ -440,6 +440,37 @@ class StreamTotals:
         """Within every limit of `goodput`; None without limits."""
 
 @final
+class Message:
+    """One message on a WebSocket."""
+
+    @property
+    def content(self) -> bytes: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def is_binary(self) -> bool: ...
+    def json(self) -> Any:
+        """Return it, read as JSON.
+
+        Raises:
+            ValueError: It is none.
+        """
+    @property
+    def elapsed_ns(self) -> int:
+        """From the send that it answers, or from the beginning of the wait; of a loop over the socket, from the opening."""
+
+@final
+class MessageFits:
+    """What a message must be to be the one that is waited for."""
+
+    def __init__(self, text: str) -> None:
+        """Read the plan's form, as JSON.
+
+        Raises:
+            ValueError: What cannot be understood.
+        """
+
+@final
 class ScriptChannel:
     """A call that lasts: its answer is taken event by event."""
 
@@ -452,6 +483,20 @@ class ScriptChannel:
         """Wait until the answer has begun; raises what the call failed with."""
     def __aiter__(self) -> ScriptChannel: ...
     def __anext__(self) -> Awaitable[StreamEvent]: ...
+    def say(self, message: bytes, binary: bool, step: int) -> Awaited:
+        """Send a message; awaiting waits only where much waits for the server to read."""
+    def hear(self, step: int, timeout_ns: int | None, fits: MessageFits | None) -> Awaited:
+        """Wait for a message; behind `say`, for its answer."""
+    def ping(self, step: int, timeout_ns: int | None) -> Awaited:
+        """Send a ping; the result is the nanoseconds to its pong."""
+    def close(self, code: int, reason: str) -> None:
+        """End the socket; the response is there when the server has agreed."""
+    @property
+    def close_code(self) -> int | None: ...
+    @property
+    def dropped(self) -> int: ...
+    def header(self, name: str) -> str | None:
+        """A header of the answer's head; its name in lower case."""
     def room(self) -> Awaited:
         """Wait until the next piece of the body may be put: True, or False where no more is taken."""
     def put(self, piece: bytes, last: bool) -> None:
@@ -481,6 +526,7 @@ class PreparedRequest:
         hands_over: bool = False,
         uploads: bool = False,
         upload_bytes: int | None = None,
+        socket: Sequence[str] | None = None,
     ) -> None:
         """Add the plan's headers to its own.
 

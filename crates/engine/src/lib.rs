@@ -45,9 +45,11 @@ pub use record::{ErrorKind, OwnKind, Sample, Series, Tick, Unit};
 pub use runner::{Met, MetOrigin, Run, RunError};
 pub use schedule::{Arrivals, LoadKind, Spacing, Stage, UserLevels, preview};
 pub use script::{
-    Came, FromScript, Prepared, Script, ScriptAnswer, ScriptRequest, SetCookie, StreamTotals,
-    ToScript, Told, Upload, Want,
+    Came, Closed, Fits, FromScript, Prepared, Script, ScriptAnswer, ScriptRequest, SetCookie,
+    StreamTotals, Talk, Talked, ToScript, Told, Upload, Want,
 };
 pub use stream::Tokens;
 /// Nanoseconds of the engine's clock: the system's monotonic one, the same in every process of a machine.
 pub use sys::now_ns;
+/// May a client close a WebSocket with this code?
+pub use websocket::may_be_sent;

@@ -15,8 +15,10 @@ use crate::record::{ErrorKind, OwnKind};
 use crate::sys::Wake;
 
 mod channel;
+mod talk;
 
 pub use channel::{Came, StreamTotals, Told, Want};
+pub use talk::{Closed, Fits, Talk, Talked};
 
 /// What the engine tells the script.
 #[derive(Debug)]
@@ -189,6 +191,15 @@ pub enum FromScript {
         /// The step.
         step: u32,
         /// What was wrong.
+        kind: ErrorKind,
+        /// In words.
+        text: Box<str>,
+    },
+    /// Something could not even be begun; it counts as planned, started and failed.
+    Unsent {
+        /// The step.
+        step: u32,
+        /// Why.
         kind: ErrorKind,
         /// In words.
         text: Box<str>,
@@ -380,6 +391,8 @@ pub struct ScriptRequest<'a> {
     pub hands_over: bool,
     /// Its body comes in pieces.
     pub upload: Option<Upload>,
+    /// It opens a WebSocket; these subprotocols are offered.
+    pub socket: Option<&'a [String]>,
 }
 
 /// A body that comes in pieces while it is sent.

@@ -37,6 +37,7 @@ mod script;
 mod sites;
 mod socket;
 mod stream;
+mod talk;
 mod tunnel;
 mod upload;
 mod users;

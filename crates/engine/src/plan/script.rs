@@ -6,6 +6,7 @@ use super::body::Body;
 use super::check::{ENGINE_HEADERS, is_token};
 use super::compile::Compiled;
 use super::request::{Cookies, Request, describes_body, is_idempotent, is_sized};
+use super::socket::Upgrade;
 use super::stream::Stream;
 use crate::http1::Wants;
 use crate::judging::Judging;
@@ -80,7 +81,21 @@ impl Request {
             return Err(format!("the plan has no origin {}", spec.origin));
         };
         let authority = origin.authority();
-        let headers = merged(base, spec.headers, &authority)?;
+        let mut headers = merged(base, spec.headers, &authority)?;
+        let offered = spec.socket.map(|offered| offered.join(", "));
+        if spec.socket.is_some() {
+            if origin.multiplexed(plan.version).is_some() {
+                return Err("a websocket is read over HTTP/1.1; leave http.version out".into());
+            }
+            headers.retain(|(name, _)| !name.eq_ignore_ascii_case("connection"));
+            headers.extend([
+                ("connection", "Upgrade"),
+                ("upgrade", "websocket"),
+                ("sec-websocket-version", "13"),
+            ]);
+            let offered = offered.as_deref().filter(|offered| !offered.is_empty());
+            headers.extend(offered.map(|offered| ("sec-websocket-protocol", offered)));
+        }
         let is_cookie = |name: &str| name.eq_ignore_ascii_case("cookie");
         let cookies = headers.iter().filter(|(name, _)| is_cookie(name));
         let cookies: Vec<&str> = cookies.map(|(_, value)| *value).collect();
@@ -120,7 +135,7 @@ impl Request {
             judging: Judging::default(),
             wants: Wants {
                 to_head_request: spec.method == "HEAD",
-                upgrade: false,
+                upgrade: spec.socket.is_some(),
                 head: true,
                 cookies: false,
                 body: true,
@@ -132,13 +147,22 @@ impl Request {
                 .map(|text| stream_of(text, spec, plan))
                 .transpose()?,
             call: None,
-            upgrade: None,
+            upgrade: spec.socket.map(|offered| {
+                Box::new(Upgrade {
+                    subprotocols: offered.to_vec(),
+                    keeps_unread: true,
+                    past: 0,
+                })
+            }),
             of_script: true,
-            lasts: spec.hands_over || spec.upload.is_some(),
+            lasts: spec.hands_over || spec.upload.is_some() || spec.socket.is_some(),
             upload: spec.upload,
         };
         let multiplexed = origin.multiplexed(plan.version);
-        request.fix(&plan.feeders, multiplexed);
+        // A socket's key differs each time.
+        if request.upgrade.is_none() {
+            request.fix(&plan.feeders, multiplexed);
+        }
         Ok(request)
     }
 }

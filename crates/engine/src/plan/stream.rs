@@ -134,7 +134,7 @@ impl Stream {
 }
 
 impl WishSpec {
-    fn compile(&self) -> Result<Wish, String> {
+    pub fn compile(&self) -> Result<Wish, String> {
         let mut words: Vec<String> = self
             .contains
             .iter()

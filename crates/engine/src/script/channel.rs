@@ -1,5 +1,6 @@
 //! What lasts longer than one question and one answer: an answer that is read event by event, a body that is sent piece by
 //! piece, a WebSocket. The script says what it wants next, so what waits for it here is bounded by how fast it takes it.
+use super::talk::{Closed, Talk, Talked};
 use super::{ScriptAnswer, ToScript};
 use crate::stream::Tokens;
 
@@ -10,8 +11,17 @@ pub enum Told {
     Begun(Box<ScriptAnswer>),
     /// Events that have come, in order; never none.
     Events(Vec<Came>),
-    /// The next piece of the body may be put.
+    /// The next piece of the body may be put; what was said on a socket has left.
     Room,
+    /// What came of something on a socket.
+    Talked(Talked),
+    /// The last word on a socket: what came and was not taken, and why it ended.
+    Closed {
+        /// In order.
+        left: Vec<Came>,
+        /// Why.
+        closed: Closed,
+    },
     /// The last word: what came and was not taken, then what would be told of any call.
     Over {
         /// In order.
@@ -28,6 +38,8 @@ pub enum Want {
     More,
     /// Nothing more: the answer is over for the script.
     Enough,
+    /// Something on a socket.
+    Talk(Talk),
     /// Send the next piece of the body; one for each `Room`.
     Piece {
         /// It, at most some 64 KiB, so that what is on its way stays bounded.
@@ -37,10 +49,12 @@ pub enum Want {
     },
 }
 
-/// One event of an answer.
+/// One event of an answer, or one message on a socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Came {
-    /// From the send to when it was read off the connection.
+    /// Bytes, not text: of a message.
+    pub binary: bool,
+    /// From the send, or the opening, to when it was read off the connection.
     pub elapsed_ns: u64,
     /// Its name, where it has one.
     pub name: Box<[u8]>,

@@ -71,7 +71,7 @@ pub struct Wish {
 }
 
 impl Wish {
-    fn holds(&self, data: &[u8]) -> bool {
+    pub fn holds(&self, data: &[u8]) -> bool {
         let pattern = self.matches.as_ref();
         self.contains.iter().all(|text| text.find(data).is_some())
             && pattern.is_none_or(|pattern| pattern.is_match(&String::from_utf8_lossy(data)))

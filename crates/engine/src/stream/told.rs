@@ -17,6 +17,7 @@ impl StreamTotals {
 
     pub(super) fn hand_over(&mut self, event: Event<'_>, elapsed_ns: u64) {
         self.left.push(Came {
+            binary: false,
             elapsed_ns,
             name: event.name.into(),
             data: event.data.into(),

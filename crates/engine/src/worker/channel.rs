@@ -4,6 +4,7 @@
 //! slow, the connection is not read from: the service sees a client that does not keep up, and memory stays bounded.
 use super::Worker;
 use super::connections::Place;
+use super::talk::Talking;
 use super::upload::Sending;
 use crate::script::{Came, ScriptAnswer, StreamTotals, ToScript, Told, Want};
 
@@ -19,11 +20,13 @@ pub struct Channel {
     unread: Vec<Came>,
     unread_bytes: usize,
     /// The script waits for what comes next.
-    wanted: bool,
+    pub wanted: bool,
     /// Its answer is not read on, because the script has not taken what was read.
     halted: bool,
     /// The body that is being sent in pieces.
     pub sending: Option<Sending>,
+    /// What goes on on its WebSocket.
+    pub talk: Option<Box<Talking>>,
 }
 
 impl Channel {
@@ -89,6 +92,20 @@ impl Worker {
         }
     }
 
+    /// The same of a socket, whose request is over.
+    pub(super) fn tell_begun_at(&mut self, place: Place, call: u32, sent_ns: u64) {
+        let token = self.token(place.at);
+        let Some(mut answer) = self.begun(place) else {
+            return;
+        };
+        answer.sent_ns = sent_ns;
+        if let Some(channel) = self.plan.channel(call) {
+            channel.place = Some((token, place.stream));
+        }
+        let told = Told::Begun(Box::new(answer));
+        self.tell_script(ToScript::Channel { call, told });
+    }
+
     fn begun(&mut self, place: Place) -> Option<ScriptAnswer> {
         let slot = &mut self.slots[place.at as usize];
         let status = match place.stream {
@@ -128,6 +145,11 @@ impl Worker {
         let place = self.slot_of(token).map(|at| Place { at, stream });
         match want {
             Want::Piece { bytes, last } => self.put_piece(call, &bytes, last),
+            Want::Talk(talk) => {
+                if let Some(carrier) = self.plan.carrier(call) {
+                    self.hear_talk(call, carrier, talk);
+                }
+            }
             Want::More => self.more(call, place),
             Want::Enough => match place {
                 None => self.cancel_call(call),
@@ -144,6 +166,7 @@ impl Worker {
         channel.wanted = true;
         let resumes = std::mem::take(&mut channel.halted);
         self.tell_wanted(call);
+        self.tell_messages(call);
         if let Some(place) = place
             && resumes
         {

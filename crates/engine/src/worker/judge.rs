@@ -132,6 +132,10 @@ impl Worker {
         step.in_flight -= 1;
         self.in_flight -= 1;
         let sent_ns = user.sent_ns;
+        if user.call != NO_CALL && opened {
+            user.request_over();
+            return self.socket_opened(place, id, sent_ns);
+        }
         if user.call != NO_CALL {
             return self.answer_call(place, id, status, keep, sent_ns, totals);
         }

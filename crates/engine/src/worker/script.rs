@@ -15,9 +15,10 @@ use crate::plan::compile::Compiled;
 use crate::plan::request::Request;
 use crate::record::{ErrorKind, OwnSecond, StepSecond};
 use crate::script::{
-    FromScript, Line, Script, ScriptAnswer, SetCookie, StreamTotals, ToScript, Told,
+    Came, Closed, FromScript, Line, Script, ScriptAnswer, SetCookie, StreamTotals, ToScript, Told,
 };
 use crate::timers::Due;
+use crate::websocket::GOING_AWAY;
 
 /// No call: a user of the load.
 pub const NO_CALL: u32 = u32::MAX;
@@ -50,6 +51,11 @@ impl Requests {
     /// The request of a call; None for a pause.
     pub fn of_call(&self, call: u32) -> Option<&Request> {
         self.calls.get(call as usize)?.as_ref()?.request.as_deref()
+    }
+
+    /// The user that carries a call.
+    pub fn carrier(&self, call: u32) -> Option<u32> {
+        Some(self.calls.get(call as usize)?.as_ref()?.carrier)
     }
 
     /// What a call that lasts has beside its request.
@@ -173,6 +179,14 @@ impl Worker {
                 self.second.steps.resize_with(grow, StepSecond::default);
                 self.tell(step as usize, kind, text.into());
             }
+            FromScript::Unsent { step, kind, text } => {
+                let grow = (step as usize + 1).max(self.second.steps.len());
+                self.second.steps.resize_with(grow, StepSecond::default);
+                let seen = &mut self.second.steps[step as usize];
+                seen.planned += 1;
+                seen.started += 1;
+                self.tell(step as usize, kind, text.into());
+            }
             FromScript::Observed { series, value } => {
                 if let Some(name) = self.plan.names.own(series as usize) {
                     OwnSecond::at(&mut self.second.own, series as usize).record(value, name.kind);
@@ -209,6 +223,10 @@ impl Worker {
         let mut user = User::new(number, 0, at_ns);
         user.call = call;
         // Pieces that were taken do not come again.
+        if lasts {
+            // Each has random numbers of its own.
+            user.step = call;
+        }
         user.resent = if uploads { u8::MAX } else { 0 };
         let carrier = self.users.insert(user) as u32;
         self.move_reserved(host, carrier);
@@ -280,6 +298,17 @@ impl Worker {
                 last = ToScript::Channel { call, told };
             }
             self.tell_script(last);
+        }
+    }
+
+    /// The last word on a call that was a socket; its carrier goes.
+    pub(super) fn close_call(&mut self, carrier: u32, left: Vec<Came>, closed: Closed) {
+        let call = self.users[carrier as usize].call;
+        self.drop_carrier(carrier);
+        if let Some(place) = self.plan.calls.get_mut(call as usize) {
+            *place = None;
+            let told = Told::Closed { left, closed };
+            self.tell_script(ToScript::Channel { call, told });
         }
     }
 
@@ -368,6 +397,9 @@ impl Worker {
             self.users[carrier as usize].call = ABANDONED;
             return self.tell_script(ToScript::Nothing { call });
         }
+        if self.leave_socket(carrier, GOING_AWAY) {
+            return;
+        }
         if self.users[carrier as usize].busy {
             return self.give_up(carrier, ErrorKind::Cancelled, "cancelled by the scenario");
         }
@@ -448,9 +480,11 @@ impl Worker {
             .map(|(user, _)| user as u32)
             .collect();
         for user in idle {
-            match self.users[user as usize].call {
+            let call = self.users[user as usize].call;
+            match call {
                 NO_CALL => self.dismiss(user),
                 ABANDONED => self.drop_carrier(user),
+                _ if self.leave_socket(user, GOING_AWAY) => {}
                 _ => self.end_call(user, |call| ToScript::Nothing { call }),
             }
         }

@@ -99,6 +99,11 @@ impl Worker {
         Some(&mut socket.talking)
     }
 
+    /// The next frame's key.
+    pub(in crate::worker) fn socket_key(&mut self, at: u32) -> Option<u32> {
+        self.talking(at).map(Talking::key)
+    }
+
     /// Nothing is waited for.
     fn rest_deadline(&mut self, at: u32) {
         if let Some(conn) = self.conn(at) {

@@ -3,16 +3,21 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
-use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration};
+use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBool;
-use scaleworthy_engine::{Came, FromScript, ScriptAnswer, Told, Want};
+use scaleworthy_engine::{
+    Came, Closed, ErrorKind, FromScript, ScriptAnswer, Talk, Talked, Told, Want, may_be_sent,
+    now_ns,
+};
 
 use super::awaited::{Awaited, Outcome};
-use super::incoming::StreamEvent;
+use super::incoming::{Message, MessageFits, StreamEvent};
 use super::line::{ScriptLine, lock, settle};
 use super::response::Response;
 
+/// What may be on its way on a socket before a sender waits.
+const UNACKNOWLEDGED_MAX: usize = 64 * 1024;
 /// No call: what is awaited is the channel's own.
 const NO_CALL: u32 = u32::MAX;
 
@@ -29,6 +34,12 @@ struct State {
     /// The next piece of the body may be put.
     room: bool,
     waits_for_room: Option<Py<Awaited>>,
+    /// Said, and not known to have left.
+    unacknowledged: usize,
+    hears: Option<(u32, Py<Awaited>)>,
+    hearings: u32,
+    pings: Option<Py<Awaited>>,
+    closed: Option<Closed>,
 }
 
 #[pyclass(module = "scaleworthy._native", frozen)]
@@ -36,6 +47,7 @@ pub struct ScriptChannel {
     line: Py<ScriptLine>,
     call: u32,
     response: Py<Response>,
+    is_socket: bool,
     state: Mutex<State>,
 }
 
@@ -45,6 +57,7 @@ impl ScriptChannel {
         py: Python<'_>,
         line: &Py<ScriptLine>,
         response: Py<Response>,
+        is_socket: bool,
     ) -> PyResult<Py<Self>> {
         let base = response.bind(py).as_super().borrow();
         let (call, over) = (base.call, !base.is_open());
@@ -53,6 +66,7 @@ impl ScriptChannel {
             line: line.clone_ref(py),
             call,
             response,
+            is_socket,
             state: Mutex::new(State {
                 over,
                 ..State::default()
@@ -65,7 +79,11 @@ impl ScriptChannel {
         Ok(made)
     }
 
-    fn want(&self, want: Want) {
+    pub fn line(&self) -> &ScriptLine {
+        self.line.get()
+    }
+
+    pub(super) fn want(&self, want: Want) {
         let call = self.call;
         self.line.get().put(FromScript::Channel { call, want });
     }
@@ -75,8 +93,11 @@ impl ScriptChannel {
         let mut state = lock(&self.state);
         if let Some(came) = state.came.pop_front() {
             drop(state);
-            let event = Py::new(py, StreamEvent::new(came))?;
-            return Ok(Some(Outcome::Value(event.into_any())));
+            let event = match self.is_socket {
+                true => Py::new(py, Message::of(came))?.into_any(),
+                false => Py::new(py, StreamEvent::new(came))?.into_any(),
+            };
+            return Ok(Some(Outcome::Value(event)));
         }
         if !state.over {
             if !std::mem::replace(&mut state.asked, true) {
@@ -91,11 +112,47 @@ impl ScriptChannel {
 
     /// How the iteration ends: as the call has ended.
     fn ending(&self, py: Python<'_>) -> Outcome {
+        let end = lock(&self.state).closed.as_ref().map(|closed| {
+            (
+                closed.asked || matches!(closed.code, 1000 | 1001),
+                closed.kind,
+            )
+        });
+        match end {
+            Some((_, ErrorKind::Cancelled)) => return Outcome::Cancelled,
+            Some((false, kind)) => {
+                self.count(self.response.borrow(py).step, kind);
+                return self.closed_error(py);
+            }
+            _ => {}
+        }
         let response = self.response.bind(py).as_super().borrow();
         match &response.outcome {
             Outcome::Error(error) => Outcome::Error(error.clone_ref(py)),
             Outcome::Cancelled => Outcome::Cancelled,
             _ => Outcome::Error(PyStopAsyncIteration::new_err(()).into_value(py).into_any()),
+        }
+    }
+
+    /// Count what no exchange has shown: that the socket was closed where something was to come.
+    fn count(&self, step: u32, kind: ErrorKind) {
+        let text = match &lock(&self.state).closed {
+            Some(closed) => closed.text.clone(),
+            None => return,
+        };
+        self.line().put(FromScript::Judged { step, kind, text });
+    }
+
+    /// The error for what is asked of a socket that is closed.
+    fn closed_error(&self, py: Python<'_>) -> Outcome {
+        let (kind, text) = match &lock(&self.state).closed {
+            Some(closed) if closed.kind == ErrorKind::Cancelled => return Outcome::Cancelled,
+            Some(closed) => (closed.kind, closed.text.clone()),
+            None => return Outcome::Cancelled,
+        };
+        match self.line().failure(py, kind, &text) {
+            Ok(error) => Outcome::Error(error),
+            Err(error) => Outcome::Error(error.into_value(py).into_any()),
         }
     }
 
@@ -124,6 +181,16 @@ impl ScriptChannel {
         }
         if let Some(room) = room {
             result = result.and(settle(room.bind(py), self.room_now(py)));
+        }
+        let (hears, pings) = {
+            let mut state = lock(&self.state);
+            match state.over {
+                true => (state.hears.take(), state.pings.take()),
+                false => (None, None),
+            }
+        };
+        for waits in hears.map(|(_, waits)| waits).into_iter().chain(pings) {
+            result = result.and(settle(waits.bind(py), self.closed_error(py)));
         }
         if let Some(waits) = waits
             && waits.borrow(py).is_open()
@@ -176,12 +243,45 @@ pub fn hear(line: &Bound<'_, ScriptLine>, call: u32, told: Told) -> PyResult<()>
             }
             heard.and(channel.get().serve(py))
         }
+        Told::Closed { left, closed } => {
+            let channel = lock(channels).remove(&call);
+            let call = line.get().take_call(call);
+            let Some(channel) = channel else {
+                return Ok(());
+            };
+            let head = {
+                let mut state = lock(&channel.get().state);
+                state.came.extend(left);
+                state.over = true;
+                state.closed = Some(closed);
+                state.head.take()
+            };
+            if let Some(head) = head {
+                channel.get().response.borrow_mut(py).answer(head);
+            }
+            let mut result = Ok(());
+            if let Some(call) = call {
+                result = settle(call.bind(py), Outcome::Itself);
+            }
+            result.and(channel.get().serve(py))
+        }
+        Told::Talked(talked) => {
+            let channel = lock(channels).get(&call).map(|it| it.clone_ref(py));
+            match channel {
+                Some(channel) => channel.get().talked(py, talked),
+                None => Ok(()),
+            }
+        }
         Told::Room => {
             let channel = lock(channels).get(&call).map(|it| it.clone_ref(py));
             let Some(channel) = channel else {
                 return Ok(());
             };
-            lock(&channel.get().state).room = true;
+            {
+                let mut state = lock(&channel.get().state);
+                state.room = true;
+                state.unacknowledged = 0;
+            }
             channel.get().serve(py)
         }
         Told::Begun(head) => {
@@ -218,8 +318,228 @@ pub fn end_all(line: &ScriptLine, py: Python<'_>) -> PyResult<()> {
     result
 }
 
+impl ScriptChannel {
+    /// What came of something on the socket.
+    fn talked(&self, py: Python<'_>, talked: Talked) -> PyResult<()> {
+        let (waits, outcome) = match talked {
+            Talked::Heard {
+                number,
+                binary,
+                elapsed_ns,
+                bytes,
+            } => {
+                let came = Came {
+                    binary,
+                    elapsed_ns,
+                    name: Box::default(),
+                    data: bytes,
+                };
+                let waits = self.hears(number);
+                let Some(waits) = waits.filter(|waits| waits.borrow(py).is_open()) else {
+                    // Nobody waits for it any more: it is the next that is taken.
+                    lock(&self.state).came.push_back(came);
+                    return self.serve(py);
+                };
+                let message = Py::new(py, Message::of(came))?;
+                (Some(waits), Outcome::Value(message.into_any()))
+            }
+            Talked::Missed { number, kind, text } => {
+                let waits = match number {
+                    Some(number) => self.hears(number),
+                    None => lock(&self.state).pings.take(),
+                };
+                let error = self.line().failure(py, kind, &text)?;
+                (waits, Outcome::Error(error))
+            }
+            Talked::Pong { took_ns } => {
+                let took = took_ns.into_pyobject(py)?.into_any().unbind();
+                (lock(&self.state).pings.take(), Outcome::Value(took))
+            }
+        };
+        match waits {
+            Some(waits) => settle(waits.bind(py), outcome),
+            None => Ok(()),
+        }
+    }
+
+    /// Who waits for this hearing.
+    fn hears(&self, number: u32) -> Option<Py<Awaited>> {
+        let hears = &mut lock(&self.state).hears;
+        hears
+            .take_if(|(own, _)| *own == number)
+            .map(|(_, waits)| waits)
+    }
+
+    /// The error of what cannot be done because the socket is closed; it counts at the step.
+    fn refused(&self, py: Python<'_>, step: u32) -> Option<Outcome> {
+        let (kind, text) = match &*lock(&self.state) {
+            State { over: false, .. } => return None,
+            State {
+                closed: Some(closed),
+                ..
+            } => (closed.kind, closed.text.clone()),
+            _ => return Some(Outcome::Cancelled),
+        };
+        if kind != ErrorKind::Cancelled {
+            self.line().put(FromScript::Unsent { step, kind, text });
+        }
+        Some(self.closed_error(py))
+    }
+
+    fn hear_awaited(
+        &self,
+        py: Python<'_>,
+        awaited: &Py<Awaited>,
+        step: u32,
+        timeout_ns: Option<u64>,
+        fits: Option<&MessageFits>,
+    ) -> PyResult<Talk> {
+        let mut state = lock(&self.state);
+        if let Some((_, waits)) = &state.hears
+            && waits.borrow(py).is_open()
+        {
+            return Err(PyRuntimeError::new_err(
+                "another task waits for a message on this socket",
+            ));
+        }
+        state.hearings += 1;
+        let number = state.hearings;
+        state.hears = Some((number, awaited.clone_ref(py)));
+        Ok(Talk::Hear {
+            number,
+            step,
+            planned_ns: now_ns(),
+            timeout_ns,
+            fits: fits.map(|fits| fits.inner.clone()),
+        })
+    }
+}
+
 #[pymethods]
 impl ScriptChannel {
+    /// Say something: the result is there when it may be followed by more.
+    fn say(
+        &self,
+        py: Python<'_>,
+        message: &[u8],
+        binary: bool,
+        step: u32,
+    ) -> PyResult<Py<Awaited>> {
+        let awaited = self.awaited(py)?;
+        if let Some(outcome) = self.refused(py, step) {
+            awaited.borrow_mut(py).settle(outcome);
+            return Ok(awaited);
+        }
+        let told = {
+            let mut state = lock(&self.state);
+            state.unacknowledged += message.len() + 64;
+            let told = state.unacknowledged > UNACKNOWLEDGED_MAX;
+            if told {
+                state.room = false;
+                state.waits_for_room = Some(awaited.clone_ref(py));
+            }
+            told
+        };
+        if !told {
+            awaited.borrow_mut(py).settle(Outcome::Value(py.None()));
+        }
+        self.want(Want::Talk(Talk::Say {
+            step,
+            planned_ns: now_ns(),
+            binary,
+            bytes: message.into(),
+            told,
+        }));
+        Ok(awaited)
+    }
+
+    /// Wait for a message; behind something said, for its answer.
+    fn hear(
+        &self,
+        py: Python<'_>,
+        step: u32,
+        timeout_ns: Option<u64>,
+        fits: Option<&Bound<'_, MessageFits>>,
+    ) -> PyResult<Py<Awaited>> {
+        let awaited = self.awaited(py)?;
+        let taken = match fits {
+            None => lock(&self.state).came.pop_front(),
+            Some(_) => None,
+        };
+        if let Some(came) = taken {
+            // It came while whatever comes was taken: it was counted then.
+            let message = Py::new(py, Message::of(came))?;
+            awaited
+                .borrow_mut(py)
+                .settle(Outcome::Value(message.into_any()));
+        } else if let Some(outcome) = self.refused(py, step) {
+            awaited.borrow_mut(py).settle(outcome);
+        } else {
+            let fits = fits.map(Bound::get);
+            let talk = self.hear_awaited(py, &awaited, step, timeout_ns, fits)?;
+            self.want(Want::Talk(talk));
+        }
+        Ok(awaited)
+    }
+
+    /// Send a ping; the result is the time to its pong.
+    fn ping(&self, py: Python<'_>, step: u32, timeout_ns: Option<u64>) -> PyResult<Py<Awaited>> {
+        let awaited = self.awaited(py)?;
+        if let Some(outcome) = self.refused(py, step) {
+            awaited.borrow_mut(py).settle(outcome);
+            return Ok(awaited);
+        }
+        if lock(&self.state).pings.is_some() {
+            return Err(PyRuntimeError::new_err("a ping is on its way already"));
+        }
+        lock(&self.state).pings = Some(awaited.clone_ref(py));
+        self.want(Want::Talk(Talk::Ping {
+            step,
+            planned_ns: now_ns(),
+            timeout_ns,
+        }));
+        Ok(awaited)
+    }
+
+    /// End the socket; awaiting the response waits for the server to agree.
+    fn close(&self, code: u16, reason: &str) -> PyResult<()> {
+        if !may_be_sent(code) || reason.len() > 123 {
+            return Err(PyValueError::new_err(format!(
+                "a socket is closed with 1000 to 4999 but what stands for no code, and at most 123 bytes; got {code}, {} bytes",
+                reason.len()
+            )));
+        }
+        if !lock(&self.state).over {
+            let reason = reason.into();
+            self.want(Want::Talk(Talk::Close { code, reason }));
+        }
+        Ok(())
+    }
+
+    /// The code that the socket was closed with; None while it is open.
+    #[getter]
+    fn close_code(&self) -> Option<u16> {
+        lock(&self.state).closed.as_ref().map(|closed| closed.code)
+    }
+
+    /// Messages that nobody took and that went for newer ones; known behind the end.
+    #[getter]
+    fn dropped(&self) -> u64 {
+        lock(&self.state)
+            .closed
+            .as_ref()
+            .map_or(0, |closed| closed.dropped)
+    }
+
+    /// The values of a header of the opening's answer.
+    fn header(&self, name: &str, py: Python<'_>) -> Option<String> {
+        if let Some(head) = &lock(&self.state).head {
+            return head.header(name);
+        }
+        let response = self.response.borrow(py);
+        response.got().ok()?.header(name)
+    }
+
     /// The answer: awaited, it is there when all is over.
     #[getter]
     fn response(&self, py: Python<'_>) -> Py<Response> {

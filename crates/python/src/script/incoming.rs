@@ -1,4 +1,5 @@
 //! What comes in over a call that lasts, as Python sees it.
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyString};
@@ -57,6 +58,66 @@ impl StreamEvent {
     fn __repr__(&self) -> String {
         let start = &self.came.data[..self.came.data.len().min(60)];
         format!("StreamEvent({:?})", String::from_utf8_lossy(start))
+    }
+}
+
+/// One message on a socket.
+#[pyclass(module = "scaleworthy._native", frozen)]
+pub struct Message {
+    came: Came,
+}
+
+impl Message {
+    pub fn of(came: Came) -> Self {
+        Self { came }
+    }
+}
+
+#[pymethods]
+impl Message {
+    #[getter]
+    fn content<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.came.data)
+    }
+
+    #[getter]
+    fn text<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        text_of(py, &self.came.data)
+    }
+
+    fn json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        json_of(py, &self.came.data)
+    }
+
+    /// Bytes, not text.
+    #[getter]
+    fn is_binary(&self) -> bool {
+        self.came.binary
+    }
+
+    #[getter]
+    fn elapsed_ns(&self) -> u64 {
+        self.came.elapsed_ns
+    }
+
+    fn __repr__(&self) -> String {
+        let start = &self.came.data[..self.came.data.len().min(60)];
+        format!("Message({:?})", String::from_utf8_lossy(start))
+    }
+}
+
+/// What a message must be to be the one that is waited for.
+#[pyclass(module = "scaleworthy._native", frozen)]
+pub struct MessageFits {
+    pub inner: engine::Fits,
+}
+
+#[pymethods]
+impl MessageFits {
+    #[new]
+    fn new(text: &str) -> PyResult<Self> {
+        let inner = engine::Fits::of(text).map_err(PyValueError::new_err)?;
+        Ok(Self { inner })
     }
 }
 

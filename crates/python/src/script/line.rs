@@ -126,6 +126,11 @@ impl ScriptLine {
             .map_or_else(|| py.None(), |hooks| hooks.event_loop.clone_ref(py))
     }
 
+    /// The error of a request that failed.
+    pub fn failure(&self, py: Python<'_>, kind: ErrorKind, text: &str) -> PyResult<Py<PyAny>> {
+        self.hooks()?.failure.call1(py, (kind.name(), text))
+    }
+
     pub fn expect_hook(&self) -> PyResult<&Py<PyAny>> {
         Ok(&self.hooks()?.expect)
     }
@@ -244,7 +249,7 @@ impl ScriptLine {
         forgotten.1.get_or_insert(step);
     }
 
-    fn take_call(&self, call: u32) -> Option<Py<Awaited>> {
+    pub(super) fn take_call(&self, call: u32) -> Option<Py<Awaited>> {
         lock(&self.calls).try_remove(call as usize)
     }
 

@@ -141,6 +141,7 @@ impl ScriptUser {
 #[pyclass(module = "scaleworthy._native", frozen)]
 pub struct PreparedRequest {
     inner: Prepared,
+    is_socket: bool,
 }
 
 #[pymethods]
@@ -189,7 +190,7 @@ impl ScriptUser {
         request: &Bound<'_, PreparedRequest>,
     ) -> PyResult<Py<ScriptChannel>> {
         let response = self.put_out(py, request.get().inner.clone())?;
-        ScriptChannel::open(py, &self.line, response)
+        ScriptChannel::open(py, &self.line, response, request.get().is_socket)
     }
 
     /// Send a request that was prepared.
@@ -283,7 +284,7 @@ impl ScriptUser {
 #[pymethods]
 impl PreparedRequest {
     #[new]
-    #[pyo3(signature = (line, *, step, method, path, headers, origin = 0, body = None, timeout_ns = None, follows_redirects = true, stream = None, hands_over = false, uploads = false, upload_bytes = None))]
+    #[pyo3(signature = (line, *, step, method, path, headers, origin = 0, body = None, timeout_ns = None, follows_redirects = true, stream = None, hands_over = false, uploads = false, upload_bytes = None, socket = None))]
     #[expect(clippy::too_many_arguments, reason = "each is a keyword")]
     fn new(
         line: &Bound<'_, ScriptLine>,
@@ -299,6 +300,7 @@ impl PreparedRequest {
         hands_over: bool,
         uploads: bool,
         upload_bytes: Option<u64>,
+        socket: Option<Vec<String>>,
     ) -> PyResult<Self> {
         let headers: Vec<_> = headers.iter().map(|(k, v)| (&**k, &**v)).collect();
         let spec = ScriptRequest {
@@ -315,9 +317,11 @@ impl PreparedRequest {
             upload: uploads.then_some(Upload {
                 bytes: upload_bytes,
             }),
+            socket: socket.as_deref(),
         };
         let inner = line.get().script().request(&spec);
         Ok(Self {
+            is_socket: socket.is_some(),
             inner: inner.map_err(PyValueError::new_err)?,
         })
     }

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Awaitable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Unpack
@@ -18,6 +18,7 @@ from scaleworthy.load.scenarios.naming import route_name
 from scaleworthy.load.scenarios.streaming import Stream, stream_text
 from scaleworthy.load.scenarios.times import seconds_ns, think_ns
 from scaleworthy.load.scenarios.uploading import Upload, upload_of
+from scaleworthy.load.scenarios.websocket import WebSocket
 
 if TYPE_CHECKING:
     from scaleworthy.load.scenarios.world import World
@@ -132,8 +133,30 @@ class User(ScriptUser):
         options["stream"] = {"kind": kind, "goodput": goodput, "age": age}
         return Stream(self, self._prepared(method, path, options, hands_over=True))
 
+    def websocket(self, path: str, *, subprotocols: Sequence[str] = (), **options: Unpack[Options]) -> WebSocket:
+        """Ask for a WebSocket: `async with user.websocket("/live") as ws: …`.
+
+        Args:
+            subprotocols: Offered to the server, the preferred one first.
+            options: `name` (of the opening, and what is said is named after it), `headers`, `params`, `auth`, `cookies`, `timeout`
+                and `tags`, as for `request`.
+
+        Raises:
+            ValueError: A path or header that cannot be sent, or a plan that speaks HTTP/2.
+        """
+        name = options.get("name") or route_name("WS", path)
+        options["name"] = name
+        return WebSocket(self, self._prepared("GET", path, options, socket=subprotocols), name)
+
     def _prepared(
-        self, method: str, path: str, options: Options, *, hands_over: bool = False, upload: Upload | None = None
+        self,
+        method: str,
+        path: str,
+        options: Options,
+        *,
+        hands_over: bool = False,
+        upload: Upload | None = None,
+        socket: Sequence[str] | None = None,
     ) -> PreparedRequest:
         world = self._world
         origin, full_path = world.place_of(path)
@@ -165,6 +188,7 @@ class User(ScriptUser):
             hands_over=hands_over,
             uploads=upload is not None,
             upload_bytes=upload.length if upload is not None else None,
+            socket=None if socket is None else list(socket),
         )
 
     def _add_cookies(self, headers: dict[str, str], path: str, origin: int, own: Mapping[str, str] | None) -> None:

@@ -3,10 +3,11 @@ use super::{Held, WaitsFor};
 use crate::record::ErrorKind;
 use crate::websocket::{self, ABNORMAL, Violation};
 use crate::worker::Worker;
+use crate::worker::script::NO_CALL;
 
 impl Worker {
     /// Say that we end it, and wait for the server to say so too.
-    pub(super) fn begin_close(&mut self, id: u32, code: u16, reason: &str) {
+    pub(in crate::worker) fn begin_close(&mut self, id: u32, code: u16, reason: &str) {
         let Held::Open(at) = self.users[id as usize].socket else {
             return;
         };
@@ -70,6 +71,11 @@ impl Worker {
         };
         let (key, series) = (talking.key(), talking.series);
         let waits = !matches!(talking.waits_for, WaitsFor::Nothing | WaitsFor::Close);
+        let id = self.conn(at).map_or(0, |conn| conn.user);
+        let waits = match self.users[id as usize].call {
+            NO_CALL => waits,
+            _ => self.talk_waits(id),
+        };
         let mut frame = vec![];
         websocket::put_close(violation.code(), "", key, &mut frame);
         let token = self.token(at);
@@ -113,6 +119,9 @@ impl Worker {
         let talking = socket.talking;
         self.second.steps[talking.series].socket().closed(code, 1);
         self.users[id as usize].socket = Held::Closed(code);
+        if self.users[id as usize].call != NO_CALL {
+            return self.talk_over(id, code, kind, text());
+        }
         match talking.waits_for {
             WaitsFor::Nothing => {}
             WaitsFor::Close => {

@@ -4,6 +4,7 @@ use crate::http1::Answer;
 use crate::plan::socket::{SocketStep, SocketWork};
 use crate::websocket::{self, Event, Opcode, Violation};
 use crate::worker::Worker;
+use crate::worker::script::NO_CALL;
 use crate::worker::weigh::Weighing;
 
 /// Bytes that wait to be sent beyond which no pong is added.
@@ -54,6 +55,9 @@ impl Worker {
         if talking.closed.is_some() {
             return;
         }
+        if self.users[id as usize].call != NO_CALL {
+            return self.on_event_for_script(id, talking, event);
+        }
         match event {
             Event::Text(text) => self.on_message(id, talking, text.as_bytes()),
             Event::Binary(bytes) => self.on_message(id, talking, bytes),
@@ -70,6 +74,24 @@ impl Worker {
                     self.ponged(id);
                 }
             }
+            Event::Close { code, reason } => talking.closed = Some((code, reason.to_string())),
+        }
+    }
+
+    fn on_event_for_script(&mut self, id: u32, talking: &mut Talking, event: Event<'_>) {
+        let series = talking.series;
+        match event {
+            // Who has ended it hears nothing more.
+            Event::Text(_) | Event::Binary(_) if talking.waits_for == WaitsFor::Close => {
+                self.second.steps[series].socket().messages_received += 1;
+            }
+            Event::Text(text) => self.message_for_script(id, series, false, text.as_bytes()),
+            Event::Binary(bytes) => self.message_for_script(id, series, true, bytes),
+            Event::Ping(payload) => {
+                let key = talking.key();
+                websocket::put_frame(Opcode::Pong, payload, key, &mut talking.gathered);
+            }
+            Event::Pong(payload) => self.pong_for_script(id, payload),
             Event::Close { code, reason } => talking.closed = Some((code, reason.to_string())),
         }
     }
@@ -101,7 +123,7 @@ impl Worker {
 
     /// Everything that arrived has been read: what follows from it?
     pub(super) fn after_frames(&mut self, at: u32, id: u32, read: Result<(), Violation>) {
-        let now = self.now_ns;
+        let (now, token) = (self.now_ns, self.token(at));
         let Some(talking) = self.talking(at) else {
             return;
         };
@@ -117,6 +139,9 @@ impl Worker {
         }
         if step_over {
             self.advance(id, now);
+        }
+        if self.scripted.is_some() && self.slot_of(token).is_some() {
+            self.after_exchange(id);
         }
     }
 

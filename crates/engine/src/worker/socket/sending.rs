@@ -4,6 +4,7 @@ use crate::plan::socket::{SocketStep, Talk, Words};
 use crate::record::ErrorKind;
 use crate::websocket::{self, Opcode};
 use crate::worker::Worker;
+use crate::worker::script::NO_CALL;
 
 /// Frames that gather before they are sent.
 const GATHERED_MAX: usize = 16 * 1024;
@@ -110,7 +111,12 @@ impl Worker {
         let Some(talking) = self.talking(at) else {
             return;
         };
-        if talking.waits_for == WaitsFor::Room {
+        if talking.waits_for != WaitsFor::Room {
+            let call = self.users[id as usize].call;
+            if call != NO_CALL {
+                self.room_on_socket(call);
+            }
+        } else {
             talking.waits_for = WaitsFor::Nothing;
             self.rest_deadline(at);
             let user = &mut self.users[id as usize];
@@ -164,7 +170,7 @@ impl Worker {
     }
 
     /// Send the frames, behind those that have gathered.
-    pub(super) fn put_frames(&mut self, at: u32, frames: &[u8]) {
+    pub(in crate::worker) fn put_frames(&mut self, at: u32, frames: &[u8]) {
         let Some(conn) = &mut self.slots[at as usize].conn else {
             return;
         };

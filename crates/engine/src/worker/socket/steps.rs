@@ -5,6 +5,7 @@ use crate::plan::socket::{SocketStep, SocketWork};
 use crate::record::ErrorKind;
 use crate::websocket::ABNORMAL;
 use crate::worker::Worker;
+use crate::worker::script::NO_CALL;
 
 impl Worker {
     /// The user's next step is one on its socket. Returns whether it is done already, and the user goes on at once.
@@ -118,9 +119,15 @@ impl Worker {
             return;
         };
         let (waits_for, passed_over) = (talking.waits_for, talking.passed_over);
+        if self.users[id as usize].call != NO_CALL && self.talk_timeout(at, id) {
+            return;
+        }
         if waits_for == WaitsFor::Close {
             return self.drop_socket(at, ABNORMAL, ErrorKind::WsClose, String::new);
         }
+        let Some(talking) = self.talking(at) else {
+            return;
+        };
         talking.waits_for = WaitsFor::Nothing;
         self.rest_deadline(at);
         let plan = self.plan_here.clone();
