@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from load.accepting import accepting
 
 
 @dataclass
@@ -24,7 +25,6 @@ def proxying(*, login: str | None = None) -> Iterator[Proxy]:
     """Run a proxy; with *login* (a `proxy-authorization`) it refuses whoever does not bring it."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=64)
     proxy = Proxy(listener.getsockname()[1])
-    threads: list[threading.Thread] = []
 
     def serve(client: socket.socket) -> None:
         with contextlib.suppress(OSError), client:
@@ -38,24 +38,8 @@ def proxying(*, login: str | None = None) -> Iterator[Proxy]:
                 else:
                     _hand_on(client, head)
 
-    def accept() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            threads.append(threading.Thread(target=serve, args=(connection,)))
-            threads[-1].start()
-
-    acceptor = threading.Thread(target=accept)
-    acceptor.start()
-    try:
+    with accepting(listener, serve):
         yield proxy
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        for thread in [acceptor, *threads]:
-            thread.join(5)
 
 
 def _head(client: socket.socket) -> str:

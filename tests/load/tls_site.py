@@ -7,13 +7,14 @@ import shutil
 import socket
 import ssl
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from load.accepting import accepting
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
@@ -81,7 +82,6 @@ def tls_site(
     context.sni_callback = lambda tls, name, _: asked_for.update({id(tls): name})
     listener = socket.create_server(("127.0.0.1", 0), backlog=64)
     site = TlsSite(listener.getsockname()[1], [])
-    threads: list[threading.Thread] = []
 
     def serve(plain: socket.socket) -> None:
         with contextlib.suppress(OSError), plain, context.wrap_socket(plain, server_side=True) as tls:
@@ -91,21 +91,5 @@ def tls_site(
             while request := tls.recv(65536):
                 tls.sendall(ANSWER * request.count(b"\r\n\r\n"))
 
-    def accept() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            threads.append(threading.Thread(target=serve, args=(connection,)))
-            threads[-1].start()
-
-    acceptor = threading.Thread(target=accept)
-    acceptor.start()
-    try:
+    with accepting(listener, serve):
         yield site
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        for thread in [acceptor, *threads]:
-            thread.join(5)

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from scaleworthy.load.answers import Body, Extract
 from scaleworthy.load.base import Duration, PlanPart, shown
+from scaleworthy.load.bodies import read_json
 from scaleworthy.load.template import names_in
 from scaleworthy.load.texts import Label, Variable, check_label
 
@@ -37,14 +38,6 @@ def _read_text(value: Any) -> str:
     return value
 
 
-def _read_json(value: Any) -> Any:
-    try:
-        names_in(json.dumps(value, ensure_ascii=False))
-    except TypeError as error:
-        raise ValueError(f"must be JSON: {error}") from error
-    return value
-
-
 def _read_base64(value: Any) -> str:
     try:
         return base64.b64encode(base64.b64decode(value, validate=True)).decode()
@@ -63,7 +56,7 @@ class Send(PlanPart):
     """What to say: text, JSON, or bytes as base64 (`binary`) or `hex`."""
 
     text: Annotated[str, BeforeValidator(_read_text)] | None = None
-    json_value: Annotated[Any, BeforeValidator(_read_json)] = Field(None, alias="json")
+    json_value: Annotated[Any, BeforeValidator(read_json)] = Field(None, alias="json")
     binary: Annotated[str, BeforeValidator(_read_base64)] | None = None
     hex: Annotated[str, BeforeValidator(_read_hex)] | None = None
 
