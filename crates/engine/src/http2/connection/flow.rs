@@ -11,6 +11,9 @@ const TOO_WIDE: Fatal = Fatal {
     reason: "a window above 2^31-1",
 };
 
+/// So many streams may wait for a window before any is looked for that has ended.
+const HELD_AT_LEAST: usize = 64;
+
 impl Connection {
     /// Send the body of a stream that begins, or as much of it as the windows let through; the rest waits.
     pub(super) fn upload(&mut self, id: u32, body: &[u8]) {
@@ -24,12 +27,23 @@ impl Connection {
         if now < body.len() {
             stream.upload.extend_from_slice(body);
             stream.uploaded = now;
-            self.held.push_back(id);
         }
         let limit = self.settings.frame_bytes_max;
         let end = now == body.len() && !stream.uploading;
         let put = put_data(&mut self.out, id, &body[..now], end, limit);
         stream.queued += put;
+        if now < body.len() {
+            self.hold(id);
+        }
+    }
+
+    /// The stream waits for a window; those that ended while they waited are forgotten now and then.
+    fn hold(&mut self, id: u32) {
+        if self.held.len() >= HELD_AT_LEAST + 2 * self.streams.open() {
+            let streams = &mut self.streams;
+            self.held.retain(|id| streams.get(*id).is_some());
+        }
+        self.held.push_back(id);
     }
 
     /// The next piece of a body that comes in pieces, where the one before it has left.
@@ -181,4 +195,30 @@ fn put_data(out: &mut Vec<u8>, id: u32, body: &[u8], end: bool, limit: usize) ->
         frame::put(out, kind::DATA, flags, id, piece);
     }
     (out.len() - before) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http1::Wants;
+    use crate::http2::Ask;
+
+    /// Requests that a server never lets be sent time out, one after the other, for as long as the run is.
+    #[test]
+    fn streams_that_end_while_they_wait_for_a_window_are_forgotten() {
+        let mut connection = Connection::new();
+        connection.set_stream_window(0).unwrap();
+        for _ in 0..1_000 {
+            let id = connection.begin(Ask {
+                user: 0,
+                series: 0,
+                wants: Wants::default(),
+                block: &[],
+                body: b"x",
+                more: false,
+            });
+            connection.cancel(id, Code::CANCEL);
+        }
+        assert!(connection.held.len() <= HELD_AT_LEAST + 1);
+    }
 }
