@@ -56,6 +56,8 @@ class Site:
         elif path == "/endless":
             gone = asyncio.ensure_future(receive())
             while not gone.done():
+                # A send to a connection that is gone does not wait, and then nothing else would get its turn.
+                await asyncio.sleep(0)
                 yield f"event: tick\ndata: {'x' * BIG}\n\n"
             self.left.set()
         else:
