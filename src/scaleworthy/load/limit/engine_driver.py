@@ -13,7 +13,7 @@ from scaleworthy.load.limit.driver import SearchStopped
 from scaleworthy.load.result import Unit
 from scaleworthy.load.run import TICK_TIMEOUT_S
 from scaleworthy.load.second import Keys
-from scaleworthy.series import Histogram, Slice
+from scaleworthy.series import Histogram, Slice, Store
 
 STALLED_S = 10.0
 GONE_AFTER_S = 5
@@ -83,9 +83,12 @@ def live_load(unit: Unit) -> dict[str, Any]:
     return load
 
 
-def end_at_once(run: Engine) -> None:
-    """Cut what is under way, and take what the run still has to say, so that nobody speaks to a closed pipe."""
+def end_at_once(run: Engine, store: Store | None = None) -> None:
+    """Cut what is under way, and take what the run still has to say: into *store*, so that its counts are the server's."""
     run.abort()
+    keys = Keys()
     given_up_at = time.monotonic() + STALLED_S
     while not run.finished and time.monotonic() < given_up_at:
-        run.next_tick(timeout_s=TICK_TIMEOUT_S)
+        tick = run.next_tick(timeout_s=TICK_TIMEOUT_S)
+        if tick is not None and store is not None:
+            store.append(tick.second, keys.slices(tick.slices))

@@ -122,7 +122,7 @@ def _search(
         store.put_fact("load", "interrupted", "stopped" if limit.stopped_by == "interrupted" else None)
         return limit
     finally:
-        end_at_once(run)
+        end_at_once(run, store)
         store.put_fact("load", "ended_at", time.time())
         store.put_fact("load", "error_examples", dict(run.error_examples()))
         record_processes(run, store)
