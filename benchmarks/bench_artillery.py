@@ -121,7 +121,7 @@ def compared(folder: Path, url: str, *, repeats: int, short_s: int, long_s: int)
 def main() -> int:
     """Measure and print."""
     options = arguments(__doc__).parse_args()
-    repeats, short_s, long_s = (1, 2, 6) if options.quick else (5, 2, 10)
+    repeats, short_s, long_s = (1, 2, 6) if options.quick else (3, 2, 10)
     with nginx() as url, tempfile.TemporaryDirectory(prefix="scaleworthy-bench-") as folder:
         rows = compared(Path(folder), url, repeats=repeats, short_s=short_s, long_s=long_s)
     return show("artillery", rows, options)

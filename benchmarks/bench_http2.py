@@ -67,7 +67,7 @@ def measured(url: str, shape: tuple[int, int], *, repeats: int, short_s: int, lo
 def main() -> int:
     """Measure and print."""
     options = arguments(__doc__).parse_args()
-    repeats, short_s, long_s = (1, 1, 2) if options.quick else (5, 1, 6)
+    repeats, short_s, long_s = (1, 1, 2) if options.quick else (3, 1, 6)
     with nginx(http2=True) as url:
         rows = [measured(url, shape, repeats=repeats, short_s=short_s, long_s=long_s) for shape in SHAPES]
     return show("http2", rows, options)

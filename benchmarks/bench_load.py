@@ -16,7 +16,7 @@ from peers import Cost, find, k6, nginx, oha, scaleworthy, wrk
 from rows import Row, arguments, row, show
 
 Runner = Callable[..., Cost]
-PEERS: dict[str, tuple[Runner, float]] = {"wrk": (wrk, 0.9), "oha": (oha, 1.3), "k6": (k6, 10.0)}
+PEERS: dict[str, tuple[Runner, float]] = {"wrk": (wrk, 1.0), "oha": (oha, 1.3), "k6": (k6, 10.0)}
 
 
 def marginal_us(runner: Runner, url: str, *, connections: int, short_s: int, long_s: int) -> float:
@@ -67,7 +67,7 @@ def rows_of(figures: dict[str, list[float]], connections: int) -> list[Row]:
 def main() -> int:
     """Measure and print."""
     options = arguments(__doc__).parse_args()
-    repeats, short_s, long_s = (1, 1, 2) if options.quick else (5, 1, 6)
+    repeats, short_s, long_s = (1, 1, 2) if options.quick else (3, 1, 6)
     rows: list[Row] = []
     with nginx() as url:
         for connections in (32, 256):

@@ -87,7 +87,7 @@ def row_of(url: str, kind: str, case: str, *, repeats: int, short_s: int, long_s
 def main() -> int:
     """Measure and print."""
     options = arguments(__doc__).parse_args()
-    repeats, short_s, long_s = (1, 1, 3) if options.quick else (5, 2, 6)
+    repeats, short_s, long_s = (1, 1, 3) if options.quick else (3, 2, 6)
     with nginx() as url:
         rows = [
             row_of(url, kind, case, repeats=repeats, short_s=short_s, long_s=long_s)

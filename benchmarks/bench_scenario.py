@@ -1,4 +1,4 @@
-"""How much CPU does one request of a Python scenario cost the generator, beside wrk, k6 with a check and Locust?
+"""How much CPU does one request of a Python scenario cost the generator, beside wrk, k6 with a check, Locust and aiohttp?
 
 The same closed loop as `bench_load.py` (nginx with one worker and a 144-byte JSON answer on one core, the generator's whole process tree
 on the other, coordinator included): every user gets a page and expects status 200, again and again. Each tool is run short and long, and
@@ -48,6 +48,28 @@ class Page(FastHttpUser):
 """
 
 
+AIOHTTP = """
+import asyncio, sys, time
+import aiohttp, uvloop
+
+async def user(session, url, end, counts):
+    while time.monotonic() < end:
+        async with session.get(url) as answer:
+            assert answer.status == 200
+            await answer.read()
+        counts[0] += 1
+
+async def main(url, users, seconds):
+    counts = [0]
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        end = time.monotonic() + seconds
+        await asyncio.gather(*(user(session, url, end, counts) for _ in range(users)))
+    print(counts[0])
+
+uvloop.run(main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))
+"""
+
+
 def ours(url: str, *, connections: int, seconds: int) -> Cost:
     """Run our own command line on a Python scenario."""
     with tempfile.TemporaryDirectory(prefix="scaleworthy-bench-") as folder:
@@ -92,7 +114,22 @@ def locust(url: str, *, connections: int, seconds: int) -> Cost:
     return Cost(count, cost.cpu_s, cost.rss_bytes)
 
 
-PEERS: dict[str, tuple[Runner, float]] = {"wrk": (wrk, 0.5), "k6": (k6_check, 8.0), "locust": (locust, 20.0)}
+def aiohttp(url: str, *, connections: int, seconds: int) -> Cost:
+    """Run a loop of aiohttp on uvloop, by a Python that has both (AIOHTTP_BIN)."""
+    with tempfile.TemporaryDirectory(prefix="scaleworthy-bench-") as folder:
+        script = Path(folder) / "page.py"
+        script.write_text(AIOHTTP)
+        text, cost = run([find("aiohttp") or "", str(script), url, str(connections), str(seconds)])
+    return Cost(int(text), cost.cpu_s, cost.rss_bytes)
+
+
+# The least ratio of each; None: shown, without a bar.
+PEERS: dict[str, tuple[Runner, float | None]] = {
+    "wrk": (wrk, 0.5),
+    "k6": (k6_check, 8.0),
+    "locust": (locust, 20.0),
+    "aiohttp": (aiohttp, None),
+}
 
 
 def marginal_us(runner: Runner, url: str, *, connections: int, short_s: int, long_s: int) -> float:
@@ -102,8 +139,10 @@ def marginal_us(runner: Runner, url: str, *, connections: int, short_s: int, lon
     return (long.cpu_s - brief.cpu_s) / (long.requests - brief.requests) * 1e6
 
 
-def out_of_reach(theirs: Sequence[float], wrk_us: Sequence[float] | None, least_ratio: float) -> str:
+def out_of_reach(theirs: Sequence[float], wrk_us: Sequence[float] | None, least_ratio: float | None) -> str:
     """Say so where the bar asks for less than wrk spends on the kernel and a request's bytes alone; else nothing."""
+    if least_ratio is None:
+        return ""
     wanted_us = statistics.median(theirs) / least_ratio
     if not wrk_us or wanted_us >= statistics.median(wrk_us):
         return ""
@@ -141,7 +180,7 @@ def rows_of(url: str, connections: int, *, repeats: int, short_s: int, long_s: i
 def main() -> int:
     """Measure and print."""
     options = arguments(__doc__).parse_args()
-    repeats, short_s, long_s = (1, 1, 2) if options.quick else (5, 2, 6)
+    repeats, short_s, long_s = (1, 1, 2) if options.quick else (3, 2, 6)
     rows: list[Row] = []
     with nginx() as url:
         for connections in (32, 256):

@@ -10,6 +10,7 @@ import pytest
 from engine_plans import MS, Added, closed_load, finish, get, open_load, plan, think
 
 from scaleworthy._native import NullServer, Run
+from scaleworthy.servers import Patience
 
 
 @pytest.fixture
@@ -172,8 +173,8 @@ def engine_threads() -> list[str]:
 
 def test_a_run_that_is_dropped_ends_its_threads(server):
     run = started(plan(server.port, closed_load(8, 600), threads=2))
-    run.next_tick(timeout_s=0.01)
-    assert sorted(engine_threads()) == ["load-0", "load-1"]
+    # A thread gives itself its name when it begins to run.
+    assert Patience().until(lambda: sorted(engine_threads()) == ["load-0", "load-1"])
     del run
 
     assert engine_threads() == []
