@@ -19,8 +19,10 @@ runs them all, `python benchmarks/bench_load.py --keep` one of them and keeps it
 turns; what counts is CPU time per request, because rates on a small machine are the server's limit. *Ratio* says how many times
 better ours is than the peer's. Machines of this kind are noisy: figures that differ by less than 10 % do not differ.
 
-Rows that say **missed** are the cases we lose. Ten times k6: where a tenth of k6's cost is less than wrk's, which does little but
-send and receive, no generator of this kind gets there.
+Rows that say **missed** are the cases we lose. A bar is a multiple of a peer's cost, and k6 and Locust cost about half on this
+machine of what they cost where the bars were set. Ten times k6 (a plain GET) and twenty times Locust (a Python scenario) are less than
+wrk's own cost here, and wrk does little but send and receive: no generator of this kind gets there. A WebSocket message that is
+echoed one at a time is one send and one receive of the kernel, which are most of its cost; where several are under way, they share them.
 """
 
 
