@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
 from typing import Any
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
 
 from load.talking import echo, talking
@@ -30,15 +33,22 @@ def plan_data(url: str, steps: list[Any], **more: Any) -> dict[str, Any]:
 def heard_by_server(steps: list[Any]) -> tuple[list[str], dict[str, Any]]:
     """Carry the steps out once on an echo; return what was said, and the summary."""
     heard: list[str] = []
+    left = threading.Event()
 
     def handler(connection: ServerConnection) -> None:
-        for message in connection:
-            assert isinstance(message, str)
-            heard.append(message)
-            connection.send(message)
+        try:
+            for message in connection:
+                assert isinstance(message, str)
+                heard.append(message)
+                # The user may have left already; what it said before is still to be heard.
+                with contextlib.suppress(ConnectionClosed):
+                    connection.send(message)
+        finally:
+            left.set()
 
     with talking(handler) as url:
         summary = run_load(make_plan(plan_data(url, steps)), MemoryStore())
+        assert left.wait(20)
     return heard, dict(summary)
 
 
