@@ -46,7 +46,9 @@ def test_the_parts_of_the_service_time_add_up_to_it():
     assert {part.count for part in parts} == {service.count}
     assert service.count >= 10
     assert sum(part.sum_ns for part in parts) == service.sum_ns
-    assert added.histograms["load.phase wait"].min_ns >= 19 * MS
+    assert service.min_ns >= 19 * MS
+    # A thread that loses its core between its send and the clock counts some of the wait as sending.
+    assert added.histograms["load.phase wait"].quantile(0.5) >= 19 * MS
     assert added.histograms["load.phase receive"].max_ns > 0
     assert added.histograms["load.phase connect"].count == added.gauges["load.connections"][-1]
 
