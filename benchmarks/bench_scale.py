@@ -26,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -326,20 +326,26 @@ def _second(source: random.Random, steps: int) -> list[Slice]:
 
 
 def main() -> int:
-    """Measure and print."""
+    """Measure and print, piece by piece: each is kept in a file of its own as soon as it is there."""
     parser = arguments(__doc__)
     parser.add_argument("--full", action="store_true", help="also what takes long: Switchboard, and all 50 million")
+    parser.add_argument("--rows", help="only these pieces, with commas between: recording, soak, users, connections, …")
     options = parser.parse_args()
-    quick = options.quick
-    rows: list[Row] = recording_rows(60 if quick else 600)
-    rows += soak_rows(300_000 if quick else 50_000_000 if options.full else 5_000_000)
-    rows += users_rows(10_000)
-    rows += connections_rows(5_000 if quick else 50_000)
-    rows += sockets_rows(2_000 if quick else 19_000, 5_000 if quick else 50_000)
-    rows += million_row(100_000 if quick else 1_000_000)
-    if options.full:
-        rows += switchboard_rows()
-    return show("scale", rows, options)
+    quick, full = options.quick, options.full
+    pieces: dict[str, Callable[[], list[Row]]] = {
+        "recording": lambda: recording_rows(60 if quick else 3_600),
+        "soak": lambda: soak_rows(300_000 if quick else 50_000_000 if full else 5_000_000),
+        "users": lambda: users_rows(10_000),
+        "connections": lambda: connections_rows(5_000 if quick else 50_000),
+        "sockets": lambda: sockets_rows(2_000 if quick else 19_000, 5_000 if quick else 50_000),
+        "million": lambda: million_row(100_000 if quick else 1_000_000),
+        "switchboard": switchboard_rows,
+    }
+    wanted = options.rows.split(",") if options.rows else [name for name in pieces if full or name != "switchboard"]
+    unknown = sorted(set(wanted) - pieces.keys())
+    if unknown:
+        parser.error(f"--rows: there is no {', '.join(unknown)}; there are {', '.join(pieces)}")
+    return max(show(f"scale_{name}", pieces[name](), options) for name in wanted)
 
 
 if __name__ == "__main__":
