@@ -23,6 +23,9 @@ Rows that say **missed** are the cases we lose. A bar is a multiple of a peer's 
 machine of what they cost where the bars were set. Ten times k6 (a plain GET) and twenty times Locust (a Python scenario) are less than
 wrk's own cost here, and wrk does little but send and receive: no generator of this kind gets there. A WebSocket message that is
 echoed one at a time is one send and one receive of the kernel, which are most of its cost; where several are under way, they share them.
+
+The pieces of `bench_scale.py` count and weigh; those kept on 2026-11-21 were measured while its soak ran on the same two cores, so the
+times in their notes are those of a busy machine.
 """
 
 
