@@ -8,6 +8,7 @@ mod histogram;
 mod null_server;
 mod pack;
 mod run;
+mod runtime;
 mod schedule;
 mod script;
 mod table;
@@ -30,6 +31,8 @@ mod _native {
     use super::pack::{compress, decompress};
     #[pymodule_export]
     use super::run::{Met, Run, Tick, now_ns};
+    #[pymodule_export]
+    use super::runtime::{MemoryTable, RateTable, Redactor, Tombstones};
     #[pymodule_export]
     use super::schedule::{schedule_preview, users_at};
     #[pymodule_export]
