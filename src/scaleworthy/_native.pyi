@@ -660,3 +660,79 @@ def decompress(data: bytes, *, bytes_max: int) -> bytes:
     Raises:
         ValueError: It is not Zstandard, or longer than *bytes_max*.
     """
+
+@final
+class MemoryTable:
+    """Objects by key with times, versions and tags; at most *entries*, those asked for again outlive those that are not (S3-FIFO).
+
+    Times are nanoseconds of the process's monotonic clock since the table was made, unless *now_ns* is given, always or never.
+    """
+
+    def __init__(self, *, entries: int) -> None: ...
+    def get(self, key: str, default: Any, now_ns: int | None = None) -> Any:
+        """Return what is fresh under *key*, else *default*; `look` says what else there is."""
+    def look(
+        self, key: str, now_ns: int | None = None
+    ) -> tuple[Any, Literal["fresh", "due", "stale"], int, int, int] | None:
+        """Return value, state, version, ns it took to load, and ns until it is stale; counts nothing."""
+    def put(
+        self,
+        key: str,
+        value: Any,
+        *,
+        due_in_ns: int,
+        stale_in_ns: int,
+        gone_in_ns: int,
+        version: int = 0,
+        load_ns: int = 0,
+        tags: Sequence[str] = ...,
+        now_ns: int | None = None,
+    ) -> None:
+        """Keep *value*: fresh until *due_in_ns*, to be used until *stale_in_ns*, there until *gone_in_ns*."""
+    def remove(self, key: str) -> bool: ...
+    def remove_tag(self, tag: str) -> int:
+        """Drop every entry that has *tag*; return how many."""
+    def clear(self) -> None: ...
+    def counts(self) -> tuple[int, int, int, int, int]:
+        """Return hits, stale hits, misses, evicted and invalidated entries since the table was made."""
+    def __len__(self) -> int: ...
+
+@final
+class Tombstones:
+    """The latest *most* invalidations by version; for what is older than those it remembers it refuses."""
+
+    def __init__(self, *, most: int = 100_000) -> None: ...
+    @property
+    def horizon(self) -> int:
+        """The version up to which every invalidation has been told: what a load that begins now has seen at least."""
+    def reach(self, version: int) -> None: ...
+    def bury(self, name: str, version: int) -> None:
+        """Remember that the key or tag *name* changed at *version*."""
+    def bury_all(self, version: int) -> None: ...
+    def admits(self, names: Sequence[str], version: int) -> bool:
+        """Return whether what was loaded at *version* may be kept under *names*: its key and its tags."""
+
+@final
+class RateTable:
+    """The generic cell rate algorithm for many keys: *burst* events at once, one more each *interval_ns*.
+
+    Beyond *keys* keys those that would be free soonest are forgotten.
+    """
+
+    def __init__(self, *, interval_ns: int, burst: int, keys: int = 100_000) -> None: ...
+    def allows(self, key: str, cost: int = 1, now_ns: int | None = None) -> bool: ...
+    def check(self, key: str, cost: int = 1, now_ns: int | None = None) -> tuple[bool, int, int | None, int]:
+        """Return whether it passes, how many more would, ns until it would (None: never), ns until the burst is whole."""
+    def __len__(self) -> int: ...
+
+@final
+class Redactor:
+    """JSON without the members of certain names, however deep; case, `_` and `-` of names do not count."""
+
+    def __init__(self, names: Sequence[str]) -> None: ...
+    def redact(self, json: bytes) -> bytes:
+        """Return *json* without them; the same object where it has none.
+
+        Raises:
+            ValueError: It is not JSON, or nested deeper than 256; at which byte.
+        """

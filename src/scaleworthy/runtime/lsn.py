@@ -1,0 +1,33 @@
+"""Positions in PostgreSQL's write-ahead log: what a reader has seen, and what it must have seen."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+
+from scaleworthy.errors import UsageError
+
+# How far the server that answered had replayed when it was asked; None: it was the writer, or nobody knows.
+read_position: ContextVar[int | None] = ContextVar("read_position", default=None)
+# What the caller must see: the position after its own last commit.
+seen_position: ContextVar[int | None] = ContextVar("seen_position", default=None)
+
+
+def parse_lsn(text: str) -> int:
+    """Return the position that PostgreSQL writes as *text*, such as `0/16B3748`.
+
+    Raises:
+        UsageError: Anything else.
+    """
+    high, slash, low = text.partition("/")
+    try:
+        position = (int(high, 16) << 32) + int(low, 16)
+    except ValueError:
+        slash = ""
+    if not slash or len(high) > 8 or len(low) > 8:
+        raise UsageError(f"a position in the write-ahead log looks like 0/16B3748; got {text!r}")
+    return position
+
+
+def show_lsn(position: int) -> str:
+    """Return *position* as PostgreSQL writes it."""
+    return f"{position >> 32:X}/{position & 0xFFFF_FFFF:X}"
