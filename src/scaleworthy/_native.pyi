@@ -689,6 +689,8 @@ class MemoryTable:
         now_ns: int | None = None,
     ) -> None:
         """Keep *value*: fresh until *due_in_ns*, to be used until *stale_in_ns*, there until *gone_in_ns*."""
+    def prolong(self, key: str, fresh_in_ns: int, now_ns: int | None = None) -> None:
+        """Let what is under *key* be fresh for so long from now, but there no longer than it was to be."""
     def remove(self, key: str) -> bool: ...
     def remove_tag(self, tag: str) -> int:
         """Drop every entry that has *tag*; return how many."""

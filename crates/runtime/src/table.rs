@@ -219,6 +219,15 @@ impl<V> Table<V> {
         self.remember_tags(slot);
     }
 
+    /// Let what is kept under `key` be fresh until `fresh_ns`, but there no longer than it was to be.
+    pub fn prolong(&mut self, key: &str, fresh_ns: u64) {
+        if let Some(slot) = self.find(key) {
+            let life = &mut self.slots[slot as usize].entry.life;
+            life.stale_ns = fresh_ns.min(life.gone_ns);
+            life.due_ns = life.stale_ns;
+        }
+    }
+
     /// Drop what is kept under `key`; whether there was something.
     pub fn remove(&mut self, key: &str) -> bool {
         let found = self.find(key);

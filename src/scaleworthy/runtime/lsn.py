@@ -6,8 +6,20 @@ from contextvars import ContextVar
 
 from scaleworthy.errors import UsageError
 
-# How far the server that answered had replayed when it was asked; None: it was the writer, or nobody knows.
-read_position: ContextVar[int | None] = ContextVar("read_position", default=None)
+
+class Reading:
+    """What a piece of work has read: the oldest position among the replicas that answered it."""
+
+    def __init__(self) -> None:
+        self.position: int | None = None
+
+    def note(self, position: int) -> None:
+        """Say that a replica answered which had replayed up to *position*. The writer is not noted: it has seen everything."""
+        self.position = position if self.position is None else min(self.position, position)
+
+
+# Where what is read is noted; it is shared with the tasks that the work starts.
+reading: ContextVar[Reading | None] = ContextVar("reading", default=None)
 # What the caller must see: the position after its own last commit.
 seen_position: ContextVar[int | None] = ContextVar("seen_position", default=None)
 

@@ -110,6 +110,12 @@ impl MemoryTable {
         self.change(|table| table.put(key, entry));
     }
 
+    #[pyo3(signature = (key, fresh_in_ns, now_ns = None))]
+    fn prolong(&self, key: &str, fresh_in_ns: u64, now_ns: Option<u64>) {
+        let until = self.now(now_ns).saturating_add(fresh_in_ns);
+        self.lock().prolong(key, until);
+    }
+
     fn remove(&self, key: &str) -> bool {
         self.change(|table| table.remove(key))
     }

@@ -55,6 +55,29 @@ fn an_entry_is_fresh_then_due_then_stale_then_gone() {
 }
 
 #[test]
+fn what_is_prolonged_is_fresh_again_and_gone_when_it_was_to_be() {
+    let mut table = Table::new(2);
+    table.put("a", entry(1, &[]));
+    table.prolong("a", 280);
+    assert_eq!(
+        table.peek("a", 279).map(|(_, state)| state),
+        Some(State::Fresh)
+    );
+    assert_eq!(
+        table.peek("a", 280).map(|(_, state)| state),
+        Some(State::Stale)
+    );
+    table.prolong("a", 1000);
+    assert_eq!(
+        table.peek("a", 299).map(|(_, state)| state),
+        Some(State::Fresh)
+    );
+    assert!(table.peek("a", 300).is_none());
+    table.prolong("b", 1000);
+    assert_eq!(table.len(), 1);
+}
+
+#[test]
 fn a_tag_drops_all_that_have_it_and_nothing_else() {
     let mut table = Table::new(10);
     table.put("a", entry(1, &["leads", "x"]));

@@ -1,0 +1,56 @@
+"""Ask a layer that may be gone or slow: never longer than its budget, and for a while not at all after it failed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_PAUSE_LEAST_S, _PAUSE_MOST_S = 0.5, 30.0
+
+
+class Guard:
+    """One layer's. After a failure it is left alone for half a second, then one asks; each further failure doubles that, up to 30 s."""
+
+    def __init__(self, name: str, *, budget_s: float, now: Callable[[], float] = time.monotonic) -> None:
+        self.name = name
+        self._budget_s = budget_s
+        self._now = now
+        self._paused_until = float("-inf")
+        self._pause_s = 0.0
+        self._reason: str | None = None
+        self.failures = 0
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the layer is left alone; None: it is not."""
+        return self._reason
+
+    async def ask(self, question: Callable[[], Awaitable[T]], otherwise: T) -> T:
+        """Return what *question* answers; *otherwise* where it fails, takes too long, or is not asked."""
+        now = self._now()
+        if now < self._paused_until:
+            return otherwise
+        if self._pause_s:
+            # One asks; the others go on without until it has been answered.
+            self._paused_until = now + self._pause_s
+        try:
+            async with asyncio.timeout(self._budget_s):
+                answer = await question()
+        except TimeoutError:
+            self._failed(f"no answer within {self._budget_s * 1e3:g} ms")
+            return otherwise
+        except Exception as error:  # noqa: BLE001 - whatever a layer's library raises, the request goes on without it
+            self._failed(str(error).partition("\n")[0] or type(error).__name__)
+            return otherwise
+        self._pause_s, self._paused_until, self._reason = 0.0, float("-inf"), None
+        return answer
+
+    def _failed(self, reason: str) -> None:
+        self.failures += 1
+        self._pause_s = min(max(self._pause_s * 2, _PAUSE_LEAST_S), _PAUSE_MOST_S)
+        self._paused_until = self._now() + self._pause_s
+        self._reason = f"{self.name}: {reason}"
