@@ -32,6 +32,7 @@ class Backplane:
         self._changed = changed
         self._task: asyncio.Task[None] | None = None
         self._listens = asyncio.Event()
+        self._waiters: list[asyncio.Future[None]] = []
         self._reason = "changes made by other processes are not heard yet"
 
     @property
@@ -47,6 +48,12 @@ class Backplane:
     async def listening(self) -> None:
         """Wait until it listens."""
         await self._listens.wait()
+
+    def next_change(self) -> asyncio.Future[None]:
+        """Return what is done when the next change by another process has been taken."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        return waiter
 
     async def stop(self) -> None:
         """End listening."""
@@ -76,3 +83,7 @@ class Backplane:
             self._changed((), (), True, None)
         elif change["origin"] != self._own:
             self._changed(change["keys"], change["tags"], change["everything"], change["position"])
+            waiters, self._waiters = self._waiters, []
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)

@@ -6,6 +6,7 @@ the position of the replica it read, if the database part says one), and is kept
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from random import Random
 from typing import Any, Self
@@ -75,6 +76,15 @@ class Cache:
         """Begin to hear what other processes invalidate; a Valkey that is not there is waited for beside."""
         if self._backplane is not None:
             self._backplane.start()
+
+    async def listening(self) -> None:
+        """Wait until other processes are heard; without a Valkey there is none to hear."""
+        if self._backplane is not None:
+            await self._backplane.listening()
+
+    def next_change(self) -> Awaitable[None]:
+        """Return what is done when the next invalidation by another process has been taken."""
+        return asyncio.sleep(0) if self._backplane is None else self._backplane.next_change()
 
     async def close(self) -> None:
         """End what is under way and close the layers' connections."""

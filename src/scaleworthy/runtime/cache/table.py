@@ -27,7 +27,7 @@ create index if not exists scaleworthy_cache_gone on scaleworthy_cache (gone_at)
 create unlogged table if not exists scaleworthy_cache_tombstone (
   name text primary key, clock bigint not null, position pg_lsn, forget_at timestamptz not null
 );
-create sequence if not exists scaleworthy_cache_clock minvalue 0 start 0;
+create sequence if not exists scaleworthy_cache_clock;
 create unlogged table if not exists scaleworthy_cache_floor (one boolean primary key default true check (one), clock bigint not null);
 """
 _DROP = """
@@ -36,7 +36,7 @@ drop sequence if exists scaleworthy_cache_clock;
 """
 # An entry is void where a tombstone of its key or tags, or the floor, is younger than its load's beginning.
 _GET = """
-select clock.last_value, entry.body, entry.load_ns, entry.tags,
+select clock.last_value - (not clock.is_called)::int, entry.body, entry.load_ns, entry.tags,
        (extract(epoch from entry.stale_at - clock_timestamp()) * 1e9)::bigint
 from scaleworthy_cache_clock clock
 left join lateral (

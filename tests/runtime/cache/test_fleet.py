@@ -1,0 +1,103 @@
+"""What processes that share a Valkey know of each other."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runtime.cache.fleet import SECOND, Fleet, Source
+
+
+async def test_one_process_of_the_fleet_loads_and_the_others_get_its_value(sharing: Fleet) -> None:
+    caches = [await sharing.cache() for _ in range(4)]
+    source = Source()
+    source.gate.clear()
+    asked = [asyncio.create_task(cache.get_or_set("a", source.load)) for cache in caches for _ in range(10)]
+    await source.entered.wait()
+    source.gate.set()
+    assert await asyncio.gather(*asked) == ["value"] * 40
+    assert source.asked == 1
+
+
+async def test_a_lease_whose_owner_failed_is_free_for_the_next(sharing: Fleet) -> None:
+    first, second = await sharing.cache(), await sharing.cache()
+    source = Source()
+    source.error = RuntimeError("no")
+    source.gate.clear()
+    failing = asyncio.create_task(first.get_or_set("a", source.load))
+    await source.entered.wait()
+    source.error = None
+    waiting = asyncio.create_task(second.get_or_set("a", source.load))
+    source.gate.set()
+    assert await waiting == "value"
+    assert isinstance((await asyncio.gather(failing, return_exceptions=True))[0], RuntimeError)
+
+
+async def test_an_invalidation_reaches_the_memory_of_other_processes(sharing: Fleet) -> None:
+    first, second, source = await sharing.cache(), await sharing.cache(), Source()
+    await first.get_or_set("a", source.load, tags=["leads"])
+    await second.get_or_set("a", source.load, tags=["leads"])
+    heard = second.next_change()
+    await first.invalidate(tags=["leads"])
+    await heard
+    assert await second.get("a") is None
+
+
+async def test_memory_is_filled_from_below_for_no_longer_than_it_is_fresh_there(sharing: Fleet) -> None:
+    first = await sharing.cache(valkey="30s", early=0.0)
+    second = await sharing.cache(memory="10m", valkey="30s", early=0.0)
+    source = Source()
+    await first.get_or_set("a", source.load)
+    await second.get_or_set("a", source.load)
+    sharing.now_ns += 30 * SECOND
+    # Memory's clock is the test's: what it kept is over now, though its own time would be ten minutes.
+    assert second.statistics()["default"].hits == {"memory": 0, "valkey": 1, "table": 0}
+    await second.get("a")
+    assert second.statistics()["default"].hits["memory"] == 0
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["begin", "finish", "change", "ask"]), st.integers(0, 1), st.integers(0, 1)), max_size=14
+)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(STEPS)
+def test_at_any_order_of_loads_and_changes_no_old_value_stays(
+    sharing: Fleet, steps: list[tuple[str, int, int]]
+) -> None:
+    """Two processes, two keys: a value that is shown when nothing is under way is the one the source has."""
+
+    async def act() -> None:
+        caches = [await sharing.cache(), await sharing.cache()]
+        await caches[0].invalidate(everything=True)
+        sources = [Source(0), Source(0)]
+        under_way: list[tuple[int, asyncio.Task[object]]] = []
+        for what, process, key in steps:
+            cache, source = caches[process], sources[key]
+            if what == "begin":
+                source.gate.clear()
+                under_way.append((key, asyncio.create_task(cache.get_or_set(f"k{key}", source.load, tags=["t"]))))
+                await asyncio.sleep(0)
+            elif what == "finish":
+                source.gate.set()
+                await asyncio.gather(*(task for at, task in under_way if at == key))
+            elif what == "change":
+                source.value += 1
+                heard = [other.next_change() for other in caches if other is not cache]
+                await cache.invalidate(keys=[f"k{key}"] if process else [], tags=[] if process else ["t"])
+                await asyncio.gather(*heard)
+            else:
+                await cache.get(f"k{key}")
+        for source in sources:
+            source.gate.set()
+        await asyncio.gather(*(task for _, task in under_way))
+        for cache in caches:
+            await cache.settle()
+            for key, source in enumerate(sources):
+                assert await cache.get(f"k{key}", source.value) == source.value
+            await cache.close()
+
+    asyncio.run(act())
