@@ -63,7 +63,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
 def test_at_any_order_of_loads_and_changes_no_old_value_stays(
     sharing: Fleet, steps: list[tuple[str, int, int]]
@@ -78,9 +78,16 @@ def test_at_any_order_of_loads_and_changes_no_old_value_stays(
         for what, process, key in steps:
             cache, source = caches[process], sources[key]
             if what == "begin":
+                others = any(at == key and not task.done() for at, task in under_way)
                 source.gate.clear()
-                under_way.append((key, asyncio.create_task(cache.get_or_set(f"k{key}", source.load, tags=["t"]))))
-                await asyncio.sleep(0)
+                source.entered.clear()
+                task = asyncio.create_task(cache.get_or_set(f"k{key}", source.load, tags=["t"]))
+                under_way.append((key, task))
+                if not others:
+                    # It has read the source now, or found a value; another one's load is waited for.
+                    entered = asyncio.create_task(source.entered.wait())
+                    await asyncio.wait([task, entered], return_when=asyncio.FIRST_COMPLETED)
+                    entered.cancel()
             elif what == "finish":
                 source.gate.set()
                 await asyncio.gather(*(task for at, task in under_way if at == key))
