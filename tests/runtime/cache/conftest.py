@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from itertools import count
 from random import Random
 from typing import Any
@@ -12,21 +12,9 @@ from psycopg_pool import AsyncConnectionPool
 
 from runtime.cache.fleet import Fleet
 from scaleworthy.runtime.cache import TableLayer
-from scaleworthy.servers import Postgres, Valkey
+from scaleworthy.servers import Valkey
 
 _PREFIXES = (f"test{number}:" for number in count())
-
-
-@pytest.fixture(scope="session")
-def valkey() -> Iterator[Valkey]:
-    with Valkey.start() as started:
-        yield started
-
-
-@pytest.fixture(scope="session")
-def database() -> Iterator[str]:
-    with Postgres.start() as started:
-        yield started.create_database("cache")
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scaleworthy.runtime.cache.guard import Guard
 from scaleworthy.runtime.cache.layer import Found, Leases, Seen, SharedLayer
 from scaleworthy.runtime.cache.policy import Life
+from scaleworthy.runtime.guard import Guard
 
 _NOTHING = Found(None, -1)
 

@@ -1,4 +1,4 @@
-"""Ask a layer that may be gone or slow: never longer than its budget, and for a while not at all after it failed."""
+"""Ask a server that may be gone or slow: never longer than its budget, and for a while not at all after it failed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PAUSE_LEAST_S, _PAUSE_MOST_S = 0.5, 30.0
 
 
 class Guard:
-    """One layer's. After a failure it is left alone for half a second, then one asks; each further failure doubles that, up to 30 s."""
+    """One server's. After a failure it is left alone for half a second, then one asks; each further failure doubles that, up to 30 s."""
 
     def __init__(self, name: str, *, budget_s: float, now: Callable[[], float] = time.monotonic) -> None:
         self.name = name
@@ -26,7 +26,7 @@ class Guard:
 
     @property
     def trouble(self) -> str | None:
-        """Why the layer is left alone; None: it is not."""
+        """Why the server is left alone; None: it is not."""
         return self._reason
 
     async def ask(self, question: Callable[[], Awaitable[T]], otherwise: T) -> T:
@@ -43,7 +43,7 @@ class Guard:
         except TimeoutError:
             self._failed(f"no answer within {self._budget_s * 1e3:g} ms")
             return otherwise
-        except Exception as error:  # noqa: BLE001 - whatever a layer's library raises, the request goes on without it
+        except Exception as error:  # noqa: BLE001 - whatever its library raises, the request goes on without it
             self._failed(str(error).partition("\n")[0] or type(error).__name__)
             return otherwise
         self._pause_s, self._paused_until, self._reason = 0.0, float("-inf"), None

@@ -1,0 +1,76 @@
+"""A limit for all processes of a fleet, kept in Valkey or Redis: one script, the server's own clock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scaleworthy.runtime.guard import Guard
+from scaleworthy.runtime.limit.local import Limit
+from scaleworthy.runtime.limit.verdict import Quota, Verdict
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+# Times in µs, so that Lua's numbers hold them exactly. ARGV: interval, burst, cost. Answer: allowed, µs until the bucket is empty.
+_CHECK = """
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local interval, tolerance = tonumber(ARGV[1]), tonumber(ARGV[1]) * tonumber(ARGV[2])
+local tat = math.min(tonumber(redis.call('GET', KEYS[1]) or now), now + tolerance)
+tat = math.max(tat, now)
+local next = tat + interval * tonumber(ARGV[3])
+if next - now > tolerance then return {0, string.format('%.0f', tat - now)} end
+redis.call('SET', KEYS[1], string.format('%.0f', next), 'PX', math.ceil((next - now) / 1000) + 1)
+return {1, string.format('%.0f', next - now)}
+"""
+
+
+class FleetLimit:
+    """So many events a period for each key, whichever process they come to.
+
+    While the server does not answer within *budget_s*, each process counts for itself, by the same rate divided by *processes*.
+
+    Args:
+        client: A redis.asyncio client, opened and closed by its owner.
+        rate, burst: As for `Limit`.
+        processes: How many share the limit; what each counts by when it is alone.
+        prefix: What all keys begin with.
+        budget_s: How long an event waits for the server.
+    """
+
+    def __init__(
+        self,
+        client: Redis,
+        rate: str,
+        *,
+        burst: int | None = None,
+        processes: int = 1,
+        prefix: str = "scaleworthy:limit:",
+        budget_s: float = 0.05,
+    ) -> None:
+        self.quota = Quota.parse(rate, burst=burst)
+        self._script = client.register_script(_CHECK)
+        self._prefix = prefix
+        self._guard = Guard("the limit's Valkey", budget_s=budget_s)
+        share = self.quota.burst / processes
+        self._alone = Limit(f"{1e9 / self.quota.interval_ns / processes:.9f}/s", burst=max(1, round(share)))
+
+    @property
+    def trouble(self) -> str | None:
+        """Why each process counts for itself; None: they count together."""
+        return self._guard.trouble
+
+    async def check(self, key: str, cost: int = 1) -> Verdict:
+        """Count an event of *key* that weighs *cost*, and say whether it passes."""
+        interval_us = max(1, round(self.quota.interval_ns / 1e3))
+        answer = await self._guard.ask(
+            lambda: self._script(keys=[self._prefix + key], args=[interval_us, self.quota.burst, cost]), None
+        )
+        if answer is None:
+            return self._alone.check(key, cost)
+        allowed, ahead_us = bool(answer[0]), float(answer[1])
+        tolerance_us = interval_us * self.quota.burst
+        remaining = max(0, int((tolerance_us - ahead_us) // interval_us))
+        retry_s = 0.0 if allowed else (ahead_us + interval_us * cost - tolerance_us) / 1e6
+        never = cost > self.quota.burst
+        return Verdict(allowed, remaining, None if never else retry_s, ahead_us / 1e6, self.quota)
