@@ -23,7 +23,7 @@ setup: .stamps/native ## virtual environment, pinned packages, Rust core
 .stamps/native: .stamps/venv pyproject.toml constraints.txt $(RUST)
 	@echo "setting up: packages and the Rust core (some minutes the first time, seconds later)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt maturin
-	PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 VIRTUAL_ENV="$$PWD/$(VENV)" $(BIN)/maturin develop --release --quiet --extras postgres,redis,servers,switchboard,parquet,locust,export,dev
+	PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 VIRTUAL_ENV="$$PWD/$(VENV)" $(BIN)/maturin develop --release --quiet --extras postgres,redis,runtime,servers,switchboard,parquet,locust,export,dev
 	@touch $@
 
 demo: setup ## assess the reference backend end to end and leave report.html
