@@ -7,6 +7,7 @@ fails already.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
 
@@ -44,13 +45,27 @@ def retry(
     except ImportError as error:
         raise MissingExtra("runtime", needed_for="trying again") from error
 
-    def again(error: Exception) -> bool:
-        if isinstance(error, BreakerOpen):
-            return False
-        wanted = isinstance(error, on) if isinstance(on, (type, tuple)) else on(error)
-        return wanted and (budget is None or budget.allows("retry"))
+    def wrap(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+        @functools.wraps(function)
+        async def tried(*args: P.args, **kwargs: P.kwargs) -> T:
+            number = 0
 
-    wrapped: Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]] = stamina.retry(
-        on=again, attempts=attempts, timeout=timeout_s, wait_initial=wait_initial_s, wait_max=wait_max_s
-    )
-    return wrapped
+            def again(error: Exception) -> bool:
+                if isinstance(error, BreakerOpen):
+                    return False
+                wanted = isinstance(error, on) if isinstance(on, (type, tuple)) else on(error)
+                # The last call's failure is asked about too, and costs nothing.
+                return wanted and (budget is None or number >= attempts or budget.allows("retry"))
+
+            context = stamina.retry_context(
+                on=again, attempts=attempts, timeout=timeout_s, wait_initial=wait_initial_s, wait_max=wait_max_s
+            )
+            async for attempt in context:
+                number = attempt.num
+                with attempt:
+                    return await function(*args, **kwargs)
+            raise AssertionError("stamina raises what the last attempt raised")
+
+        return tried
+
+    return wrap
