@@ -1,0 +1,105 @@
+"""A request as the manners see it, and an answer before it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+# Nothing follows these heads (RFC 9110, 6.4.1).
+_WITHOUT_BODY = frozenset({204, 304})
+
+
+class Request:
+    """What came in. Names of headers are lower case, as ASGI has them; of several of one name the last stands."""
+
+    __slots__ = ("_headers", "began_ns", "notes", "scope")
+
+    def __init__(self, scope: Scope, began_ns: int) -> None:
+        self.scope = scope
+        self.began_ns = began_ns
+        self.notes: dict[Any, Any] = {}
+        """What a manner wants to remember until the end, under itself."""
+        self._headers: dict[bytes, bytes] | None = None
+
+    @property
+    def method(self) -> str:
+        """The method, in capitals."""
+        method: str = self.scope["method"]
+        return method
+
+    @property
+    def path(self) -> str:
+        """The path, unquoted, without the query."""
+        path: str = self.scope["path"]
+        return path
+
+    def header(self, name: bytes) -> bytes | None:
+        """Return the header *name* (lower case)."""
+        if self._headers is None:
+            self._headers = dict(self.scope["headers"])
+        return self._headers.get(name)
+
+    @property
+    def address(self) -> str:
+        """Address of who is connected; a proxy's, where there is one."""
+        client = self.scope.get("client")
+        return client[0] if client else ""
+
+
+class Answer:
+    """A whole answer: status, headers and body."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    def header(self, name: bytes) -> bytes | None:
+        """Return the header *name* (lower case), the first of several."""
+        for known, value in self.headers:
+            if known == name or known.lower() == name:
+                return value
+        return None
+
+    def set(self, name: bytes, value: bytes) -> None:
+        """Let the header *name* be *value*, whatever it was."""
+        self.headers = [(known, other) for known, other in self.headers if known.lower() != name]
+        self.headers.append((name, value))
+
+    def add_vary(self, name: bytes) -> None:
+        """Say that the answer depends on the request's header *name*."""
+        known = self.header(b"vary")
+        if known is None:
+            self.headers.append((b"vary", name))
+        elif known.strip() != b"*" and name.lower() not in {part.strip().lower() for part in known.split(b",")}:
+            self.set(b"vary", known + b", " + name)
+
+    def copy(self) -> Answer:
+        """Return one that can be changed by itself."""
+        return Answer(self.status, list(self.headers), self.body)
+
+    async def send(self, send: Send) -> None:
+        """Send it, with the length it has now."""
+        if self.status in _WITHOUT_BODY:
+            headers = [header for header in self.headers if header[0].lower() != b"content-length"]
+        else:
+            self.set(b"content-length", b"%d" % len(self.body))
+            headers = self.headers
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if self.status in _WITHOUT_BODY else self.body})
+
+
+def problem(status: int, title: str, detail: str, *, headers: list[tuple[bytes, bytes]] | None = None) -> Answer:
+    """Return a refusal as `application/problem+json` (RFC 9457)."""
+    import json
+
+    body = json.dumps({"type": "about:blank", "title": title, "status": status, "detail": detail}).encode()
+    return Answer(status, [(b"content-type", b"application/problem+json"), *(headers or [])], body)

@@ -1,0 +1,222 @@
+"""Manners that decide on requests: limits, shedding, joining equal ones, deadlines, draining, the slow log."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import json
+
+import pytest
+
+from runtime.http.asking import App, ask
+from scaleworthy.runtime.http import (
+    AdaptiveLimit,
+    Coalescing,
+    Deadline,
+    Draining,
+    RateLimit,
+    Shedding,
+    SlowLog,
+    Stack,
+    by_header,
+)
+from scaleworthy.runtime.http.slow import work
+from scaleworthy.runtime.limit import Limit
+
+MS = 1_000_000
+
+
+async def test_too_many_requests_of_one_tenant_are_refused_and_told_when_to_come_back() -> None:
+    app = App()
+    limited = RateLimit(Limit("60/m", burst=2, now_ns=lambda: 0), by=by_header("x-tenant-key")).wrap(app)
+    told = [await ask(limited, x_tenant_key="a") for _ in range(3)]
+    assert [one.status for one in told] == [200, 200, 429]
+    assert [one["ratelimit"] for one in told] == ['"default";r=1;t=1', '"default";r=0;t=2', '"default";r=0;t=2']
+    assert (told[2]["retry-after"], told[2]["content-type"]) == ("1", "application/problem+json")
+    assert "try again in 1 s" in json.loads(told[2].body)["detail"]
+    assert app.asked == 2
+    assert (await ask(limited, x_tenant_key="b")).status == 200
+    assert (await ask(limited, address="10.0.0.2")).status == 200
+
+
+async def test_what_could_only_be_answered_late_is_refused_early() -> None:
+    app = App()
+    app.gate.clear()
+    shed = Shedding(AdaptiveLimit(initial=2))
+    busy = shed.wrap(app)
+    at_work = [asyncio.create_task(ask(busy)) for _ in range(2)]
+    await app.entered.wait()
+    await asyncio.sleep(0)
+    refused = await ask(busy)
+    assert (refused.status, refused["retry-after"]) == (503, "1")
+    app.gate.set()
+    assert [told.status for told in await asyncio.gather(*at_work)] == [200, 200]
+    assert shed.limit.at_work == 0
+    assert (await ask(busy)).status == 200
+
+
+async def test_health_is_never_shed_and_an_error_gives_its_place_back() -> None:
+    shed = Shedding(AdaptiveLimit(initial=1, least=1))
+    app = shed.wrap(App(error=RuntimeError("no")))
+    with pytest.raises(RuntimeError):
+        await ask(app)
+    assert shed.limit.at_work == 0
+    shed.limit.acquire()
+    assert (await ask(shed.wrap(App()), "/api/health")).status == 200
+    assert (await ask(shed.wrap(App()))).status == 503
+
+
+def settled(limit: AdaptiveLimit, *, workers: int, service_ns: int, seconds: int = 20) -> int:
+    """Offer *limit* more than it lets in, before a server of so many workers with one queue; return where it comes to rest."""
+    free_at = [0] * workers
+    at_work: list[tuple[int, int, int]] = []
+    now = 0
+    while now < seconds * 1000 * MS:
+        beside = limit.acquire()
+        if beside is not None:
+            worker = min(range(workers), key=free_at.__getitem__)
+            free_at[worker] = max(now, free_at[worker]) + service_ns
+            heapq.heappush(at_work, (free_at[worker], now, beside))
+            continue
+        now, began, beside = heapq.heappop(at_work)
+        limit.release(now - began, beside=beside)
+    for _, _, beside in at_work:
+        limit.release(None, beside=beside)
+    return limit.limit
+
+
+@pytest.mark.parametrize("workers", [4, 16, 64])
+def test_the_limit_comes_to_rest_near_what_is_answered_in_time(workers: int) -> None:
+    rest = settled(AdaptiveLimit(tolerance=2.0), workers=workers, service_ns=10 * MS)
+    assert workers <= rest <= 4 * workers
+
+
+def test_the_limit_shrinks_where_the_service_becomes_slower_and_grows_back() -> None:
+    limit = AdaptiveLimit(tolerance=2.0)
+    wide = settled(limit, workers=64, service_ns=10 * MS)
+    narrow = settled(limit, workers=8, service_ns=10 * MS)
+    assert narrow < wide / 2
+    assert settled(limit, workers=64, service_ns=10 * MS) > narrow * 2
+
+
+def test_a_service_whose_own_time_has_grown_is_not_choked_for_good() -> None:
+    limit = AdaptiveLimit(tolerance=2.0)
+    settled(limit, workers=16, service_ns=10 * MS)
+    assert settled(limit, workers=16, service_ns=100 * MS, seconds=60) >= 16
+
+
+def test_an_idle_service_teaches_nothing() -> None:
+    limit = AdaptiveLimit(initial=20)
+    for _ in range(1000):
+        beside = limit.acquire()
+        assert beside == 1
+        limit.release(10 * MS, beside=beside)
+    assert limit.limit == 20
+
+
+async def test_equal_requests_are_answered_together() -> None:
+    app, joined = App([1]), Coalescing()
+    app.gate.clear()
+    together = Stack(app, [joined])
+    asked = [asyncio.create_task(ask(together, query="a=1", x_tenant_key="a")) for _ in range(5)]
+    await app.entered.wait()
+    others = [
+        asyncio.create_task(ask(together, query="a=1", x_tenant_key="b")),
+        asyncio.create_task(ask(together, query="a=2", x_tenant_key="a")),
+        asyncio.create_task(ask(together, query="a=1", x_tenant_key="a", cookie="s=1")),
+        asyncio.create_task(ask(together, query="a=1", x_tenant_key="a", method="POST")),
+    ]
+    await asyncio.sleep(0)
+    asked[0].cancel()
+    app.gate.set()
+    told = await asyncio.gather(*asked[1:], *others)
+    assert {one.body for one in told} == {b"[1]"}
+    assert app.asked == 5
+    assert joined.joined == 4
+    assert (await ask(together, query="a=1", x_tenant_key="a")).body == b"[1]"
+    assert app.asked == 6, "what is over is not shared"
+
+
+async def test_an_error_reaches_all_who_joined() -> None:
+    app = App(error=RuntimeError("no"))
+    app.gate.clear()
+    together = Coalescing().wrap(app)
+    asked = [asyncio.create_task(ask(together)) for _ in range(3)]
+    await app.entered.wait()
+    app.gate.set()
+    assert [str(error) for error in await asyncio.gather(*asked, return_exceptions=True)] == ["no"] * 3
+
+
+async def test_who_joined_a_stream_asks_by_itself() -> None:
+    app = App(pieces=[b"a", b"b"])
+    app.gate.clear()
+    together = Coalescing().wrap(app)
+    asked = [asyncio.create_task(ask(together)) for _ in range(3)]
+    await app.entered.wait()
+    app.gate.set()
+    assert [told.body for told in await asyncio.gather(*asked)] == [b"ab"] * 3
+
+
+async def test_a_request_whose_time_is_over_is_ended() -> None:
+    app = App()
+    app.gate.clear()
+    told = await ask(Deadline().wrap(app), request_timeout="1ms")
+    assert told.status == 504
+    assert json.loads(told.body)["detail"] == "no answer within 1.00 ms"
+    app.gate.set()
+    assert (await ask(Deadline().wrap(app), request_timeout="2")).status == 200
+
+
+async def test_a_deadline_that_cannot_be_read_is_said() -> None:
+    app = App()
+    told = await ask(Deadline().wrap(app), request_timeout="soon")
+    assert (told.status, app.asked) == (400, 0)
+    assert "got 'soon'" in json.loads(told.body)["detail"]
+
+
+async def test_a_timeout_of_the_application_itself_is_not_the_deadline() -> None:
+    with pytest.raises(TimeoutError):
+        await ask(Deadline().wrap(App(error=TimeoutError())))
+
+
+async def test_a_process_that_ends_finishes_what_it_has() -> None:
+    app, draining = App(), Draining()
+    app.gate.clear()
+    served = draining.wrap(app)
+    at_work = asyncio.create_task(ask(served))
+    await app.entered.wait()
+    assert await draining.drain(at_most_s=0) == 1
+    refused = await ask(served)
+    assert (refused.status, refused["connection"]) == (503, "close")
+    drained = asyncio.create_task(draining.drain(at_most_s=60))
+    app.gate.set()
+    assert (await at_work).status == 200
+    assert await drained == 0
+
+
+async def test_a_slow_request_is_written_down_with_its_slowest_statements() -> None:
+    written: list[str] = []
+    now = [0]
+
+    async def app(scope: object, receive: object, send: object) -> None:
+        noted = work.get()
+        assert noted is not None
+        for took_ms in (5, 150, 20, 30):
+            noted.note(f"select  {took_ms}\n from leads", took_ms * MS)
+            now[0] += took_ms * MS
+        await App()(scope, receive, send)
+
+    slow = SlowLog(over="200ms", now_ns=lambda: now[0], log=lambda form, *values: written.append(form % values))
+    await ask(Stack(app, [slow], now_ns=lambda: now[0]))
+    assert [line.split("\n") for line in written] == [
+        [
+            "GET /api/leads took 205 ms, status 200, 4 statements",
+            "  150 ms  select 150 from leads",
+            "  30.0 ms  select 30 from leads",
+            "  20.0 ms  select 20 from leads",
+        ]
+    ]
+    written.clear()
+    await ask(Stack(App(), [slow], now_ns=lambda: now[0]))
+    assert written == []
+    assert work.get() is None
