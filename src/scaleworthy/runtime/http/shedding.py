@@ -13,8 +13,8 @@ from collections.abc import Callable
 from scaleworthy.runtime.http.manner import Manner
 from scaleworthy.runtime.http.message import Answer, Request, problem
 
-# Weight of a sample by which the best time rises: some hundred make it the new one.
-_FORGETTING = 0.02
+# One round in so many is a look at what an answer takes with little beside it.
+_ROUNDS_PER_LOOK = 50
 
 
 class AdaptiveLimit:
@@ -25,9 +25,10 @@ class AdaptiveLimit:
         tolerance: How many times its best an answer may take before fewer are let in.
         smoothing: Weight of the newest round, 0 to 1.
 
-    The limit only moves while at least half of it is in use: an idle service says nothing about how many it can bear. What the best time
-    is now is learnt from requests that came while little was at work (or while the limit could not be lower): among many others
-    each request waits, and taking that for the service's own time would let the limit grow without end.
+    A round is as many answers as may be at work: what a change of the limit brings shows only in requests that came after it. The limit
+    moves while at least half of it is in use: an idle service says nothing about how many it can bear. Now and then only a quarter
+    is let in until the best time is known anew: where many are at work each waits, and taking that for the service's own time would let
+    the limit grow without end, as keeping an old best for ever would choke a service that has changed.
     """
 
     def __init__(
@@ -38,46 +39,56 @@ class AdaptiveLimit:
         self._tolerance = tolerance
         self._smoothing = smoothing
         self._best_ns: float | None = None
-        self._round_ns = self._round = 0
+        self._round: list[int] = []
+        self._rounds = 0
+        self._look: list[int] | None = None
         self.at_work = 0
 
     @property
     def limit(self) -> int:
         """How many may be at work now."""
-        return int(self._limit)
+        limit = int(self._limit)
+        return limit if self._look is None else max(self._least, limit // 4)
 
     def acquire(self) -> int | None:
         """Let one in, if there is room; return how many are at work then, which `release` wants to know."""
-        if self.at_work >= int(self._limit):
+        if self.at_work >= self.limit:
             return None
         self.at_work += 1
         return self.at_work
 
     def release(self, took_ns: int | None, *, beside: int) -> None:
         """One is done, that was let in as the *beside*-th at work. *took_ns* None: how long it took says nothing."""
-        busy = self.at_work * 2 >= self._limit
+        busy = self.at_work * 2 >= self.limit
         self.at_work -= 1
         if took_ns is None or took_ns <= 0:
             return
-        best = self._best_ns
-        if best is None or took_ns < best:
-            best = float(took_ns)
-        elif beside * 4 <= self._limit or int(self._limit) <= self._least:
-            best += (took_ns - best) * _FORGETTING
-        self._best_ns = best
-        if not busy:
-            return
-        self._round_ns += took_ns
-        self._round += 1
-        if self._round < self._limit:
-            return
-        # Once a round: what a change brings shows only in requests that came after it.
-        mean_ns = self._round_ns / self._round
-        self._round_ns = self._round = 0
-        gradient = max(0.5, min(1.0, self._tolerance * best / mean_ns))
+        self._best_ns = min(self._best_ns or took_ns, took_ns)
+        if self._look is not None:
+            self._look_at(took_ns, beside)
+        elif busy:
+            self._round.append(took_ns)
+            if len(self._round) >= self._limit:
+                self._end_round(self._best_ns)
+
+    def _look_at(self, took_ns: int, beside: int) -> None:
+        assert self._look is not None
+        if beside <= self.limit:
+            self._look.append(took_ns)
+        if len(self._look) >= self.limit:
+            self._best_ns = min(self._look)
+            self._look = None
+
+    def _end_round(self, best_ns: float) -> None:
+        mean_ns = sum(self._round) / len(self._round)
+        self._round.clear()
+        gradient = max(0.5, min(1.0, self._tolerance * best_ns / mean_ns))
         wanted = self._limit * gradient + self._limit**0.5
-        grown = self._limit * (1 - self._smoothing) + wanted * self._smoothing
-        self._limit = max(float(self._least), min(float(self._most), grown))
+        moved = self._limit * (1 - self._smoothing) + wanted * self._smoothing
+        self._limit = max(float(self._least), min(float(self._most), moved))
+        self._rounds += 1
+        if self._rounds % _ROUNDS_PER_LOOK == 0:
+            self._look = []
 
 
 class Shedding(Manner):
