@@ -18,10 +18,20 @@ class Reading:
         self.position = position if self.position is None else min(self.position, position)
 
 
-# Where what is read is noted; it is shared with the tasks that the work starts.
+class Session:
+    """What a caller must be able to see: the position after its own last commit."""
+
+    def __init__(self, position: int = 0) -> None:
+        self.position = position
+
+    def raise_to(self, position: int) -> None:
+        """Say that the caller has committed up to *position*."""
+        self.position = max(self.position, position)
+
+
+# Both are objects rather than numbers, so that the tasks which a piece of work starts note in the same place.
 reading: ContextVar[Reading | None] = ContextVar("reading", default=None)
-# What the caller must see: the position after its own last commit.
-seen_position: ContextVar[int | None] = ContextVar("seen_position", default=None)
+session: ContextVar[Session | None] = ContextVar("session", default=None)
 
 
 def parse_lsn(text: str) -> int:

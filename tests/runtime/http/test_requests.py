@@ -20,8 +20,8 @@ from scaleworthy.runtime.http import (
     Stack,
     by_header,
 )
-from scaleworthy.runtime.http.slow import work
 from scaleworthy.runtime.limit import Limit
+from scaleworthy.runtime.work import work
 
 MS = 1_000_000
 

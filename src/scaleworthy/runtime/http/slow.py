@@ -5,34 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
-from dataclasses import dataclass
 
 from scaleworthy.runtime.http.manner import Manner
 from scaleworthy.runtime.http.message import Answer, Request
+from scaleworthy.runtime.work import Work, work
 from scaleworthy.units import format_ns, parse_duration_ns
 
 _LOG = logging.getLogger("scaleworthy.slow")
-# Of one request; what comes after is counted.
-_STATEMENTS_MOST = 100
-
-
-@dataclass(slots=True)
-class Work:
-    """What a request has asked of the database: text and time of its first statements, and how many there were."""
-
-    statements: list[tuple[str, int]]
-    count: int = 0
-
-    def note(self, text: str, took_ns: int) -> None:
-        """Add a statement."""
-        self.count += 1
-        if len(self.statements) < _STATEMENTS_MOST:
-            self.statements.append((text, took_ns))
-
-
-# Where the database part notes what it runs; shared with the tasks that a request starts.
-work: ContextVar[Work | None] = ContextVar("work", default=None)
 
 
 class SlowLog(Manner):

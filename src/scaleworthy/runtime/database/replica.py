@@ -1,0 +1,152 @@
+"""One replica: how far it has replayed, whether it may be asked, how many ask it now."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+
+from scaleworthy.runtime.lsn import parse_lsn
+
+_STATE = "select pg_last_wal_replay_lsn()::text, pg_is_in_recovery()"
+# While somebody waits for a position it is asked this often; otherwise as often as the heartbeat says.
+_WAITED_FOR_S = 0.001
+_BACK_FIRST_S, _BACK_MOST_S = 0.1, 5.0
+
+
+class Replica:
+    """Watches a server by a connection of its own. `start` before use, `stop` at the end.
+
+    Args:
+        dsn: Of the replica.
+        name: For messages; a DSN may hold a password.
+        heartbeat_s: How often it is asked how far it is.
+        writer_position: How far the writer is, as far as is known.
+        lag_most: Bytes it may be behind before it is left out.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        name: str,
+        heartbeat_s: float,
+        lag_most: int,
+        writer_position: Callable[[], int],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = name
+        self.at_work = 0
+        self._dsn = dsn
+        self._heartbeat_s = heartbeat_s
+        self._lag_most = lag_most
+        self._writer_position = writer_position
+        self._now = now
+        self._position = 0
+        self._heard_at = float("-inf")
+        self._reason: str | None = "not asked yet"
+        self._task: asyncio.Task[None] | None = None
+        self._wanted = asyncio.Event()
+        self._moved = asyncio.Condition()
+        self._waiting = 0
+
+    @property
+    def position(self) -> int:
+        """How far it has replayed, at least."""
+        return self._position
+
+    @property
+    def lag_bytes(self) -> int:
+        """How far it is behind the writer, as far as is known."""
+        return max(0, self._writer_position() - self._position)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why it is not asked; None: it is."""
+        if self._reason is not None:
+            return f"{self.name}: {self._reason}"
+        if self._now() - self._heard_at > 10 * self._heartbeat_s + 1:
+            return f"{self.name}: it has not been heard of for {self._now() - self._heard_at:.1f} s"
+        if self.lag_bytes > self._lag_most:
+            return f"{self.name}: {self.lag_bytes:,} bytes behind the writer, at most {self._lag_most:,} are wanted"
+        return None
+
+    def start(self) -> None:
+        """Begin to watch it."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._watch())
+
+    async def stop(self) -> None:
+        """End watching."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def reach(self, position: int, *, within_s: float) -> bool:
+        """Wait until it has replayed *position*; return whether it has within the time."""
+        if self._position >= position:
+            return True
+        if within_s <= 0 or self.trouble is not None:
+            return False
+        self._waiting += 1
+        self._wanted.set()
+        try:
+            async with asyncio.timeout(within_s), self._moved:
+                await self._moved.wait_for(lambda: self._position >= position or self._reason is not None)
+        except TimeoutError:
+            return False
+        finally:
+            self._waiting -= 1
+        return self._position >= position
+
+    def left_out(self, reason: str) -> None:
+        """Leave it out until it has been heard of again: somebody could not use it."""
+        self._reason = reason
+
+    async def _watch(self) -> None:
+        pause_s = _BACK_FIRST_S
+        while True:
+            try:
+                async with await AsyncConnection.connect(self._dsn, autocommit=True, connect_timeout=2) as connection:
+                    # It may have been built anew from an older copy.
+                    self._position = 0
+                    while True:
+                        await self._ask(connection)
+                        pause_s = _BACK_FIRST_S
+                        await self._rest()
+            except (psycopg.Error, OSError, TimeoutError) as error:
+                self._reason = str(error).partition("\n")[0] or type(error).__name__
+                async with self._moved:
+                    self._moved.notify_all()
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, _BACK_MOST_S)
+
+    async def _ask(self, connection: AsyncConnection[Any]) -> None:
+        async with asyncio.timeout(2):
+            row = await (await connection.execute(_STATE)).fetchone()
+        assert row is not None
+        position, in_recovery = row
+        if position is None or not in_recovery:
+            self._reason = "it is no replica (any more): it does not replay a writer's log"
+        else:
+            self._reason = None
+            self._position = max(self._position, parse_lsn(position))
+        self._heard_at = self._now()
+        async with self._moved:
+            self._moved.notify_all()
+
+    async def _rest(self) -> None:
+        if self._waiting:
+            await asyncio.sleep(_WAITED_FOR_S)
+            return
+        self._wanted.clear()
+        try:
+            async with asyncio.timeout(self._heartbeat_s):
+                await self._wanted.wait()
+        except TimeoutError:
+            return
