@@ -35,8 +35,16 @@ class Cluster:
     fresh: bool
 
 
-def lay_out(kept: Kept, folders: Folders, data: Path | None, binaries: PostgresBinaries, patience: Patience) -> Cluster:
-    """Make the folders, choose the identity, and initialise the data folder if it is new."""
+def lay_out(
+    kept: Kept,
+    folders: Folders,
+    data: Path | None,
+    binaries: PostgresBinaries,
+    patience: Patience,
+    *,
+    primary: str | None = None,
+) -> Cluster:
+    """Make the folders, choose the identity, and initialise the data folder if it is new, or copy it from *primary*."""
     temporary = data is None
     data = folders.main / "data" if data is None else data.absolute()
     fresh = _is_fresh(data, binaries)
@@ -55,7 +63,9 @@ def lay_out(kept: Kept, folders: Folders, data: Path | None, binaries: PostgresB
         for path in (data, sockets):
             os.chown(path, identity.uid, identity.gid)
     cluster = Cluster(folder, data, sockets, log, identity, binaries, temporary, fresh)
-    if fresh:
+    if primary is not None:
+        _copy(kept, cluster, primary, patience)
+    elif fresh:
         _initialise(kept, cluster, patience)
     return cluster
 
@@ -86,6 +96,18 @@ def _initialise(kept: Kept, cluster: Cluster, patience: Patience) -> None:
         raise ServerError(
             f"PostgreSQL could not initialise {cluster.data} (initdb ended with {status})\n{last_lines(cluster.log)}",
             hint="is the folder writable, and is there room on its disk?",
+        )
+
+
+def _copy(kept: Kept, cluster: Cluster, primary: str, patience: Patience) -> None:
+    """Copy the primary's data, with what makes a server of it that follows the primary."""
+    argv = [str(cluster.binaries.tool("pg_basebackup")), "-d", primary, "-D", str(cluster.data)]
+    argv += ["--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-sync"]
+    status = kept.run(_command(cluster, argv), limit_s=patience.limit_s)
+    if status != 0:
+        raise ServerError(
+            f"the server could not be copied (pg_basebackup ended with {status})\n{last_lines(cluster.log)}",
+            hint="does it run, and is there room for a second copy of its data?",
         )
 
 

@@ -78,6 +78,35 @@ class Postgres:
         atexit.register(server.stop)
         return server
 
+    def replica(
+        self,
+        *,
+        settings: Mapping[str, str] | None = None,
+        temporary: Path | None = None,
+        patience: Patience = Patience(),  # noqa: B008 - frozen
+    ) -> Postgres:
+        """Return a hot standby that streams from this server: reads see what it has replayed. It ends by itself as any server does.
+
+        Args:
+            settings, temporary, patience: As for `start`.
+
+        Raises:
+            ServerError: The copy failed, or it does not start.
+        """
+        given = conf.checked(settings or {})
+        folders = make_folders("pg", within=temporary)
+        kept = Kept.begin(folders)
+        try:
+            cluster = lay_out(kept, folders, None, self.binaries, patience, primary=self.dsn)
+            extra = configure(cluster, given, fsync=True)
+            port, pid = serve_cluster(kept, cluster, None, extra, patience)
+        except BaseException:
+            kept.stop()
+            raise
+        server = Postgres(kept, cluster, port=port, pid=pid)
+        atexit.register(server.stop)
+        return server
+
     @property
     def dsn(self) -> str:
         """The server's address as a libpq URL, for psycopg and every other client: superuser, database `postgres`."""
