@@ -95,6 +95,7 @@ class Database:
         heartbeat: str = "100ms",
     ) -> None:
         sizes = sizes or PoolSizes()
+        self.writer_dsn = writer
         self._setting = tenant_setting
         self._wait_s = parse_duration_ns(wait) / 1e9
         self._heartbeat_s = parse_duration_ns(heartbeat) / 1e9
@@ -156,6 +157,11 @@ class Database:
             replica.start()
         if self._replicas:
             self._beat = asyncio.create_task(self._follow_writer())
+
+    async def ready(self) -> None:
+        """Wait until every replica has been heard of; reads need not: until then the writer answers them."""
+        for replica in self._replicas:
+            await replica.ready()
 
     async def close(self) -> None:
         """Close every connection."""

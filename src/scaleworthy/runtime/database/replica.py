@@ -104,6 +104,17 @@ class Replica:
             self._waiting -= 1
         return self._position >= position
 
+    def heard(self, position: int) -> None:
+        """Take note that it has replayed *position*."""
+        self._position = max(self._position, position)
+        self._heard_at = self._now()
+        self._reason = None
+
+    async def ready(self) -> None:
+        """Wait until it has been heard of."""
+        async with self._moved:
+            await self._moved.wait_for(lambda: self._reason is None)
+
     def left_out(self, reason: str) -> None:
         """Leave it out until it has been heard of again: somebody could not use it."""
         self._reason = reason
@@ -133,10 +144,9 @@ class Replica:
         position, in_recovery = row
         if position is None or not in_recovery:
             self._reason = "it is no replica (any more): it does not replay a writer's log"
+            self._heard_at = self._now()
         else:
-            self._reason = None
-            self._position = max(self._position, parse_lsn(position))
-        self._heard_at = self._now()
+            self.heard(parse_lsn(position))
         async with self._moved:
             self._moved.notify_all()
 

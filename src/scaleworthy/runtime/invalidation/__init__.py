@@ -1,0 +1,12 @@
+"""Invalidation: the cache forgets what changes in the database, in every process, within milliseconds.
+
+    follower = SlotFollower(dsn, cache, [Rule("leads", keys=["tenant:{tenant_id}:lead:{id}"], tags=["tenant:{tenant_id}:leads"])])
+    await follower.create()
+    follower.start()
+"""
+
+from scaleworthy.runtime.invalidation.follower import FollowerStatistics, SlotFollower
+from scaleworthy.runtime.invalidation.notify import NotifyFollower
+from scaleworthy.runtime.invalidation.rules import Rule
+
+__all__ = ["FollowerStatistics", "NotifyFollower", "Rule", "SlotFollower"]
