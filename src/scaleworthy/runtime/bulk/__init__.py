@@ -1,0 +1,19 @@
+"""Bulk: many rows at once, by the quickest way there is, with a reason for each row that is not in; pages behind a key."""
+
+from scaleworthy.runtime.bulk.coalesce import CoalescerStatistics, InsertCoalescer, Overloaded
+from scaleworthy.runtime.bulk.create import OnConflict, bulk_create
+from scaleworthy.runtime.bulk.keyset import Keyset
+from scaleworthy.runtime.bulk.outcome import Failure, Outcome
+from scaleworthy.runtime.bulk.update import bulk_update
+
+__all__ = [
+    "CoalescerStatistics",
+    "Failure",
+    "InsertCoalescer",
+    "Keyset",
+    "OnConflict",
+    "Outcome",
+    "Overloaded",
+    "bulk_create",
+    "bulk_update",
+]
