@@ -1,0 +1,245 @@
+"""What changes in the database is forgotten by every process's cache, by whichever way changes are told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from itertools import count
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import AsyncConnection
+
+from scaleworthy.errors import InvalidInput, UsageError
+from scaleworthy.runtime.cache import Cache, ValkeyLayer
+from scaleworthy.runtime.invalidation import NotifyFollower, Rule, SlotFollower
+from scaleworthy.runtime.invalidation.pgoutput import Change, Decoder, Relation
+from scaleworthy.runtime.invalidation.rules import Rules
+from scaleworthy.servers import Postgres, Valkey
+
+_NAMES = (f"followed{number}" for number in count())
+RULES = [
+    Rule("leads", keys=["tenant:{tenant}:lead:{id}"], tags=["tenant:{tenant}:leads"]),
+    Rule("campaigns", tags=["campaigns"]),
+    Rule("logs"),
+]
+
+
+@pytest.fixture(scope="module")
+def logical() -> Iterator[Postgres]:
+    with Postgres.start(settings={"wal_level": "logical"}) as started:
+        started.run_sql(
+            "create table leads (tenant text, id int, name text, primary key (tenant, id));"
+            "create table campaigns (id int primary key, name text); create table logs (id int primary key)"
+        )
+        yield started
+
+
+@pytest.fixture
+async def connection(logical: Postgres) -> AsyncIterator[AsyncConnection[Any]]:
+    async with await psycopg.AsyncConnection.connect(logical.dsn, autocommit=True) as opened:
+        await opened.execute("truncate leads, campaigns, logs")
+        yield opened
+
+
+class Told:
+    """Stands for a cache: keeps what it is told, and lets a test wait for it."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[list[str], list[str], bool]] = []
+        self.positions: list[int | None] = []
+        self._more = asyncio.Condition()
+
+    async def invalidate(self, *, keys: Any, tags: Any, everything: bool, position: int | None) -> None:
+        async with self._more:
+            self.said.append((list(keys), list(tags), everything))
+            self.positions.append(position)
+            self._more.notify_all()
+
+    async def told(self, number: int) -> None:
+        async with asyncio.timeout(20), self._more:
+            await self._more.wait_for(lambda: len(self.said) >= number)
+
+
+@pytest.fixture(params=["slot", "notify"])
+async def following(request: pytest.FixtureRequest, logical: Postgres) -> AsyncIterator[tuple[Any, Told]]:
+    told, name = Told(), next(_NAMES)
+    follower: Any = (
+        SlotFollower(logical.dsn, told, RULES, slot=name)
+        if request.param == "slot"
+        else NotifyFollower(logical.dsn, told, RULES, name=name)
+    )
+    await follower.create()
+    follower.start()
+    await follower.reading()
+    told.said.clear()
+    yield follower, told
+    await follower.stop()
+    await follower.drop()
+
+
+async def test_each_operation_drops_what_its_rules_say(
+    following: tuple[Any, Told], connection: AsyncConnection[Any]
+) -> None:
+    follower, told = following
+    steps = [
+        ("insert into leads values ('a', 1, 'Ann')", (["tenant:a:lead:1"], ["tenant:a:leads"], False)),
+        ("update leads set name = 'Bob'", (["tenant:a:lead:1"], ["tenant:a:leads"], False)),
+        (
+            "update leads set tenant = 'b'",
+            (["tenant:a:lead:1", "tenant:b:lead:1"], ["tenant:a:leads", "tenant:b:leads"], False),
+        ),
+        ("delete from leads", (["tenant:b:lead:1"], ["tenant:b:leads"], False)),
+        ("insert into campaigns values (1, 'x')", ([], ["campaigns"], False)),
+        ("truncate campaigns", ([], ["campaigns"], False)),
+        ("truncate leads", ([], [], True)),
+    ]
+    for number, (statement, _) in enumerate(steps, 1):
+        await connection.execute("insert into logs select coalesce(max(id), 0) + 1 from logs")
+        await connection.execute(statement)
+        await told.told(number)
+    assert told.said == [expected for _, expected in steps]
+    assert follower.trouble is None
+    assert follower.statistics().everything >= 1
+
+
+async def test_what_is_rolled_back_has_not_changed(following: tuple[Any, Told], connection: AsyncConnection[Any]) -> None:
+    _, told = following
+    with pytest.raises(ZeroDivisionError):
+        async with connection.transaction():
+            await connection.execute("insert into leads values ('a', 1, 'Ann')")
+            _ = 1 / 0
+    await connection.execute("insert into campaigns values (1, 'x')")
+    await told.told(1)
+    assert told.said == [([], ["campaigns"], False)]
+
+
+async def test_a_transaction_is_told_as_one_with_its_position(logical: Postgres, connection: AsyncConnection[Any]) -> None:
+    told, name = Told(), next(_NAMES)
+    follower = SlotFollower(logical.dsn, told, RULES, slot=name)
+    await follower.create()
+    follower.start()
+    await follower.reading()
+    async with connection.transaction():
+        await connection.execute("insert into leads select 'a', n, 'x' from generate_series(1, 500) n")
+        await connection.execute("insert into campaigns values (1, 'x')")
+    row = await (await connection.execute("select (pg_current_wal_insert_lsn() - '0/0')::bigint")).fetchone()
+    await told.told(1)
+    await follower.stop()
+    await follower.drop()
+    ((keys, tags, _),) = told.said
+    assert (len(keys), tags) == (500, ["campaigns", "tenant:a:leads"])
+    assert row is not None
+    assert told.positions[0] is not None
+    assert 0 < told.positions[0] <= row[0]
+
+
+async def test_what_changed_while_nobody_followed_is_caught_up(logical: Postgres, connection: AsyncConnection[Any]) -> None:
+    told, name = Told(), next(_NAMES)
+    first = SlotFollower(logical.dsn, told, RULES, slot=name)
+    await first.create()
+    first.start()
+    await first.reading()
+    await first.stop()
+    await connection.execute("insert into leads values ('a', 1, 'Ann')")
+    second = SlotFollower(logical.dsn, told, RULES, slot=name)
+    second.start()
+    await told.told(1)
+    assert told.said == [(["tenant:a:lead:1"], ["tenant:a:leads"], False)]
+    await second.stop()
+    await second.drop()
+
+
+async def test_one_process_reads_and_the_next_takes_over(logical: Postgres, connection: AsyncConnection[Any]) -> None:
+    told, name = [Told(), Told()], next(_NAMES)
+    first, second = (SlotFollower(logical.dsn, one, RULES, slot=name) for one in told)
+    await first.create()
+    first.start()
+    await first.reading()
+    second.start()
+    await connection.execute("insert into leads values ('a', 1, 'Ann')")
+    await told[0].told(1)
+    await first.stop()
+    await second.reading()
+    await connection.execute("insert into leads values ('a', 2, 'Bob')")
+    await told[1].told(1)
+    assert [one.said[0][0] for one in told] == [["tenant:a:lead:1"], ["tenant:a:lead:2"]]
+    await second.stop()
+    await second.drop()
+
+
+async def test_a_lost_slot_is_made_anew_and_everything_dropped(logical: Postgres, connection: AsyncConnection[Any]) -> None:
+    told, name = Told(), next(_NAMES)
+    follower = SlotFollower(logical.dsn, told, RULES, slot=name)
+    await follower.create()
+    await connection.execute("select pg_drop_replication_slot(%s)", [name])
+    follower.start()
+    await told.told(1)
+    assert told.said == [([], [], True)]
+    await follower.reading()
+    await connection.execute("insert into campaigns values (1, 'x')")
+    await told.told(2)
+    await follower.stop()
+    await follower.drop()
+
+
+async def test_caches_of_all_processes_forget(logical: Postgres, connection: AsyncConnection[Any], valkey: Valkey) -> None:
+    name = next(_NAMES)
+    caches = [Cache(valkey=ValkeyLayer(valkey.url, prefix=f"{name}:", budget="5s")) for _ in range(2)]
+    for cache in caches:
+        await cache.open()
+        await cache.listening()
+    follower = SlotFollower(logical.dsn, caches[0], RULES, slot=name)
+    await follower.create()
+    follower.start()
+    await follower.reading()
+
+    async def load() -> str:
+        return "old"
+
+    for cache in caches:
+        await cache.get_or_set("tenant:a:lead:1", load)
+    heard = caches[1].next_change()
+    await connection.execute("insert into leads values ('a', 1, 'Ann')")
+    await asyncio.wait_for(heard, 20)
+    assert [await cache.get("tenant:a:lead:1") for cache in caches] == [None, None]
+    await follower.stop()
+    await follower.drop()
+    for cache in caches:
+        await cache.close()
+
+
+async def test_rules_that_do_not_fit_are_named_all_at_once(logical: Postgres) -> None:
+    rules = [
+        Rule("nothing", tags=["x"]),
+        Rule("leads", keys=["{colour}:{name}"]),
+        Rule("campaigns", keys=["campaign:{name}"], on=["insert"]),
+    ]
+    with pytest.raises(InvalidInput) as refused:
+        await SlotFollower(logical.dsn, Told(), rules).create()
+    problems = refused.value.problems
+    assert len(problems) == 3
+    assert "public.nothing: there is no such table" in problems
+    assert "public.leads: there is no column 'colour'" in problems
+    assert any("does not show its old name" in problem and "REPLICA IDENTITY FULL" in problem for problem in problems)
+
+
+async def test_a_server_that_does_not_decode_says_what_to_set(database: str) -> None:
+    with pytest.raises(UsageError, match="wal_level is replica"):
+        await SlotFollower(database, Told(), RULES).create()
+
+
+def test_a_value_that_did_not_change_and_was_not_sent_is_taken_from_neither() -> None:
+    relation = Relation("public", "leads", ("tenant", "id"), frozenset({"tenant", "id"}))
+    rules = Rules([Rule("leads", keys=["{tenant}:{id}"])])
+    change = Change(relation, "update", {"tenant": "a", "id": "1"}, {"tenant": "b", "id": "1"})
+    assert rules.drop([change]).keys == {"a:1", "b:1"}
+
+
+@pytest.mark.parametrize("message", [b"I\x00\x00\x00\x01N\x00\x01t", b"B\x00", b"R\x00\x00\x00\x01abc", b"D\x00\x00\x00\x09K"])
+def test_half_a_message_is_refused(message: bytes) -> None:
+    from scaleworthy.errors import ScaleworthyError
+
+    with pytest.raises(ScaleworthyError, match="cannot be read"):
+        Decoder().decode(message)
