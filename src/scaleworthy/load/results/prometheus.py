@@ -1,61 +1,18 @@
-"""Prometheus: text exposition of a run, and the samples of each second for remote write.
-
-Names follow the conventions of Prometheus: base units, `_seconds`, `_total`; the labels are the series' own. Histograms become
-cumulative buckets at fixed bounds from 1 ms to 60 s. A bound is exact to the histogram's own 0.1 %.
-Source: Prometheus, "Exposition formats" (text version 0.0.4), "Metric and label naming".
-"""
+"""Prometheus: text exposition of a run (series/prometheus.py says in which form)."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 from scaleworthy.load.results.table import series_of
 from scaleworthy.load.summary import run_window
 from scaleworthy.series import Histogram, Store
+from scaleworthy.series import prometheus
 from scaleworthy.series.model import SeriesKey
-
-BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-Labels = tuple[tuple[str, str], ...]
-
-
-def metric_name(key: SeriesKey) -> str:
-    """Return the series' name as Prometheus writes it: `load.response_time` is `scaleworthy_load_response_time_seconds`."""
-    name = "scaleworthy_" + "".join(char if char.isalnum() else "_" for char in key.name)
-    if key.unit in ("ns", "s") and not name.endswith("_seconds"):
-        name += "_seconds"
-    elif key.unit == "bytes" and not name.endswith("_bytes"):
-        name += "_bytes"
-    return name + ("_total" if key.kind == "counter" else "")
-
-
-def samples(key: SeriesKey, value: Histogram | float) -> Iterator[tuple[str, Labels, float]]:
-    """Yield (name, labels, value) of a counter's running total, a gauge, or all that was recorded in a histogram."""
-    name = metric_name(key)
-    if not isinstance(value, Histogram):
-        yield name, key.labels, float(value)
-        return
-    for bound in BOUNDS_S:
-        below = value.count - value.count_above(round(bound * 1e9))
-        yield f"{name}_bucket", (*key.labels, ("le", f"{bound:g}")), float(below)
-    yield f"{name}_bucket", (*key.labels, ("le", "+Inf")), float(value.count)
-    yield f"{name}_sum", key.labels, value.sum_ns / 1e9
-    yield f"{name}_count", key.labels, float(value.count)
 
 
 def exposition(store: Store) -> str:
     """Return the last load run in *store* as text exposition: counters and histograms over the whole run, gauges at its end."""
     window = run_window(store)
-    lines: list[str] = []
-    told: set[str] = set()
-    for key in series_of(store):
-        name = metric_name(key)
-        if name not in told:
-            told.add(name)
-            lines += [f"# HELP {name} {key.name} ({key.unit})", f"# TYPE {name} {key.kind}"]
-        lines += [line(*sample) for sample in samples(key, _value(store, key, window))]
-    return "\n".join(lines) + "\n"
+    return prometheus.exposition((key, _value(store, key, window)) for key in series_of(store))
 
 
 def _value(store: Store, key: SeriesKey, window: tuple[int, int]) -> Histogram | float:
@@ -65,12 +22,3 @@ def _value(store: Store, key: SeriesKey, window: tuple[int, int]) -> Histogram |
         return store.total(key, window=window)
     _, values = store.per_second(key, window=window)
     return float(values[-1]) if len(values) else 0.0
-
-
-def line(name: str, labels: Labels, value: float) -> str:
-    """Return one line of text exposition."""
-    pairs = ",".join(f'{label}="{text.translate(_ESCAPES)}"' for label, text in labels)
-    return f"{name}{{{pairs}}} {value:.12g}" if pairs else f"{name} {value:.12g}"
-
-
-_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})

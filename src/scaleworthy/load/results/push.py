@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from scaleworthy.errors import UsageError
 from scaleworthy.load.results import otlp, remote_write
-from scaleworthy.load.results.prometheus import samples
+from scaleworthy.series.prometheus import samples
 from scaleworthy.load.second import Second
 from scaleworthy.series import Histogram
 from scaleworthy.series.model import SeriesKey, Slice

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterable
 
 from scaleworthy.errors import MissingExtra
-from scaleworthy.load.results.prometheus import Labels
+from scaleworthy.series.prometheus import Labels
 
 HEADERS = {
     "content-type": "application/x-protobuf",

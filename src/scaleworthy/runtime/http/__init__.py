@@ -12,6 +12,7 @@ from scaleworthy.runtime.http.etag import ETag
 from scaleworthy.runtime.http.limiting import RateLimit, by_address, by_header
 from scaleworthy.runtime.http.manner import Manner
 from scaleworthy.runtime.http.message import Answer, Request, problem
+from scaleworthy.runtime.http.metrics import Metrics
 from scaleworthy.runtime.http.redaction import SENSITIVE, Redaction
 from scaleworthy.runtime.http.shedding import AdaptiveLimit, Shedding
 from scaleworthy.runtime.http.slow import SlowLog
@@ -28,6 +29,7 @@ __all__ = [
     "Draining",
     "ETag",
     "Manner",
+    "Metrics",
     "RateLimit",
     "Redaction",
     "Request",

@@ -1,0 +1,74 @@
+"""Request metrics into series: how many, how long, by route, method and status."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from scaleworthy.runtime.http.manner import Manner
+from scaleworthy.runtime.http.message import Answer, Request
+from scaleworthy.series.meter import Counter, Distribution, Meter
+
+_UNMATCHED = "(no route)"
+
+
+def route_of(request: Request) -> str:
+    """Return the route's pattern (`/api/leads/{id}`), as Starlette and FastAPI leave it in the scope; a path of the client's never."""
+    route = request.scope.get("route")
+    path = getattr(route, "path", None)
+    return path if isinstance(path, str) else _UNMATCHED
+
+
+class Metrics(Manner):
+    """Records `runtime.http.requests`, `runtime.http.duration` and the gauge `runtime.http.at_work` into *meter*, and answers *path* with them.
+
+    Args:
+        meter: Whose series they become.
+        path: Where Prometheus may read them; None: nowhere.
+        route: What a request is counted under; there must be few of them.
+        now_ns: For tests.
+    """
+
+    def __init__(
+        self,
+        meter: Meter,
+        *,
+        path: str | None = "/metrics",
+        route: Callable[[Request], str] = route_of,
+        now_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._meter = meter
+        self._path = path
+        self._route = route
+        self._now_ns = now_ns
+        self._at_work = 0
+        # Bound once: labels are put together for the first request of a kind only.
+        self._bound: dict[tuple[str, str, int | None], tuple[Counter, Distribution]] = {}
+        meter.gauge("runtime.http.at_work", "requests", lambda: float(self._at_work))
+
+    async def before(self, request: Request) -> Answer | None:
+        """Answer the path of the metrics; count any other."""
+        if request.path == self._path and request.method == "GET":
+            kind = b"text/plain; version=0.0.4; charset=utf-8"
+            return Answer(200, [(b"content-type", kind)], self._meter.exposition().encode())
+        request.notes[self] = True
+        self._at_work += 1
+        return None
+
+    def done(self, request: Request, status: int | None) -> None:
+        """Record it."""
+        if self not in request.notes:
+            return
+        self._at_work -= 1
+        what = (self._route(request), request.method, status)
+        bound = self._bound.get(what)
+        if bound is None:
+            route, method, _ = what
+            labels = {"route": route, "method": method, "status": "none" if status is None else str(status)}
+            bound = (
+                self._meter.counter("runtime.http.requests", "requests", **labels),
+                self._meter.histogram("runtime.http.duration", route=route, method=method),
+            )
+            self._bound[what] = bound
+        bound[0].add()
+        bound[1].record(self._now_ns() - request.began_ns)

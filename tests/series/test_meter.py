@@ -1,0 +1,38 @@
+"""What an application records comes out as slices of what is new, and as totals for Prometheus."""
+
+from __future__ import annotations
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from scaleworthy._native import Histogram
+from scaleworthy.series import MemoryStore
+from scaleworthy.series.meter import Meter
+
+
+def test_slices_hold_what_is_new_and_the_text_all_there_was() -> None:
+    meter, store = Meter(), MemoryStore()
+    meter.counter("a.calls", "calls", to="x").add()
+    meter.counter("a.calls", "calls", to="x").add(2)
+    meter.histogram("a.time").record(1_000_000)
+    meter.gauge("a.waiting", "calls", lambda: 7.0)
+    store.append(1, meter.slices())
+    meter.counter("a.calls", "calls", to="x").add()
+    meter.histogram("a.time").record(2_000_000)
+    store.append(2, meter.slices())
+    assert store.per_second("a.calls")[1].tolist() == [3, 1]
+    assert store.histogram("a.time").count == 2
+    assert store.histogram("a.time", window=(2, 3)).count == 1
+    families = {family.name: family for family in text_string_to_metric_families(meter.exposition())}
+    assert families["scaleworthy_a_calls"].samples[0].value == 4
+    assert families["scaleworthy_a_waiting"].samples[0].value == 7
+    count = next(s for s in families["scaleworthy_a_time_seconds"].samples if s.name.endswith("_count"))
+    assert count.value == 2
+
+
+def test_labels_that_grow_without_end_end_in_one_series() -> None:
+    meter = Meter()
+    for number in range(10_100):
+        meter.counter("a.calls", "calls", client=str(number)).add()
+    slices = meter.slices()
+    assert len(slices) == 10_001
+    assert sum(value for _, value in slices if not isinstance(value, Histogram)) == 10_100
