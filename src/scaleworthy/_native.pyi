@@ -386,13 +386,9 @@ class Response(Awaited):
     def count_failure(self, kind: str, text: str) -> None:
         """Count a failure of this answer, at most one."""
 
-@final
-class StreamEvent:
-    """One event of an answer."""
+class Incoming:
+    """What came over a call that lasts: an event or a message."""
 
-    @property
-    def name(self) -> str:
-        """Its name (`event:`); empty where it has none."""
     @property
     def content(self) -> bytes: ...
     @property
@@ -405,7 +401,17 @@ class StreamEvent:
         """
     @property
     def elapsed_ns(self) -> int:
-        """From the send of the request to its arrival, as the engine saw it."""
+        """As the engine saw it, from the send that it answers; of a message of a loop over the socket, from the opening, and of one that
+        answers nothing, from the beginning of the wait.
+        """
+
+@final
+class StreamEvent(Incoming):
+    """One event of an answer."""
+
+    @property
+    def name(self) -> str:
+        """Its name (`event:`); empty where it has none."""
 
 @final
 class StreamTotals:
@@ -440,24 +446,11 @@ class StreamTotals:
         """Within every limit of `goodput`; None without limits."""
 
 @final
-class Message:
+class Message(Incoming):
     """One message on a WebSocket."""
 
     @property
-    def content(self) -> bytes: ...
-    @property
-    def text(self) -> str: ...
-    @property
     def is_binary(self) -> bool: ...
-    def json(self) -> Any:
-        """Return it, read as JSON.
-
-        Raises:
-            ValueError: It is none.
-        """
-    @property
-    def elapsed_ns(self) -> int:
-        """From the send that it answers, or from the beginning of the wait; of a loop over the socket, from the opening."""
 
 @final
 class MessageFits:

@@ -37,8 +37,8 @@ mod _native {
     use super::schedule::{schedule_preview, users_at};
     #[pymodule_export]
     use super::script::{
-        Awaited, Life, Message, MessageFits, PreparedRequest, Response, ScriptChannel, ScriptLine,
-        ScriptUser, StreamEvent, StreamTotals, json_first,
+        Awaited, Incoming, Life, Message, MessageFits, PreparedRequest, Response, ScriptChannel,
+        ScriptLine, ScriptUser, StreamEvent, StreamTotals, json_first,
     };
     #[pymodule_export]
     use super::table::SliceTable;

@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 
 pub use awaited::Awaited;
 pub use channel::ScriptChannel;
-pub use incoming::{Message, MessageFits, StreamEvent, StreamTotals};
+pub use incoming::{Incoming, Message, MessageFits, StreamEvent, StreamTotals};
 pub use life::Life;
 pub use line::ScriptLine;
 pub use response::{Response, json_first};

@@ -1,8 +1,8 @@
 """What an application records with: counters, gauges and histograms, given out as slices of a second or as Prometheus text.
 
-    meter = Meter()
-    answered = meter.counter("http.requests", "requests", route="/api/leads")
-    answered.add()
+meter = Meter()
+answered = meter.counter("http.requests", "requests", route="/api/leads")
+answered.add()
 """
 
 from __future__ import annotations

@@ -23,10 +23,52 @@ from starlette.routing import Route
 
 from scaleworthy.runtime.limit import Limit
 
-_WORDS = (
-    "the call was short and the customer asked about the price of the larger plan so we should call back on monday with an offer that holds "
-    "until the end of the month and mention the new integration because it was what they missed"
-).split()
+_WORDS = [
+    "the",
+    "call",
+    "was",
+    "short",
+    "and",
+    "the",
+    "customer",
+    "asked",
+    "about",
+    "the",
+    "price",
+    "of",
+    "the",
+    "larger",
+    "plan",
+    "so",
+    "we",
+    "should",
+    "call",
+    "back",
+    "on",
+    "monday",
+    "with",
+    "an",
+    "offer",
+    "that",
+    "holds",
+    "until",
+    "the",
+    "end",
+    "of",
+    "the",
+    "month",
+    "and",
+    "mention",
+    "the",
+    "new",
+    "integration",
+    "because",
+    "it",
+    "was",
+    "what",
+    "they",
+    "missed",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +126,9 @@ class Llm:
             return _error(404, f"there is no model {model!r}", "invalid_request_error")
         self.asked += 1
         prompt = sum(len(text) for text in messages) // 4 + 4 * len(messages)
-        wanted = min(int(said.get("max_completion_tokens") or said.get("max_tokens") or settings.tokens), settings.tokens)
+        wanted = min(
+            int(said.get("max_completion_tokens") or said.get("max_tokens") or settings.tokens), settings.tokens
+        )
         refusal = self._over_limits(model, prompt + wanted)
         if refusal is not None:
             self.refused += 1
@@ -100,7 +144,13 @@ class Llm:
             await self._pause(settings.first_s + wanted / settings.tokens_per_s)
             return JSONResponse(_whole(model, words, prompt))
         return StreamingResponse(
-            self._events(model, words, prompt, broken=is_broken, counted=bool(said.get("stream_options", {}).get("include_usage"))),
+            self._events(
+                model,
+                words,
+                prompt,
+                broken=is_broken,
+                counted=bool(said.get("stream_options", {}).get("include_usage")),
+            ),
             media_type="text/event-stream",
         )
 
@@ -120,10 +170,21 @@ class Llm:
                     return
                 if number:
                     await self._pause(1 / self.settings.tokens_per_s)
-                yield _event(model, [{"index": 0, "delta": {"content": word if number == 0 else f" {word}"}, "finish_reason": None}])
+                yield _event(
+                    model,
+                    [{"index": 0, "delta": {"content": word if number == 0 else f" {word}"}, "finish_reason": None}],
+                )
             yield _event(model, [{"index": 0, "delta": {}, "finish_reason": "stop"}])
             if counted:
-                yield _event(model, [], usage={"prompt_tokens": prompt, "completion_tokens": len(words), "total_tokens": prompt + len(words)})
+                yield _event(
+                    model,
+                    [],
+                    usage={
+                        "prompt_tokens": prompt,
+                        "completion_tokens": len(words),
+                        "total_tokens": prompt + len(words),
+                    },
+                )
             yield "data: [DONE]\n\n"
         finally:
             self._at_once -= 1
@@ -133,16 +194,23 @@ class Llm:
             await asyncio.sleep(for_s)
 
     def _over_limits(self, model: str, tokens: int) -> Response | None:
-        limits = (("requests", self.settings.requests_per_minute, 1), ("tokens", self.settings.tokens_per_minute, tokens))
+        limits = (
+            ("requests", self.settings.requests_per_minute, 1),
+            ("tokens", self.settings.tokens_per_minute, tokens),
+        )
         for what, per_minute, cost in limits:
             if per_minute is None:
                 continue
-            limit = self._limits.setdefault((model, what), Limit(f"{per_minute}/m", burst=per_minute, now_ns=self.now_ns))
+            limit = self._limits.setdefault(
+                (model, what), Limit(f"{per_minute}/m", burst=per_minute, now_ns=self.now_ns)
+            )
             verdict = limit.check(model, cost)
             if not verdict.allowed:
                 wait_s = verdict.retry_after_s if verdict.retry_after_s is not None else 60.0
                 headers = {"retry-after": f"{max(0.001, wait_s):.3f}"}
-                return _error(429, f"the limit of {per_minute:,} {what} a minute is reached", "rate_limit_error", headers)
+                return _error(
+                    429, f"the limit of {per_minute:,} {what} a minute is reached", "rate_limit_error", headers
+                )
         return None
 
 
@@ -169,13 +237,28 @@ def answer_to(messages: list[str], tokens: int) -> list[str]:
 def _whole(model: str, words: list[str], prompt: int) -> dict[str, Any]:
     choice = {"index": 0, "message": {"role": "assistant", "content": " ".join(words)}, "finish_reason": "stop"}
     usage = {"prompt_tokens": prompt, "completion_tokens": len(words), "total_tokens": prompt + len(words)}
-    return {"id": "chatcmpl-switchboard", "object": "chat.completion", "created": int(time.time()), "model": model, "choices": [choice], "usage": usage}
+    return {
+        "id": "chatcmpl-switchboard",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": model,
+        "choices": [choice],
+        "usage": usage,
+    }
 
 
 def _event(model: str, choices: list[dict[str, Any]], **more: Any) -> str:
-    said = {"id": "chatcmpl-switchboard", "object": "chat.completion.chunk", "created": int(time.time()), "model": model, "choices": choices}
+    said = {
+        "id": "chatcmpl-switchboard",
+        "object": "chat.completion.chunk",
+        "created": int(time.time()),
+        "model": model,
+        "choices": choices,
+    }
     return f"data: {json.dumps(said | more, separators=(',', ':'))}\n\n"
 
 
 def _error(status: int, message: str, kind: str, headers: dict[str, str] | None = None) -> Response:
-    return JSONResponse({"error": {"message": message, "type": kind, "code": None}}, status_code=status, headers=headers)
+    return JSONResponse(
+        {"error": {"message": message, "type": kind, "code": None}}, status_code=status, headers=headers
+    )

@@ -56,6 +56,13 @@ async def test_what_is_said_is_answered(user: User) -> None:
     assert ws.close_code == 1000
 
 
+async def test_several_tasks_may_say_more_than_is_on_its_way_at_once(user: User) -> None:
+    async with asyncio.timeout(20), user.websocket("/live") as ws:
+        await asyncio.gather(*(ws.send(f"{number:05} {'x' * 50_000}") for number in range(20)))
+        heard = [(await ws.receive()).text[:5] for _ in range(20)]
+    assert sorted(heard) == [f"{number:05}" for number in range(20)]
+
+
 async def test_pushes_are_picked_and_taken_in_turn(user: User) -> None:
     async with user.websocket("/live") as ws:
         await ws.send("push")

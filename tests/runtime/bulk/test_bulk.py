@@ -43,7 +43,13 @@ async def column(connection: AsyncConnection[Any], text: str) -> list[Any]:
 
 
 def note(number: int, **changed: Any) -> dict[str, Any]:
-    return {"code": f"c{number}", "score": number, "person": 1, "tags": ["a"], "at": datetime(2026, 1, 1, tzinfo=UTC)} | changed
+    return {
+        "code": f"c{number}",
+        "score": number,
+        "person": 1,
+        "tags": ["a"],
+        "at": datetime(2026, 1, 1, tzinfo=UTC),
+    } | changed
 
 
 async def test_bad_rows_are_named_with_their_reason_and_the_rest_is_in(connection: AsyncConnection[Any]) -> None:
@@ -71,7 +77,9 @@ async def test_all_or_nothing_is_nothing_where_one_is_bad(connection: AsyncConne
 
 
 @pytest.mark.parametrize(("update", "scores"), [((), [1, 2]), (None, [10, 2]), (("tags",), [1, 2])])
-async def test_a_row_that_is_there_is_left_or_changed(connection: AsyncConnection[Any], update: Any, scores: list[int]) -> None:
+async def test_a_row_that_is_there_is_left_or_changed(
+    connection: AsyncConnection[Any], update: Any, scores: list[int]
+) -> None:
     await bulk_create(connection, "notes", [note(1)])
     outcome = await bulk_create(
         connection,
@@ -111,7 +119,12 @@ async def test_rows_are_changed_by_their_key_and_missing_ones_named(connection: 
     changes.append({"id": 0, "score": 7})
     outcome = await bulk_update(connection, "notes", changes)
     assert outcome.successful == 9
-    assert [(failure.index, failure.code) for failure in outcome.failures] == [(0, "21000"), (4, "23514"), (10, "02000"), (11, "02000")]
+    assert [(failure.index, failure.code) for failure in outcome.failures] == [
+        (0, "21000"),
+        (4, "23514"),
+        (10, "02000"),
+        (11, "02000"),
+    ]
     assert await column(connection, "select score from notes order by id") == [7, 10, 20, 30, 4, 50, 60, 70, 80, 90]
 
 
@@ -126,7 +139,8 @@ async def test_single_inserts_share_statements_and_each_gets_its_own_row(
 ) -> None:
     inserts = InsertCoalescer(pool, "notes", ["code", "score"], returning=["id", "code"])
     answers = await asyncio.gather(
-        *(inserts.insert({"code": f"c{n % 90}", "score": n if n != 5 else -1}) for n in range(100)), return_exceptions=True
+        *(inserts.insert({"code": f"c{n % 90}", "score": n if n != 5 else -1}) for n in range(100)),
+        return_exceptions=True,
     )
     good = {n: answer for n, answer in enumerate(answers) if isinstance(answer, dict)}
     assert all(answer["code"] == f"c{n % 90}" for n, answer in good.items())
@@ -165,7 +179,9 @@ async def test_rows_of_several_tenants_keep_to_their_own(database: str, connecti
     assert all(answer == {"tenant": f"t{n % 4}", "text": f"t{n % 4}"} for n, answer in enumerate(answers) if n != 6)
 
 
-async def test_more_than_may_wait_is_refused_at_once(connection: AsyncConnection[Any], pool: AsyncConnectionPool[Any]) -> None:
+async def test_more_than_may_wait_is_refused_at_once(
+    connection: AsyncConnection[Any], pool: AsyncConnectionPool[Any]
+) -> None:
     inserts = InsertCoalescer(pool, "notes", ["code"], waiting_most=3)
     answers = await asyncio.gather(*(inserts.insert({"code": f"c{n}"}) for n in range(10)), return_exceptions=True)
     refused = [answer for answer in answers if isinstance(answer, Overloaded)]
@@ -173,7 +189,9 @@ async def test_more_than_may_wait_is_refused_at_once(connection: AsyncConnection
     assert await column(connection, "select count(*) from notes") == [3]
 
 
-async def test_a_lost_database_reaches_all_who_wait(connection: AsyncConnection[Any], pool: AsyncConnectionPool[Any]) -> None:
+async def test_a_lost_database_reaches_all_who_wait(
+    connection: AsyncConnection[Any], pool: AsyncConnectionPool[Any]
+) -> None:
     inserts = InsertCoalescer(pool, "gone", ["code"])
     answers = await asyncio.gather(*(inserts.insert({"code": "a"}) for _ in range(3)), return_exceptions=True)
     assert {type(answer) for answer in answers} == {InvalidInput}

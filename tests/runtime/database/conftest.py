@@ -46,7 +46,11 @@ SMALL = PoolSizes(write=(2, 8), read=(1, 8), acquire="5s")
 @pytest.fixture
 async def database(writer: Postgres, replicas: list[Postgres]) -> AsyncIterator[Database]:
     made = Database(
-        as_service(writer), replicas=[as_service(replica) for replica in replicas], sizes=SMALL, wait="2s", heartbeat="20ms"
+        as_service(writer),
+        replicas=[as_service(replica) for replica in replicas],
+        sizes=SMALL,
+        wait="2s",
+        heartbeat="20ms",
     )
     async with made:
         await made.ready()

@@ -183,7 +183,8 @@ async def test_what_a_read_has_seen_is_noted_for_caches(database: Database) -> N
 
 def test_replicas_take_turns_or_the_idlest_is_asked() -> None:
     replicas = [
-        Replica("", name=str(n), heartbeat_s=1, lag_most=1, writer_position=lambda: 0, now=lambda: 0.0) for n in range(3)
+        Replica("", name=str(n), heartbeat_s=1, lag_most=1, writer_position=lambda: 0, now=lambda: 0.0)
+        for n in range(3)
     ]
     assert [choose(replicas, "round-robin", turn=n).name for n in range(4)] == ["0", "1", "2", "0"]
     replicas[0].at_work = replicas[2].at_work = 1

@@ -108,14 +108,19 @@ async def test_what_is_kept_can_be_published_again_with_the_same_ids(
     relay.start()
     await drained(relay, connection)
     now = datetime.now(UTC)
-    assert await replay(connection, since=now - timedelta(hours=1), until=now + timedelta(hours=1), topic="call.ended") == 1
+    assert (
+        await replay(connection, since=now - timedelta(hours=1), until=now + timedelta(hours=1), topic="call.ended")
+        == 1
+    )
     await drained(relay, connection)
     await relay.stop()
     assert [event.payload for event in sink.events] == [1, 2, 2]
     assert sink.events[1].id == sink.events[2].id
 
 
-async def test_one_relay_works_at_a_time_and_the_next_takes_over(database: str, connection: AsyncConnection[Any]) -> None:
+async def test_one_relay_works_at_a_time_and_the_next_takes_over(
+    database: str, connection: AsyncConnection[Any]
+) -> None:
     sinks = [Kept(), Kept()]
     first, second = (Relay(database, sink, idle="1ms", lock="turns") for sink in sinks)
     first.start()

@@ -104,7 +104,9 @@ async def test_each_operation_drops_what_its_rules_say(
     assert follower.statistics().everything >= 1
 
 
-async def test_what_is_rolled_back_has_not_changed(following: tuple[Any, Told], connection: AsyncConnection[Any]) -> None:
+async def test_what_is_rolled_back_has_not_changed(
+    following: tuple[Any, Told], connection: AsyncConnection[Any]
+) -> None:
     _, told = following
     with pytest.raises(ZeroDivisionError):
         async with connection.transaction():
@@ -115,7 +117,9 @@ async def test_what_is_rolled_back_has_not_changed(following: tuple[Any, Told], 
     assert told.said == [([], ["campaigns"], False)]
 
 
-async def test_a_transaction_is_told_as_one_with_its_position(logical: Postgres, connection: AsyncConnection[Any]) -> None:
+async def test_a_transaction_is_told_as_one_with_its_position(
+    logical: Postgres, connection: AsyncConnection[Any]
+) -> None:
     told, name = Told(), next(_NAMES)
     follower = SlotFollower(logical.dsn, told, RULES, slot=name)
     await follower.create()
@@ -135,7 +139,9 @@ async def test_a_transaction_is_told_as_one_with_its_position(logical: Postgres,
     assert 0 < told.positions[0] <= row[0]
 
 
-async def test_what_changed_while_nobody_followed_is_caught_up(logical: Postgres, connection: AsyncConnection[Any]) -> None:
+async def test_what_changed_while_nobody_followed_is_caught_up(
+    logical: Postgres, connection: AsyncConnection[Any]
+) -> None:
     told, name = Told(), next(_NAMES)
     first = SlotFollower(logical.dsn, told, RULES, slot=name)
     await first.create()
@@ -169,7 +175,9 @@ async def test_one_process_reads_and_the_next_takes_over(logical: Postgres, conn
     await second.drop()
 
 
-async def test_a_lost_slot_is_made_anew_and_everything_dropped(logical: Postgres, connection: AsyncConnection[Any]) -> None:
+async def test_a_lost_slot_is_made_anew_and_everything_dropped(
+    logical: Postgres, connection: AsyncConnection[Any]
+) -> None:
     told, name = Told(), next(_NAMES)
     follower = SlotFollower(logical.dsn, told, RULES, slot=name)
     await follower.create()
@@ -184,7 +192,9 @@ async def test_a_lost_slot_is_made_anew_and_everything_dropped(logical: Postgres
     await follower.drop()
 
 
-async def test_caches_of_all_processes_forget(logical: Postgres, connection: AsyncConnection[Any], valkey: Valkey) -> None:
+async def test_caches_of_all_processes_forget(
+    logical: Postgres, connection: AsyncConnection[Any], valkey: Valkey
+) -> None:
     name = next(_NAMES)
     caches = [Cache(valkey=ValkeyLayer(valkey.url, prefix=f"{name}:", budget="5s")) for _ in range(2)]
     for cache in caches:
@@ -237,7 +247,9 @@ def test_a_value_that_did_not_change_and_was_not_sent_is_taken_from_neither() ->
     assert rules.drop([change]).keys == {"a:1", "b:1"}
 
 
-@pytest.mark.parametrize("message", [b"I\x00\x00\x00\x01N\x00\x01t", b"B\x00", b"R\x00\x00\x00\x01abc", b"D\x00\x00\x00\x09K"])
+@pytest.mark.parametrize(
+    "message", [b"I\x00\x00\x00\x01N\x00\x01t", b"B\x00", b"R\x00\x00\x00\x01abc", b"D\x00\x00\x00\x09K"]
+)
 def test_half_a_message_is_refused(message: bytes) -> None:
     from scaleworthy.errors import ScaleworthyError
 

@@ -5,18 +5,6 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyString};
 use scaleworthy_engine::{self as engine, Came};
 
-/// One event of an answer.
-#[pyclass(module = "scaleworthy._native", frozen)]
-pub struct StreamEvent {
-    came: Came,
-}
-
-impl StreamEvent {
-    pub fn new(came: Came) -> Self {
-        Self { came }
-    }
-}
-
 fn text_of<'py>(py: Python<'py>, bytes: &[u8]) -> Bound<'py, PyString> {
     PyString::new(py, &String::from_utf8_lossy(bytes))
 }
@@ -28,81 +16,77 @@ pub fn json_of<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>
     loads.call1((PyBytes::new(py, bytes),))
 }
 
+/// What came: an event or a message.
+#[pyclass(module = "scaleworthy._native", subclass, frozen)]
+pub struct Incoming {
+    came: Came,
+}
+
+#[pymethods]
+impl Incoming {
+    #[getter]
+    fn content<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.came.data)
+    }
+
+    #[getter]
+    fn text<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        text_of(py, &self.came.data)
+    }
+
+    fn json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        json_of(py, &self.came.data)
+    }
+
+    #[getter]
+    fn elapsed_ns(&self) -> u64 {
+        self.came.elapsed_ns
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let data = &slf.get().came.data;
+        let start = String::from_utf8_lossy(&data[..data.len().min(60)]);
+        Ok(format!("{}({start:?})", slf.get_type().name()?))
+    }
+}
+
+/// One event of an answer.
+#[pyclass(module = "scaleworthy._native", extends = Incoming, frozen)]
+pub struct StreamEvent;
+
+impl StreamEvent {
+    pub fn of(py: Python<'_>, came: Came) -> PyResult<Py<PyAny>> {
+        let made = PyClassInitializer::from(Incoming { came }).add_subclass(Self);
+        Ok(Py::new(py, made)?.into_any())
+    }
+}
+
 #[pymethods]
 impl StreamEvent {
     /// Its name; empty where it has none.
     #[getter]
-    fn name<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
-        text_of(py, &self.came.name)
-    }
-
-    #[getter]
-    fn content<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.came.data)
-    }
-
-    #[getter]
-    fn text<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
-        text_of(py, &self.came.data)
-    }
-
-    fn json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        json_of(py, &self.came.data)
-    }
-
-    #[getter]
-    fn elapsed_ns(&self) -> u64 {
-        self.came.elapsed_ns
-    }
-
-    fn __repr__(&self) -> String {
-        let start = &self.came.data[..self.came.data.len().min(60)];
-        format!("StreamEvent({:?})", String::from_utf8_lossy(start))
+    fn name<'py>(slf: &Bound<'py, Self>) -> Bound<'py, PyString> {
+        text_of(slf.py(), &slf.as_super().get().came.name)
     }
 }
 
 /// One message on a socket.
-#[pyclass(module = "scaleworthy._native", frozen)]
-pub struct Message {
-    came: Came,
-}
+#[pyclass(module = "scaleworthy._native", extends = Incoming, frozen)]
+pub struct Message;
 
 impl Message {
-    pub fn of(came: Came) -> Self {
-        Self { came }
+    pub fn of(py: Python<'_>, came: Came) -> PyResult<Py<PyAny>> {
+        let made = PyClassInitializer::from(Incoming { came }).add_subclass(Self);
+        Ok(Py::new(py, made)?.into_any())
     }
 }
 
 #[pymethods]
 impl Message {
-    #[getter]
-    fn content<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.came.data)
-    }
-
-    #[getter]
-    fn text<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
-        text_of(py, &self.came.data)
-    }
-
-    fn json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        json_of(py, &self.came.data)
-    }
-
     /// Bytes, not text.
     #[getter]
-    fn is_binary(&self) -> bool {
-        self.came.binary
-    }
-
-    #[getter]
-    fn elapsed_ns(&self) -> u64 {
-        self.came.elapsed_ns
-    }
-
-    fn __repr__(&self) -> String {
-        let start = &self.came.data[..self.came.data.len().min(60)];
-        format!("Message({:?})", String::from_utf8_lossy(start))
+    fn is_binary(slf: &Bound<'_, Self>) -> bool {
+        slf.as_super().get().came.binary
     }
 }
 

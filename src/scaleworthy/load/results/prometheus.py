@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from scaleworthy.load.results.table import series_of
 from scaleworthy.load.summary import run_window
-from scaleworthy.series import Histogram, Store
-from scaleworthy.series import prometheus
+from scaleworthy.series import Histogram, Store, prometheus
 from scaleworthy.series.model import SeriesKey
 
 

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 
 from scaleworthy.errors import UsageError
 from scaleworthy.load.results import otlp, remote_write
-from scaleworthy.series.prometheus import samples
 from scaleworthy.load.second import Second
 from scaleworthy.series import Histogram
 from scaleworthy.series.model import SeriesKey, Slice
+from scaleworthy.series.prometheus import samples
 
 SECONDS_WAITING_MAX = 60
 TIMEOUT_S = 5.0

@@ -83,7 +83,9 @@ class Keyset:
                 raise ValueError
             return [_unpacked(value) for value in packed]
         except (binascii.Error, ValueError, TypeError, KeyError, ArithmeticError) as error:
-            raise UsageError(f"{cursor[:40]!r} is not a cursor of this list", hint="take `next` of the page before") from error
+            raise UsageError(
+                f"{cursor[:40]!r} is not a cursor of this list", hint="take `next` of the page before"
+            ) from error
 
 
 def _quoted(name: str) -> str:

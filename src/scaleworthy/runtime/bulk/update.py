@@ -54,7 +54,9 @@ async def bulk_update(
             ]
             wanted = sorted(last.values())
             for first in range(0, len(wanted), batch):
-                part = [(index, tuple(rows[index][column] for column in columns)) for index in wanted[first : first + batch]]
+                part = [
+                    (index, tuple(rows[index][column] for column in columns)) for index in wanted[first : first + batch]
+                ]
                 outcome.add(await _update(connection, into, part))
             if partial == "all-or-nothing" and outcome.failures:
                 raise TakeBack

@@ -1,8 +1,8 @@
 """Events: published if and only if their transaction committed, each at least once, those of one aggregate in their order.
 
-    async with database.transaction() as connection:
-        await connection.execute(...)
-        await publish(connection, Event("lead.created", "lead:5", {"name": "Ann"}, tenant="a"))
+async with database.transaction() as connection:
+    await connection.execute(...)
+    await publish(connection, Event("lead.created", "lead:5", {"name": "Ann"}, tenant="a"))
 """
 
 from scaleworthy.runtime.events.consumer import Consumer, ConsumerStatistics, create_inbox, first_time, purge_inbox

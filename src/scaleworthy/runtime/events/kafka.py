@@ -33,9 +33,7 @@ class KafkaSink:
         MissingExtra: confluent-kafka is not installed.
     """
 
-    def __init__(
-        self, settings: Mapping[str, Any], *, prefix: str = "", acknowledged_within_s: float = 30.0
-    ) -> None:
+    def __init__(self, settings: Mapping[str, Any], *, prefix: str = "", acknowledged_within_s: float = 30.0) -> None:
         self._kafka = _library()
         self._prefix = prefix
         self._producer = self._kafka.Producer(
@@ -114,7 +112,12 @@ class KafkaSource:
         self._kafka = _library()
         self._together = together
         self._consumer = self._kafka.Consumer(
-            {"auto.offset.reset": "earliest", **settings, "enable.auto.commit": False, "enable.auto.offset.store": False}
+            {
+                "auto.offset.reset": "earliest",
+                **settings,
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+            }
         )
         self._consumer.subscribe([prefix + topic for topic in topics])
 

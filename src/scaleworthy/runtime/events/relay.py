@@ -24,7 +24,7 @@ _AGAIN_S = 1.0
 _PURGE_EVERY = 500
 
 
-class Unpublishable(Exception):  # noqa: N818 - what it says of an event
+class Unpublishable(Exception):
     """This event can never be published, however often it is tried: too large, for example."""
 
 

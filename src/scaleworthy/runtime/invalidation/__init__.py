@@ -1,8 +1,8 @@
 """Invalidation: the cache forgets what changes in the database, in every process, within milliseconds.
 
-    follower = SlotFollower(dsn, cache, [Rule("leads", keys=["tenant:{tenant_id}:lead:{id}"], tags=["tenant:{tenant_id}:leads"])])
-    await follower.create()
-    follower.start()
+follower = SlotFollower(dsn, cache, [Rule("leads", keys=["tenant:{tenant_id}:lead:{id}"], tags=["tenant:{tenant_id}:leads"])])
+await follower.create()
+follower.start()
 """
 
 from scaleworthy.runtime.invalidation.follower import FollowerStatistics, SlotFollower

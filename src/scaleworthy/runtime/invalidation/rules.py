@@ -77,7 +77,11 @@ class Rules:
                     columns_of(text)
                 except ValueError as error:
                     problems.append(f"{rule.table}: {text!r}: {error}")
-            problems += [f"{rule.table}: no operation {name!r}; there are {', '.join(ALL)}" for name in rule.on if name not in ALL]
+            problems += [
+                f"{rule.table}: no operation {name!r}; there are {', '.join(ALL)}"
+                for name in rule.on
+                if name not in ALL
+            ]
         if problems:
             raise InvalidInput("these rules cannot be", problems)
 

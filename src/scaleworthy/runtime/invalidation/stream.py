@@ -14,7 +14,6 @@ from psycopg import pq
 
 from scaleworthy.errors import ScaleworthyError
 from scaleworthy.runtime.invalidation.pgoutput import Begin, Change, Commit, Decoder
-from scaleworthy.runtime.lsn import show_lsn
 
 # PostgreSQL counts microseconds from 2000.
 _EPOCH_S = 946_684_800

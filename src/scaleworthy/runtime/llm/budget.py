@@ -109,7 +109,9 @@ class Budget:
         # Everyone before takes theirs first.
         expected_s = self._wait_s(tokens + sum(one.tokens for one in self._queue), requests=1 + len(self._queue))
         if expected_s > within_s:
-            raise OverBudget(self._model, f"its limits leave room in {expected_s:.3g} s, and the deadline is sooner", expected_s)
+            raise OverBudget(
+                self._model, f"its limits leave room in {expected_s:.3g} s, and the deadline is sooner", expected_s
+            )
         mine = _Waiting(tokens, asyncio.get_running_loop().create_future())
         self._queue.append(mine)
         self._wake_later()

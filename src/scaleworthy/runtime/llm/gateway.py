@@ -23,8 +23,8 @@ from scaleworthy.runtime.breaker import Breaker, BreakerOpen
 from scaleworthy.runtime.cache import Cache
 from scaleworthy.runtime.llm.budget import Budget, OverBudget
 from scaleworthy.runtime.llm.model import Model, Prices, Usage
-from scaleworthy.runtime.llm.statistics import GatewayStatistics, ModelStatistics, Tally
-from scaleworthy.runtime.llm.wire import CallFailed, Message, Piece, client, pieces
+from scaleworthy.runtime.llm.statistics import GatewayStatistics, Tally
+from scaleworthy.runtime.llm.wire import CallFailed, Message, client, pieces
 from scaleworthy.units import parse_duration_ns
 
 # A provider that says 429 without saying for how long is left alone so long.
@@ -76,7 +76,12 @@ class Gateway:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._models = {model.name: model for model in models}
-        problems = [f"{model.name}: there is no model {name!r} to fall back to" for model in models for name in model.fallbacks if name not in self._models]
+        problems = [
+            f"{model.name}: there is no model {name!r} to fall back to"
+            for model in models
+            for name in model.fallbacks
+            if name not in self._models
+        ]
         problems += ["a name is given twice"] * (len(self._models) != len(models))
         if problems:
             raise InvalidInput("this gateway cannot be", problems)
@@ -96,7 +101,8 @@ class Gateway:
         }
         # One for each provider: what is down is the provider, not a model.
         self._breakers = {
-            model.provider.name: Breaker(model.provider.name, counts=_is_the_providers_fault, now=now) for model in models
+            model.provider.name: Breaker(model.provider.name, counts=_is_the_providers_fault, now=now)
+            for model in models
         }
         self._tallies = {model.name: Tally() for model in models}
         self._cached = 0
@@ -136,7 +142,12 @@ class Gateway:
             answer = await self._complete(messages, model, deadline, options)
             fields: dict[str, Any] = {"text": answer.text, "model": answer.model, "cost": answer.cost_usd}
             usage = answer.usage
-            return fields | {"usage": [usage.prompt, usage.completion, usage.estimated], "waited": answer.waited_s, "took": answer.took_s, "tried": list(answer.tried)}
+            return fields | {
+                "usage": [usage.prompt, usage.completion, usage.estimated],
+                "waited": answer.waited_s,
+                "took": answer.took_s,
+                "tried": list(answer.tried),
+            }
 
         began = self._now()
         kept = await self._cache.get_for_tenant(_question(messages, model, options), load, kind=self._cache_kind)
@@ -190,7 +201,9 @@ class Gateway:
         for name in self._order(first):
             model, said = self._models[name], False
             try:
-                async for piece in self._ask(model, messages, options, ends_at=ends_at, began=began, tried=tuple(tried)):
+                async for piece in self._ask(
+                    model, messages, options, ends_at=ends_at, began=began, tried=tuple(tried)
+                ):
                     said = True
                     yield piece
                 return
@@ -202,7 +215,9 @@ class Gateway:
                 tried.append(error.message)
             if self._now() >= ends_at:
                 break
-        raise NoModel("no model could answer in time: " + "; ".join(tried), hint="a longer deadline, or another fallback?")
+        raise NoModel(
+            "no model could answer in time: " + "; ".join(tried), hint="a longer deadline, or another fallback?"
+        )
 
     async def _ask(
         self,
@@ -225,7 +240,13 @@ class Gateway:
             usage: Usage | None = None
             try:
                 async with asyncio.timeout(max(0.001, ends_at - self._now())):
-                    asked = pieces(self._http, model, messages, options, silent_most_s=min(model.timeout_s, max(0.001, ends_at - self._now())))
+                    asked = pieces(
+                        self._http,
+                        model,
+                        messages,
+                        options,
+                        silent_most_s=min(model.timeout_s, max(0.001, ends_at - self._now())),
+                    )
                     async for piece in asked:
                         usage = piece.usage or usage
                         if piece.text:
@@ -270,7 +291,9 @@ def _is_the_providers_fault(error: BaseException) -> bool:
 
 
 def _tokens_of(messages: Sequence[Message]) -> int:
-    return sum(len(str(message.get("content", ""))) for message in messages) // _CHARACTERS_PER_TOKEN + 4 * len(messages)
+    return sum(len(str(message.get("content", ""))) for message in messages) // _CHARACTERS_PER_TOKEN + 4 * len(
+        messages
+    )
 
 
 def _estimated(messages: Sequence[Message], options: Mapping[str, Any]) -> float:

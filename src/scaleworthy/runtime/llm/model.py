@@ -88,10 +88,14 @@ class Prices:
         problems, prices = [], {}
         for name, price in said.get("models", {}).items():
             match price:
-                case {"input": int() | float() as each_in, "output": int() | float() as each_out} if min(each_in, each_out) >= 0:
+                case {"input": int() | float() as each_in, "output": int() | float() as each_out} if (
+                    min(each_in, each_out) >= 0
+                ):
                     prices[name] = (float(each_in), float(each_out))
                 case _:
-                    problems.append(f"models.{name!r}: input and output, dollars for a million tokens, are wanted; got {price!r}")
+                    problems.append(
+                        f"models.{name!r}: input and output, dollars for a million tokens, are wanted; got {price!r}"
+                    )
         if not isinstance(said.get("as_of"), str):
             problems.append("as_of: the date of the prices is wanted")
         if problems:

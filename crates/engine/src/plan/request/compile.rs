@@ -28,10 +28,7 @@ impl Request {
         only_http1("a websocket", &spec.request, plan, origins)?;
         let mut asking = spec.request.clone();
         asking.headers.extend(socket::upgrade_headers(spec));
-        let names_status = |expect: &Expect| matches!(expect, Expect::Status(_));
-        if !asking.expect.iter().any(names_status) {
-            asking.expect.insert(0, Expect::Status(vec![101]));
-        }
+        expect_by_default(&mut asking, vec![101]);
         let mut request = Self::compile(&asking, series, plan, origins, names, cookies)?;
         request.upgrade = Some(Box::new(upgrade));
         request.wants.upgrade = true;
@@ -53,12 +50,9 @@ impl Request {
     ) -> Result<Self, Vec<String>> {
         let mut asking = spec.clone();
         asking.stream = None;
-        let names_status = |expect: &Expect| matches!(expect, Expect::Status(_));
         // A call has a status of its own.
-        if spec.grpc.is_none() && !asking.expect.iter().any(names_status) {
-            asking
-                .expect
-                .insert(0, Expect::Status((200..400).collect()));
+        if spec.grpc.is_none() {
+            expect_by_default(&mut asking, (200..400).collect());
         }
         asking.expect.extend(stream.last.iter().cloned());
         let mut request = Self::compile(&asking, series, plan, origins, names, cookies)?;
@@ -284,4 +278,12 @@ fn merged_headers(spec: &plan::Request, plan: &Plan, origin: &Origin) -> Vec<(St
         headers.push(("connection".into(), "close".into()));
     }
     headers
+}
+
+/// Expect one of `statuses` where the step names none itself.
+fn expect_by_default(asking: &mut plan::Request, statuses: Vec<u16>) {
+    let names_status = |expect: &Expect| matches!(expect, Expect::Status(_));
+    if !asking.expect.iter().any(names_status) {
+        asking.expect.insert(0, Expect::Status(statuses));
+    }
 }
