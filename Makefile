@@ -23,7 +23,7 @@ setup: .stamps/native ## virtual environment, pinned packages, Rust core
 .stamps/native: .stamps/venv pyproject.toml constraints.txt $(RUST)
 	@echo "setting up: packages and the Rust core (some minutes the first time, seconds later)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt maturin
-	PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 VIRTUAL_ENV="$$PWD/$(VENV)" $(BIN)/maturin develop --release --quiet --extras postgres,redis,runtime,servers,switchboard,parquet,locust,export,dev
+	PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 VIRTUAL_ENV="$$PWD/$(VENV)" $(BIN)/maturin develop --release --quiet --extras postgres,redis,runtime,llm,kafka,servers,switchboard,parquet,locust,export,dev
 	@touch $@
 
 demo: setup ## assess the reference backend end to end and leave report.html
@@ -42,6 +42,7 @@ lint: setup ## formatting, types, layers, clippy
 	cargo clippy --quiet --workspace --all-targets -- --deny warnings
 
 bench: setup ## every benchmark, beside the peers that are installed; rows are printed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --requirement benchmarks/peers.txt
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file $(BENCH) || failed=1; done; exit $${failed:-0}
 
 picture: setup ## docs/report.png from report.html, by Chromium

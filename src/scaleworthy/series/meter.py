@@ -110,7 +110,7 @@ class Meter:
     def exposition(self) -> str:
         """Return all that was ever recorded as Prometheus text."""
         totals: list[Slice] = []
-        for key, instrument in sorted(list(self._instruments.items()), key=lambda item: (item[0].name, item[0].labels)):
+        for key, instrument in sorted(self._instruments.items(), key=lambda item: (item[0].name, item[0].labels)):
             if isinstance(instrument, Gauge):
                 totals.append((key, instrument.read()))
             elif isinstance(instrument, Counter):

@@ -94,7 +94,7 @@ async def test_a_row_that_is_there_is_left_or_changed(
 
 
 async def test_within_a_transaction_of_the_callers_it_is_the_callers(connection: AsyncConnection[Any]) -> None:
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012 (the block is what is rolled back)
         async with connection.transaction():
             assert (await bulk_create(connection, "notes", [note(1), note(1)])).successful == 1
             _ = 1 / 0
@@ -231,7 +231,5 @@ def test_a_cursor_holds_its_values(values: tuple[int, str, datetime, UUID, Decim
 @given(st.text(max_size=200))
 def test_anything_else_is_refused(text: str) -> None:
     keyset = Keyset(["created_at", "id"])
-    try:
-        assert len(keyset.read(text)) == 2
-    except UsageError as refused:
-        assert "not a cursor of this list" in refused.message
+    with pytest.raises(UsageError, match="not a cursor of this list"):
+        keyset.read(text)

@@ -108,7 +108,7 @@ async def test_what_is_rolled_back_has_not_changed(
     following: tuple[Any, Told], connection: AsyncConnection[Any]
 ) -> None:
     _, told = following
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012 (the block is what is rolled back)
         async with connection.transaction():
             await connection.execute("insert into leads values ('a', 1, 'Ann')")
             _ = 1 / 0

@@ -187,7 +187,7 @@ class InsertCoalescer:
                 cursor.nextset()
             return answers
 
-    def _insert_text(self) -> sql.Composable:
+    def _insert_text(self) -> sql.Composed:
         """Return the INSERT; rows are taken in the order of their arrays, and come back in it."""
         assert self._target is not None
         arrays = sql.SQL(", ").join(sql.SQL("%s::") + sql.SQL(kind) + sql.SQL("[]") for kind in self._target.types)

@@ -41,7 +41,7 @@ class Keyset:
             raise InvalidInput("a keyset cannot be", ["columns: at least one is wanted, got none"])
 
     def where(self, after: Sequence[Any] | None, *, also: str = "") -> str:
-        """Return the WHERE clause of the page behind the row with the values *after* (None: the first), with *also* as a further condition."""
+        """Return the WHERE clause of the page behind the row with the values *after* (None: the first), narrowed by *also*."""
         conditions = [also] if also else []
         if after is not None:
             names = ", ".join(_quoted(column) for column in self.columns)

@@ -45,7 +45,7 @@ async def target(connection: AsyncConnection[Any], table: str, columns: Sequence
     name = named(table)
     async with connection.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(_COLUMNS, [name.as_string(connection)])
-        types = dict(await cursor.fetchall())
+        types: dict[str, str] = dict(await cursor.fetchall())
     if not types:
         raise InvalidInput("rows cannot be written", [f"{table}: there is no such table"])
     problems = [f"{table}: there is no column {column!r}" for column in columns if column not in types]

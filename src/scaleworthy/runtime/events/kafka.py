@@ -1,4 +1,4 @@
-"""Events over Kafka: one topic each, keyed by tenant and aggregate, so that those of one aggregate share a partition and keep their order."""
+"""Events over Kafka: one topic each, keyed by tenant and aggregate, so that an aggregate's share a partition and keep their order."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import asyncio
 import zlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scaleworthy.runtime.events.event import Event
 from scaleworthy.units import parse_duration_ns
@@ -161,7 +161,7 @@ class StreamSource:
         return [(entry.decode(), fields[b"event"]) for entry, fields in entries if fields]
 
     async def _new(self, stream: str) -> list[tuple[str, bytes]]:
-        answer = await self._client.xreadgroup(self._group, self._member, {stream: ">"}, count=self._together)
+        answer: Any = await self._client.xreadgroup(self._group, self._member, {stream: ">"}, count=self._together)
         if not answer:
             return []
         ((_, entries),) = answer.items() if isinstance(answer, dict) else answer

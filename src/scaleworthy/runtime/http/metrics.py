@@ -20,7 +20,7 @@ def route_of(request: Request) -> str:
 
 
 class Metrics(Manner):
-    """Records `runtime.http.requests`, `runtime.http.duration` and the gauge `runtime.http.at_work` into *meter*, and answers *path* with them.
+    """Records `runtime.http.requests`, `runtime.http.duration` and the gauge `runtime.http.at_work`, and answers *path* with them.
 
     Args:
         meter: Whose series they become.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from psycopg import AsyncConnection
 
@@ -22,8 +23,8 @@ where c.relkind in ('r', 'p') and n.nspname || '.' || c.relname = any (%s)
 
 
 async def known_tables(
-    connection: AsyncConnection[tuple[object, ...]], names: Sequence[str]
+    connection: AsyncConnection[tuple[Any, ...]], names: Sequence[str]
 ) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
     """Return the columns, and those of the replica identity, of each of the tables that there are."""
     rows = await (await connection.execute(_TABLES, [list(names)])).fetchall()
-    return {str(name): (frozenset(columns), frozenset(identity)) for name, columns, identity in rows}  # type: ignore[arg-type]
+    return {str(name): (frozenset(columns), frozenset(identity)) for name, columns, identity in rows}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import psycopg
 from psycopg import AsyncConnection, sql
@@ -186,7 +186,7 @@ class SlotFollower:
         """Look how far the slot is behind."""
         async with await self._connect() as connection:
             while True:
-                row = await (await connection.execute(_LAG, [self._slot])).fetchone()
+                row: tuple[Any, ...] | None = await (await connection.execute(_LAG, [self._slot])).fetchone()
                 self._lag = None if row is None else row[0]
                 await asyncio.sleep(_WATCH_S)
 

@@ -31,7 +31,8 @@ end $body$
 """
 _COLUMNS = """
 create or replace function {name}_columns(value jsonb, names text) returns jsonb language sql immutable as
-$body$ select coalesce(jsonb_object_agg(key, value), '{{}}') from jsonb_each_text(value) where key = any (string_to_array(names, ',')) $body$
+$body$ select coalesce(jsonb_object_agg(key, value), '{{}}') from jsonb_each_text(value)
+  where key = any (string_to_array(names, ',')) $body$
 """
 
 
@@ -70,10 +71,14 @@ class NotifyFollower:
             columns = sorted({column for rule in self._rule_list if rule.qualified == table for column in rule.columns})
             quoted = ".".join(f'"{part}"' for part in table.split("."))
             made += [
-                f"create or replace trigger {self._name}_row after insert or update or delete on {quoted}"
-                f" for each row execute function {self._name}_notify('{','.join(columns)}')",
-                f"create or replace trigger {self._name}_truncate after truncate on {quoted}"
-                f" for each statement execute function {self._name}_notify('')",
+                (
+                    f"create or replace trigger {self._name}_row after insert or update or delete on {quoted}"
+                    f" for each row execute function {self._name}_notify('{','.join(columns)}')"
+                ),
+                (
+                    f"create or replace trigger {self._name}_truncate after truncate on {quoted}"
+                    f" for each statement execute function {self._name}_notify('')"
+                ),
             ]
         return made
 

@@ -101,7 +101,7 @@ class ChangeStream:
 
     async def _begin(self, pgconn: pq.abc.PGconn, command: str) -> None:
         pgconn.send_query(command.encode())
-        while pgconn.flush():
+        while pgconn.flush():  # noqa: ASYNC110 (libpq tells by being asked)
             await asyncio.sleep(0)
         while pgconn.is_busy():
             await _until_readable(pgconn)

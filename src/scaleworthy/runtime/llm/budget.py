@@ -1,6 +1,7 @@
 """What a model may be asked in a minute: requests and tokens, in the order of asking, within each caller's deadline.
 
-Tokens are taken before the call as estimated, and set right after it as counted. Both are buckets that fill steadily and hold a minute's worth.
+Tokens are taken before the call as estimated, and set right after it as counted. Both are buckets that fill steadily and hold
+a minute's worth.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from scaleworthy.errors import InvalidInput, UsageError
 from scaleworthy.runtime.breaker import Breaker, BreakerOpen
@@ -107,7 +107,7 @@ class Gateway:
         self._tallies = {model.name: Tally() for model in models}
         self._cached = 0
 
-    async def __aenter__(self) -> Gateway:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -166,7 +166,9 @@ class Gateway:
     async def stream(
         self, messages: Sequence[Message], *, model: str, deadline: str = "60s", **options: Any
     ) -> AsyncIterator[str | Completion]:
-        """Yield the answer's text as it comes, and last the `Completion`. Before the first text another model may take over; after it a break is an error.
+        """Yield the answer's text as it comes, and last the `Completion`.
+
+        Before the first text another model may take over; after it a break is an error.
 
         Raises: As `complete`.
         """
