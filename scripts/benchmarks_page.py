@@ -1,6 +1,8 @@
-"""Write docs/benchmarks.md from the runs that are kept: every figure there was printed by a benchmark, on the machine named.
+"""Write the two pages of results from the runs that are kept: every figure there was printed by a benchmark, on the machine named.
 
-Usage: python scripts/benchmarks_page.py [--check]      --check: exit 1 when the page is not as it would be written
+docs/benchmarks.md has what measures (load, searches, recordings), benchmarks/runtime.md what an application embeds and Switchboard.
+
+Usage: python scripts/benchmarks_page.py [--check]      --check: exit 1 when a page is not as it would be written
 """
 
 from __future__ import annotations
@@ -12,8 +14,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNS = ROOT / "benchmarks" / "runs"
-PAGE = ROOT / "docs" / "benchmarks.md"
-HEAD = """# Benchmarks
+MEASURING = ROOT / "docs" / "benchmarks.md"
+MEASURING_HEAD = """# Benchmarks
 Written by `scripts/benchmarks_page.py` from `benchmarks/runs`; do not edit. A file per question in `benchmarks/`; `make bench`
 runs them all, `python benchmarks/bench_load.py --keep` one of them and keeps its rows. Peers run beside us in the same run, taking
 turns; what counts is CPU time per request, because rates on a small machine are the server's limit. *Ratio* says how many times
@@ -28,12 +30,26 @@ The pieces of `bench_scale.py` count and weigh; those kept on 2026-11-21 were me
 times in their notes are those of a busy machine.
 """
 
+RUNTIME = ROOT / "benchmarks" / "runtime.md"
+RUNTIME_PARTS = ("cache", "limit", "database", "invalidation", "bulk", "http", "events", "llm", "switchboard")
+RUNTIME_HEAD = """# The runtime beside its peers
+Written by `scripts/benchmarks_page.py` from the kept runs; do not edit. Each part of `scaleworthy.runtime` is measured beside the
+best library for its work, in the same run, taking turns; `make bench` installs them (`benchmarks/peers.txt`). *Ratio* says how many
+times better ours is than the peer's. Servers, peers and what asks them share two cores; figures that differ by less than 10 % do not
+differ.
 
-def page() -> str:
-    """Return the page's text."""
-    parts = [HEAD]
+"""
+
+
+def page(head: str, *, runtime: bool) -> str:
+    """Return the text of the page of the runtime's parts, or of the other."""
+    parts = [head]
     for folder in sorted((path for path in RUNS.iterdir() if path.is_dir()), reverse=True):
-        runs = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+        kept = {path.stem: path for path in folder.glob("*.json")}
+        names = [name for part in RUNTIME_PARTS for name in sorted(kept) if name.partition("_")[0] == part]
+        if not runtime:
+            names = sorted(set(kept) - set(names))
+        runs = [json.loads(kept[name].read_text()) for name in names]
         if not runs:
             continue
         machine = runs[0]["machine"]
@@ -64,12 +80,17 @@ def _figure(value: float | None) -> str:
     return "" if value is None else f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
+def pages() -> dict[Path, str]:
+    """Return the text of each page."""
+    return {MEASURING: page(MEASURING_HEAD, runtime=False), RUNTIME: page(RUNTIME_HEAD, runtime=True)}
+
+
 def main() -> int:
-    """Write or check the page."""
-    text = page()
+    """Write or check the pages."""
     if "--check" in sys.argv[1:]:
-        return 0 if PAGE.exists() and PAGE.read_text() == text else 1
-    PAGE.write_text(text)
+        return 0 if all(path.exists() and path.read_text() == text for path, text in pages().items()) else 1
+    for path, text in pages().items():
+        path.write_text(text)
     return 0
 
 
