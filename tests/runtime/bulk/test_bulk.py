@@ -148,10 +148,10 @@ async def test_single_inserts_share_statements_and_each_gets_its_own_row(
     failed = {n: type(answer).__name__ for n, answer in enumerate(answers) if isinstance(answer, Exception)}
     assert failed.pop(5) == "CheckViolation"
     assert set(failed.values()) == {"UniqueViolation"}
-    assert len(failed) == 10
+    assert set(failed) == set(range(90, 100)) - {95}, "where row 5 is not in, row 95 may have its code"
     statistics = inserts.statistics()
-    assert (statistics.rows, statistics.failed, statistics.waiting) == (89, 11, 0)
-    assert await column(connection, "select count(*) from notes") == [89]
+    assert (statistics.rows, statistics.failed, statistics.waiting) == (90, 10, 0)
+    assert await column(connection, "select count(*) from notes") == [90]
 
 
 async def test_rows_of_several_tenants_keep_to_their_own(database: str, connection: AsyncConnection[Any]) -> None:
