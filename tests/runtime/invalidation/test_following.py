@@ -63,7 +63,11 @@ class Told:
 
 
 @pytest.fixture(params=["slot", "notify"])
-async def following(request: pytest.FixtureRequest, logical: Postgres) -> AsyncIterator[tuple[Any, Told]]:
+async def following(
+    request: pytest.FixtureRequest,
+    logical: Postgres,
+    connection: AsyncConnection[Any],  # noqa: ARG001 (empties the tables before anybody follows)
+) -> AsyncIterator[tuple[Any, Told]]:
     told, name = Told(), next(_NAMES)
     follower: Any = (
         SlotFollower(logical.dsn, told, RULES, slot=name)

@@ -66,7 +66,7 @@ class Decoder:
         """
         try:
             return self._decode(_Reader(message))
-        except (IndexError, struct.error, KeyError, UnicodeDecodeError) as error:
+        except (IndexError, struct.error, KeyError, ValueError) as error:
             raise ScaleworthyError(
                 f"a message of the replication stream cannot be read: {message[:40]!r}",
                 hint="is the slot's plug-in pgoutput, with proto_version 1?",
