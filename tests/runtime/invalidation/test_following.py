@@ -66,7 +66,7 @@ class Told:
 async def following(
     request: pytest.FixtureRequest,
     logical: Postgres,
-    connection: AsyncConnection[Any],  # noqa: ARG001 (empties the tables before anybody follows)
+    connection: AsyncConnection[Any],
 ) -> AsyncIterator[tuple[Any, Told]]:
     told, name = Told(), next(_NAMES)
     follower: Any = (
