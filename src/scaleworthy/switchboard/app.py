@@ -13,12 +13,27 @@ from scaleworthy.switchboard import refusal
 from scaleworthy.switchboard.cache import Cache
 from scaleworthy.switchboard.database import Database
 from scaleworthy.switchboard.request import Service
-from scaleworthy.switchboard.routes import analytics, calls, campaigns, health, leads, recordings, users, webhooks
+from scaleworthy.switchboard.routes import (
+    analytics,
+    calls,
+    campaigns,
+    files,
+    health,
+    knowledge,
+    leads,
+    recordings,
+    transcripts,
+    users,
+    webhooks,
+)
 from scaleworthy.switchboard.settings import Settings
 from scaleworthy.switchboard.shape import shape_named
 from scaleworthy.switchboard.tenancy import Tenants
 
-ROUTERS = tuple(noun.router for noun in (health, calls, recordings, leads, campaigns, analytics, webhooks, users))
+ROUTERS = tuple(
+    noun.router
+    for noun in (health, calls, transcripts, recordings, leads, campaigns, analytics, webhooks, users, files, knowledge)
+)
 _DATABASE_WAIT_S = 5.0
 
 

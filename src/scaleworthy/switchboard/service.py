@@ -237,6 +237,11 @@ def _reached() -> Iterator[None]:
         raise UsageError(
             f"the database cannot be used: {reason}", hint="check --database, and that it accepts you"
         ) from error
+    except psycopg.NotSupportedError as error:
+        raise UsageError(
+            f"the database cannot be used: {error.diag.message_primary or error}",
+            hint="Switchboard needs the extension pgvector: install it beside PostgreSQL, or start without --database",
+        ) from error
     except psycopg.ProgrammingError as error:
         reason = error.diag.message_primary or "the connection string cannot be read"
         raise UsageError(

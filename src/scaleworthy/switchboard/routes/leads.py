@@ -60,7 +60,7 @@ async def list_leads(caller: AnyCaller, page: WantedPage, status: Status | None 
     return caller.service.answer(
         {
             "tenant_id": caller.tenant.id,
-            "leads": [_lead(row) for row in shown],
+            "leads": [as_shown(row) for row in shown],
             "limit": page.limit,
             "next": page.next_cursor(rows),
         }
@@ -92,7 +92,7 @@ async def create_lead(caller: AnyCaller, lead: NewLead) -> Any:
     values = lead.model_dump() | {"tenant_id": caller.tenant.id, "now": caller.service.now()}
     references, created = await caller.run(Statement(sql.REFERENCES, values), Statement(sql.CREATE, values))
     _require_references(references)
-    return caller.service.answer(_lead(created[0]), 201)
+    return caller.service.answer(as_shown(created[0]), 201)
 
 
 @router.get("/leads/{lead_id}", response_model=None)
@@ -101,7 +101,7 @@ async def get_lead(caller: AnyCaller, lead_id: PathId) -> Any:
     rows, activities = await caller.run(Statement(sql.ONE, {"id": lead_id}), Statement(sql.TIMELINE, {"id": lead_id}))
     if not rows:
         raise not_found("lead", lead_id)
-    return caller.service.answer(_lead(rows[0]) | {"activities": activities})
+    return caller.service.answer(as_shown(rows[0]) | {"activities": activities})
 
 
 @router.put("/leads/{lead_id}", response_model=None)
@@ -114,7 +114,7 @@ async def change_lead(caller: AnyCaller, lead_id: PathId, lead: LeadChange) -> A
     _require_references(references)
     if not changed:
         raise not_found("lead", lead_id)
-    return caller.service.answer(_lead(changed[0]))
+    return caller.service.answer(as_shown(changed[0]))
 
 
 @router.delete("/leads/{lead_id}", status_code=204)
@@ -147,7 +147,7 @@ async def _fill_each(caller: Caller, rows: list[Row]) -> None:
         row.update(activity[0] if activity else nothing)
 
 
-def _lead(row: Row) -> dict[str, Any]:
+def as_shown(row: Row) -> dict[str, Any]:
     """Return a lead as shown: owner and last activity as objects of their own."""
     tenant_id = row["tenant_id"]
     owner = {"id": row["owner_id"], "tenant_id": tenant_id, "name": row["owner_name"], "email": row["owner_email"]}

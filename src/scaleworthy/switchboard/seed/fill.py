@@ -14,6 +14,7 @@ from scaleworthy.switchboard.seed.size import Size
 
 TABLES = (
     "tenants", "users", "campaigns", "leads", "activities", "calls", "recordings", "webhook_events", "payments",
+    "transcripts", "knowledge", "tasks",
 )  # fmt: skip
 _FOREIGN_KEYS = """
 select conrelid::regclass::text, conname, pg_get_constraintdef(oid)
@@ -49,8 +50,9 @@ def seed_database(dsn: str, size: Size, *, seed: int, until: datetime, on_progre
                 f"the database already has {row[0]} tenants; seeding fills an empty one",
                 hint="createdb a new database, or drop and create this one",
             )
-        # COPY FREEZE, which spares the first readers a rewrite of every page, wants tables truncated by this transaction.
-        connection.execute(_listed("truncate {}"))
+        # COPY FREEZE, which spares the first readers a rewrite of every page, wants tables truncated by this transaction;
+        # the tables that are not seeded point at these, and are as empty.
+        connection.execute(_listed("truncate {} cascade"))
         foreign_keys = connection.execute(_FOREIGN_KEYS, [list(TABLES)]).fetchall()
         for table, name, _ in foreign_keys:
             connection.execute(_sql("alter table {} drop constraint {}", table, name))

@@ -17,7 +17,7 @@ from uuid import NAMESPACE_DNS, UUID, uuid5
 import numpy as np
 from numpy.typing import NDArray
 
-from scaleworthy.switchboard.seed import words
+from scaleworthy.switchboard.seed import voice, words
 from scaleworthy.switchboard.seed.size import Size
 
 Ints = NDArray[np.int64]
@@ -25,6 +25,7 @@ _DAY_US = 86_400 * 10**6
 _YEAR_US = 365 * _DAY_US
 _CHUNK_ROWS = 50_000
 _ACTIVE_SHARE = 0.02
+_RECORDED_PER_TRANSCRIPT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class Generator:
         self._lead_tenant = self._random.choice(size.tenants, size.leads, p=self._shares).astype(np.int64)
         age = self._random.random(size.leads) ** 1.4
         self._lead_created = np.sort(self._until_us - (age * _YEAR_US).astype(np.int64))
+        self._heard: tuple[Ints, Ints] = (np.empty(0, np.int64), np.empty(0, np.int64))
         self._lead_phone = self._random.permutation(np.arange(size.leads, dtype=np.int64)) + 2_000_000_000
 
     def tables(self) -> Iterator[Rows]:
@@ -72,6 +74,7 @@ class Generator:
         yield activities
         yield from self._calls_and_recordings()
         yield from self._events_and_payments()
+        yield from self._voice()
 
     def _tenants(self) -> Rows:
         size = self._size
@@ -205,6 +208,23 @@ class Generator:
             "created_at": _times(ended[recorded]),
         }
         yield Rows("recordings", tuple(values), len(recorded), tuple(values.values()))
+        self._heard = (
+            recorded[::_RECORDED_PER_TRANSCRIPT],
+            self._lead_tenant[lead][recorded[::_RECORDED_PER_TRANSCRIPT]],
+        )
+
+    def _voice(self) -> Iterator[Rows]:
+        """Transcripts of some calls, each tenant's articles and tasks."""
+        # A source of its own: what came before has the same rows as it had without these.
+        random = np.random.default_rng([self._seed, 1])
+        calls, tenants = self._heard
+        lines = voice.transcripts(self._ids_of(tenants), (calls + 1).tolist(), random)
+        yield Rows("transcripts", *lines)
+        yield Rows("knowledge", *voice.articles(self.tenant_ids, _time(self._until_us - _YEAR_US), random))
+        latest = [
+            (np.flatnonzero(self._lead_tenant == index)[-100:] + 1).tolist() for index in range(self._size.tenants)
+        ]
+        yield Rows("tasks", *voice.tasks(self.tenant_ids, latest, _time(self._until_us - _DAY_US), random))
 
     def _events_and_payments(self) -> Iterator[Rows]:
         count, random = self._size.webhook_events, self._random
