@@ -78,7 +78,9 @@ def test_seeded_rows_hold_together(data: dict[str, Data], postgres: Postgres) ->
         "select count(*) from activities a join leads l on l.id = a.lead_id where a.occurred_at < l.created_at"
     ) == [(0,)]
     assert one.rows("select max(created_at) <= %s, count(*) > 0 from leads", [UNTIL]) == [(True, True)]
-    assert one.rows("select count(*) from pg_constraint where contype = 'f' and convalidated") == [(15,)]
+    # Seeding took them away to copy quickly: all that the migrations made are back, and checked.
+    wanted = sum(migration.text.count(" references ") for migration in migrations_of("base"))
+    assert one.rows("select count(*) from pg_constraint where contype = 'f' and convalidated") == [(wanted,)]
 
 
 def test_a_filled_database_is_not_filled_again(data: dict[str, Data]) -> None:
