@@ -13,6 +13,7 @@ from scaleworthy.switchboard import migrate as migrating
 from scaleworthy.switchboard.migrate import migrate, migrations_of
 from scaleworthy.switchboard.seed import SIZES, is_empty, seed_database, size_named
 from scaleworthy.switchboard.seed.fill import TABLES
+from scaleworthy.switchboard.service import _reached
 
 from .running import TINY, UNTIL, Data, fill, fill_anew
 
@@ -116,6 +117,10 @@ def test_an_owner_without_special_rights_can_migrate_and_seed_where_the_role_exi
     postgres.run_sql("create role plain_owner login")
     plain = make_conninfo(postgres.create_database("plain"), user="plain_owner")
     postgres.run_sql("alter database plain owner to plain_owner")
+    with pytest.raises(UsageError, match="permission denied to create extension") as refused, _reached():
+        migrate(plain)
+    assert "CREATE EXTENSION vector" in str(refused.value.hint)
+    postgres.create_extension("vector", database="plain")
     migrate(plain)
 
     seed_database(plain, TINY, seed=7, until=UNTIL, on_progress=lambda _: None)
@@ -133,7 +138,12 @@ def test_migrations_are_applied_once(postgres: Postgres) -> None:
     assert migrate(dsn, sets=["tuned"]) == []
     with psycopg.connect(dsn) as connection:
         forced = connection.execute("select relname from pg_class where relforcerowsecurity").fetchall()
-    assert {row[0] for row in forced} == set(TABLES) - {"tenants"}
+        of_tenants = connection.execute(
+            "select attrelid::regclass::text from pg_attribute a join pg_class c on c.oid = attrelid"
+            " where attname = 'tenant_id' and relkind = 'r'"
+        ).fetchall()
+    assert set(forced) == set(of_tenants)
+    assert {(table,) for table in TABLES} - {("tenants",)} <= set(forced)
 
 
 def test_a_migration_that_was_changed_after_it_was_applied_is_refused(

@@ -237,10 +237,10 @@ def _reached() -> Iterator[None]:
         raise UsageError(
             f"the database cannot be used: {reason}", hint="check --database, and that it accepts you"
         ) from error
-    except psycopg.NotSupportedError as error:
+    except (psycopg.NotSupportedError, psycopg.errors.InsufficientPrivilege) as error:
         raise UsageError(
             f"the database cannot be used: {error.diag.message_primary or error}",
-            hint="Switchboard needs the extension pgvector: install it beside PostgreSQL, or start without --database",
+            hint="Switchboard needs pgvector: install it beside PostgreSQL, and let a superuser run CREATE EXTENSION vector here",
         ) from error
     except psycopg.ProgrammingError as error:
         reason = error.diag.message_primary or "the connection string cannot be read"
