@@ -2,6 +2,9 @@
 
 What it says is made from the question by a seeded generator, so that the same question has the same answer and counts of tokens are known.
 It is what the LLM gateway is tested against; it is not clever.
+
+Beside `POST /v1/chat/completions` and `GET /v1/models`: `GET /counts` says what it was asked, `PUT /settings` changes how it behaves from
+the next request on.
 """
 
 from __future__ import annotations
@@ -11,8 +14,8 @@ import hashlib
 import itertools
 import json
 import time
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import asdict, dataclass, field
 from random import Random
 from typing import Any
 
@@ -21,82 +24,29 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from scaleworthy.errors import InvalidInput
 from scaleworthy.runtime.limit import Limit
+from scaleworthy.switchboard.llm_settings import LlmSettings, changed
 
-_WORDS = [
-    "the",
-    "call",
-    "was",
-    "short",
-    "and",
-    "the",
-    "customer",
-    "asked",
-    "about",
-    "the",
-    "price",
-    "of",
-    "the",
-    "larger",
-    "plan",
-    "so",
-    "we",
-    "should",
-    "call",
-    "back",
-    "on",
-    "monday",
-    "with",
-    "an",
-    "offer",
-    "that",
-    "holds",
-    "until",
-    "the",
-    "end",
-    "of",
-    "the",
-    "month",
-    "and",
-    "mention",
-    "the",
-    "new",
-    "integration",
-    "because",
-    "it",
-    "was",
-    "what",
-    "they",
-    "missed",
-]
+_TEXT = """
+    the call was short and the customer asked about the price of the larger plan so we should call back on monday with an offer that
+    holds until the end of the month and mention the new integration because it was what they missed
+"""
+_WORDS = _TEXT.split()
+# A stream without an end ends all the same.
+_ENDLESS_TOKENS = 50_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class LlmSettings:
-    """How the endpoint behaves.
+@dataclass
+class LlmCounts:
+    """What it was asked: requests, those refused by limits, streams that clients left, tokens sent, streams under way now and at most."""
 
-    Args:
-        first_s: Until the first token.
-        tokens_per_s: From then on.
-        tokens: Of an answer, unless the request's max_tokens is lower.
-        requests_per_minute, tokens_per_minute: Of each model; beyond them 429 with Retry-After. None: without limit.
-        failed: Share of requests that are answered 500.
-        broken: Share of answers that break off half-way.
-        stalled: Share of requests that are never answered.
-        seed: Of these.
-        models: Names it answers to; an empty tuple: to any.
-    """
-
-    first_s: float = 0.05
-    tokens_per_s: float = 200.0
-    tokens: int = 40
-    requests_per_minute: int | None = None
-    tokens_per_minute: int | None = None
-    failed: float = 0.0
-    broken: float = 0.0
-    stalled: float = 0.0
-    seed: int = 1
-    models: tuple[str, ...] = ()
+    asked: int = 0
+    refused: int = 0
+    left: int = 0
+    tokens: int = 0
+    under_way: int = 0
+    at_once_most: int = 0
 
 
 @dataclass
@@ -105,93 +55,103 @@ class Llm:
 
     settings: LlmSettings
     now_ns: Callable[[], int] | None = None
-    asked: int = 0
-    at_once_most: int = 0
-    refused: int = 0
-    _at_once: int = 0
-    _limits: dict[tuple[str, str], Limit] = field(default_factory=dict)
+    counts: LlmCounts = field(default_factory=LlmCounts)
+    _limits: dict[tuple[str, str, int], Limit] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._rng = Random(self.settings.seed)
 
     async def complete(self, request: Request) -> Response:
         """Answer `POST /v1/chat/completions`."""
-        try:
-            said = await request.json()
-            model, messages = said["model"], [str(message["content"]) for message in said["messages"]]
-        except (ValueError, KeyError, TypeError):
-            return _error(400, "a model and messages with contents are wanted", "invalid_request_error")
         settings = self.settings
+        if settings.key is not None and request.headers.get("authorization") != f"Bearer {settings.key}":
+            return _error(401, "incorrect API key provided", "invalid_request_error")
+        try:
+            said = json.loads(await request.body())
+            model, messages = str(said["model"]), [str(message["content"]) for message in said["messages"]]
+            wanted = int(said.get("max_completion_tokens") or said.get("max_tokens") or settings.tokens)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return _error(400, "a model and messages with contents are wanted", "invalid_request_error")
         if settings.models and model not in settings.models:
             return _error(404, f"there is no model {model!r}", "invalid_request_error")
-        self.asked += 1
-        prompt = sum(len(text) for text in messages) // 4 + 4 * len(messages)
-        wanted = min(
-            int(said.get("max_completion_tokens") or said.get("max_tokens") or settings.tokens), settings.tokens
-        )
+        self.counts.asked += 1
+        prompt, wanted = prompt_tokens(messages), max(1, min(wanted, settings.tokens))
         refusal = self._over_limits(model, prompt + wanted)
         if refusal is not None:
-            self.refused += 1
+            self.counts.refused += 1
             return refusal
-        chance = self._rng.random()
-        if chance < settings.failed:
+        fault = settings.fault(self._rng.random())
+        if fault == "failed":
             return _error(500, "something went wrong", "server_error")
-        if chance < settings.failed + settings.stalled:
-            await asyncio.Event().wait()
-        is_broken = chance < settings.failed + settings.stalled + settings.broken
-        words = answer_to(messages, wanted)
+        if fault == "stalled":
+            await _until_gone(request)
+            return Response(status_code=499)
         if not said.get("stream"):
-            await self._pause(settings.first_s + wanted / settings.tokens_per_s)
-            return JSONResponse(_whole(model, words, prompt))
-        return StreamingResponse(
-            self._events(
-                model,
-                words,
-                prompt,
-                broken=is_broken,
-                counted=bool(said.get("stream_options", {}).get("include_usage")),
-            ),
-            media_type="text/event-stream",
-        )
+            await asyncio.sleep(settings.first_s + wanted / settings.tokens_per_s)
+            self.counts.tokens += wanted
+            return JSONResponse(_whole(model, answer_to(messages, wanted), prompt))
+        usage = bool((said.get("stream_options") or {}).get("include_usage"))
+        events = self._counted(self._events(model, _words(messages), prompt, wanted, fault, usage=usage))
+        return StreamingResponse(events, media_type="text/event-stream")
 
-    async def counts(self, _request: Request) -> Response:
+    async def say_counts(self, _request: Request) -> Response:
         """Answer `GET /counts`: what it was asked, for tests."""
-        return JSONResponse({"asked": self.asked, "refused": self.refused, "at_once_most": self.at_once_most})
+        return JSONResponse(asdict(self.counts))
+
+    async def models(self, _request: Request) -> Response:
+        """Answer `GET /v1/models`."""
+        named = [{"id": name, "object": "model", "owned_by": "switchboard"} for name in self.settings.models]
+        return JSONResponse({"object": "list", "data": named})
+
+    async def change(self, request: Request) -> Response:
+        """Answer `PUT /settings`: behave so from now on."""
+        try:
+            wanted = json.loads(await request.body())
+            self.settings = changed(self.settings, dict(wanted))
+        except (ValueError, TypeError, InvalidInput) as error:
+            return _error(422, str(error), "invalid_request_error")
+        self._rng = Random(self.settings.seed)
+        return JSONResponse(asdict(self.settings))
+
+    async def _counted(self, events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Pass on *events*; count the streams that are under way, and those that nobody read to their end."""
+        counts = self.counts
+        counts.under_way += 1
+        counts.at_once_most = max(counts.at_once_most, counts.under_way)
+        is_left = True
+        try:
+            async for event in events:
+                yield event
+            is_left = False
+        finally:
+            counts.under_way -= 1
+            counts.left += is_left
 
     async def _events(
-        self, model: str, words: list[str], prompt: int, *, broken: bool, counted: bool
-    ) -> AsyncIterator[str]:
-        self._at_once += 1
-        self.at_once_most = max(self.at_once_most, self._at_once)
-        try:
-            await self._pause(self.settings.first_s)
-            for number, word in enumerate(words):
-                if broken and number == len(words) // 2:
+        self, model: str, words: Iterator[str], prompt: int, wanted: int, fault: str | None, *, usage: bool
+    ) -> AsyncIterator[bytes]:
+        before, after = _around(model)
+        middle = wanted // 2 if fault not in (None, "endless") else -1
+        count = _ENDLESS_TOKENS if fault == "endless" else wanted
+        loop = asyncio.get_running_loop()
+        rate, begins_at = self.settings.tokens_per_s, loop.time() + self.settings.first_s
+        for number, word in enumerate(itertools.islice(words, count)):
+            late_s = begins_at + number / rate - loop.time()
+            if late_s > 0:
+                await asyncio.sleep(late_s)
+            elif fault == "endless":
+                await asyncio.sleep(0)
+            event = b'%s"%s%s"%s' % (before, b" " if number else b"", word.encode(), after)
+            if number == middle:
+                yield await _broken(fault or "", event)
+                if fault in ("half", "broken"):
                     return
-                if number:
-                    await self._pause(1 / self.settings.tokens_per_s)
-                yield _event(
-                    model,
-                    [{"index": 0, "delta": {"content": word if number == 0 else f" {word}"}, "finish_reason": None}],
-                )
-            yield _event(model, [{"index": 0, "delta": {}, "finish_reason": "stop"}])
-            if counted:
-                yield _event(
-                    model,
-                    [],
-                    usage={
-                        "prompt_tokens": prompt,
-                        "completion_tokens": len(words),
-                        "total_tokens": prompt + len(words),
-                    },
-                )
-            yield "data: [DONE]\n\n"
-        finally:
-            self._at_once -= 1
-
-    async def _pause(self, for_s: float) -> None:
-        if for_s > 0:
-            await asyncio.sleep(for_s)
+            self.counts.tokens += 1
+            yield event
+        yield _event(model, [{"index": 0, "delta": {}, "finish_reason": "stop"}])
+        if usage:
+            yield _event(model, [], usage=_usage(prompt, wanted))
+        yield b"data: [DONE]\n\n"
 
     def _over_limits(self, model: str, tokens: int) -> Response | None:
         limits = (
@@ -202,15 +162,14 @@ class Llm:
             if per_minute is None:
                 continue
             limit = self._limits.setdefault(
-                (model, what), Limit(f"{per_minute}/m", burst=per_minute, now_ns=self.now_ns)
+                (model, what, per_minute), Limit(f"{per_minute}/m", burst=per_minute, now_ns=self.now_ns)
             )
             verdict = limit.check(model, cost)
             if not verdict.allowed:
                 wait_s = verdict.retry_after_s if verdict.retry_after_s is not None else 60.0
                 headers = {"retry-after": f"{max(0.001, wait_s):.3f}"}
-                return _error(
-                    429, f"the limit of {per_minute:,} {what} a minute is reached", "rate_limit_error", headers
-                )
+                said = f"the limit of {per_minute:,} {what} a minute is reached"
+                return _error(429, said, "rate_limit_error", headers)
         return None
 
 
@@ -220,7 +179,9 @@ def create_app(settings: LlmSettings | None = None) -> Starlette:
     app = Starlette(
         routes=[
             Route("/v1/chat/completions", llm.complete, methods=["POST"]),
-            Route("/counts", llm.counts, methods=["GET"]),
+            Route("/v1/models", llm.models, methods=["GET"]),
+            Route("/counts", llm.say_counts, methods=["GET"]),
+            Route("/settings", llm.change, methods=["PUT"]),
         ]
     )
     app.state.llm = llm
@@ -229,25 +190,60 @@ def create_app(settings: LlmSettings | None = None) -> Starlette:
 
 def answer_to(messages: list[str], tokens: int) -> list[str]:
     """Return the words that *messages* are answered with: the same for the same question."""
+    return list(itertools.islice(_words(messages), tokens))
+
+
+def _words(messages: list[str]) -> Iterator[str]:
     seed = int.from_bytes(hashlib.blake2b("\n".join(messages).encode(), digest_size=8).digest())
-    first = seed % len(_WORDS)
-    return list(itertools.islice(itertools.cycle(_WORDS), first, first + tokens))
+    return itertools.islice(itertools.cycle(_WORDS), seed % len(_WORDS), None)
+
+
+def prompt_tokens(messages: list[str]) -> int:
+    """Return how many tokens it takes *messages* for."""
+    return sum(len(text) for text in messages) // 4 + 4 * len(messages)
+
+
+async def _until_gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _broken(fault: str, event: bytes) -> bytes:
+    """Return what comes in place of *event* where an answer has a *fault*; or nothing does, and it is waited for."""
+    if fault == "paused":
+        await asyncio.Event().wait()
+    if fault == "broken":
+        # The server knows no better way to cut a connection in the middle of an answer.
+        raise ConnectionAbortedError("cut, as it was told to")
+    if fault == "half":
+        return event[: len(event) // 2]
+    return b'data: {"choices": [}\n\n' if fault == "garbled" else event[:-4] + b"\xff\xfe" + event[-4:]
+
+
+def _around(model: str) -> tuple[bytes, bytes]:
+    """Return what stands before and behind the text of each token's event."""
+    choice = {"index": 0, "delta": {"content": "#"}, "finish_reason": None}
+    before, _, after = _event(model, [choice]).partition(b'"#"')
+    return before, after
 
 
 def _whole(model: str, words: list[str], prompt: int) -> dict[str, Any]:
     choice = {"index": 0, "message": {"role": "assistant", "content": " ".join(words)}, "finish_reason": "stop"}
-    usage = {"prompt_tokens": prompt, "completion_tokens": len(words), "total_tokens": prompt + len(words)}
     return {
         "id": "chatcmpl-switchboard",
         "object": "chat.completion",
         "created": int(time.time()),
         "model": model,
         "choices": [choice],
-        "usage": usage,
+        "usage": _usage(prompt, len(words)),
     }
 
 
-def _event(model: str, choices: list[dict[str, Any]], **more: Any) -> str:
+def _usage(prompt: int, completion: int) -> dict[str, int]:
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+
+
+def _event(model: str, choices: list[dict[str, Any]], **more: Any) -> bytes:
     said = {
         "id": "chatcmpl-switchboard",
         "object": "chat.completion.chunk",
@@ -255,7 +251,7 @@ def _event(model: str, choices: list[dict[str, Any]], **more: Any) -> str:
         "model": model,
         "choices": choices,
     }
-    return f"data: {json.dumps(said | more, separators=(',', ':'))}\n\n"
+    return f"data: {json.dumps(said | more, separators=(',', ':'))}\n\n".encode()
 
 
 def _error(status: int, message: str, kind: str, headers: dict[str, str] | None = None) -> Response:

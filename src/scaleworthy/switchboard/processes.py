@@ -32,7 +32,7 @@ class HttpProcesses:
     def __init__(self, listening: socket.socket, workers: int) -> None:
         self._listening = listening
         self._workers = workers
-        self._running: list[_Worker] = []
+        self._running: list[Child] = []
 
     @classmethod
     def bind(cls, *, port: int, workers: int) -> HttpProcesses:
@@ -41,21 +41,7 @@ class HttpProcesses:
         Raises:
             UsageError: The port is in use, or may not be taken.
         """
-        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        try:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind((HOST, port))
-            listening.listen(_BACKLOG)
-        except OSError as error:
-            listening.close()
-            why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be taken ({error.strerror})"
-            raise UsageError(
-                f"port {port} of {HOST} {why}", hint="choose another, or --port 0 for a free one"
-            ) from error
-        except OverflowError as error:
-            listening.close()
-            raise UsageError(f"a port is a number from 0 to 65535, got {port}") from error
-        return cls(listening, workers)
+        return cls(listen(port), workers)
 
     @property
     def url(self) -> str:
@@ -75,7 +61,7 @@ class HttpProcesses:
         """
         self._stop_running()
         for _ in range(self._workers):
-            self._running.append(_Worker(self._listening.fileno(), settings))
+            self._running.append(Child("scaleworthy.switchboard.worker", self._listening, settings.to_json()))
         for worker in self._running:
             worker.wait_ready()
 
@@ -104,33 +90,61 @@ class HttpProcesses:
         self.stop()
 
 
-class _Worker:
-    """One process; the pipe to its standard input stays open for as long as it shall live."""
+def listen(port: int) -> socket.socket:
+    """Return a socket that listens on *port* (0: a free one) of 127.0.0.1.
 
-    def __init__(self, listening: int, settings: Settings) -> None:
+    Raises:
+        UsageError: The port is in use, or may not be taken.
+    """
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((HOST, port))
+        listening.listen(_BACKLOG)
+    except OSError as error:
+        listening.close()
+        why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be taken ({error.strerror})"
+        raise UsageError(f"port {port} of {HOST} {why}", hint="choose another, or --port 0 for a free one") from error
+    except OverflowError as error:
+        listening.close()
+        raise UsageError(f"a port is a number from 0 to 65535, got {port}") from error
+    return listening
+
+
+class Child:
+    """One process that runs *module* on a listening socket; the pipe to its standard input stays open for as long as it shall live."""
+
+    def __init__(self, module: str, listening: socket.socket, settings: str) -> None:
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the process has ended
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "scaleworthy.switchboard.worker", str(listening)],
+            [sys.executable, "-m", module, str(listening.fileno())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            pass_fds=[listening],
+            pass_fds=[listening.fileno()],
             # Ctrl-C in a terminal reaches the whole group: when this process ends is the parent's to say.
             process_group=0,
         )
         assert self._process.stdin is not None
-        self._process.stdin.write(settings.to_json().encode() + b"\n")
+        self._process.stdin.write(settings.encode() + b"\n")
         self._process.stdin.flush()
 
     @property
     def pid(self) -> int:
+        """Its id."""
         return self._process.pid
 
     @property
     def ended(self) -> bool:
+        """Whether it has."""
         return self._process.poll() is not None
 
     def wait_ready(self, now: Callable[[], float] = time.monotonic) -> None:
+        """Return when it serves.
+
+        Raises:
+            ServerError: It does not start; the text ends with what it said.
+        """
         assert self._process.stdout is not None
         deadline = now() + _START_S
         with selectors.DefaultSelector() as selector:
@@ -143,13 +157,16 @@ class _Worker:
         raise ServerError(f"the service process did not start within {_START_S:g} s:\n{said}")
 
     def last_words(self) -> str:
+        """Return the end of what it said."""
         self._log.seek(0)
         return self._log.read().decode(errors="replace").strip()[-4000:]
 
     def ask_to_stop(self) -> None:
+        """Ask it to end."""
         self._process.terminate()
 
     def wait_stopped(self) -> None:
+        """Return when it has ended, by force in the end."""
         try:
             self._process.wait(_STOP_S)
         except subprocess.TimeoutExpired:

@@ -9,8 +9,10 @@ import asyncio
 import os
 import socket
 import sys
+from collections.abc import Callable
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from scaleworthy.switchboard.app import create_app
 from scaleworthy.switchboard.settings import Settings
@@ -32,13 +34,17 @@ class _Server(uvicorn.Server):
 
 def main() -> None:
     """Serve until told to stop."""
+    run(lambda line: create_app(Settings.from_json(line)), log_level="warning")
+
+
+def run(make_app: Callable[[str], ASGIApp], *, log_level: str) -> None:
+    """Serve the application that is made of the line on standard input, on the socket of the number given, until told to stop."""
     listening = socket.socket(fileno=int(sys.argv[1]))
-    settings = Settings.from_json(sys.stdin.readline())
     config = uvicorn.Config(
-        create_app(settings),
+        make_app(sys.stdin.readline()),
         loop="uvloop",
         http="httptools",
-        log_level="warning",
+        log_level=log_level,
         access_log=False,
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_S,

@@ -11,7 +11,8 @@ from typing import Any
 import uvicorn
 
 from scaleworthy.runtime.llm import Model, Provider
-from scaleworthy.switchboard.llm import Llm, LlmSettings, create_app
+from scaleworthy.switchboard.llm import Llm, create_app
+from scaleworthy.switchboard.llm_settings import LlmSettings
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import date
 
 import pytest
 
@@ -16,6 +17,7 @@ from scaleworthy.runtime.llm import (
     Gateway,
     NoModel,
     Opinion,
+    Price,
     Prices,
     TooFewOpinions,
     Usage,
@@ -25,7 +27,7 @@ from scaleworthy.runtime.llm.budget import Budget, OverBudget
 from scaleworthy.switchboard.llm import answer_to
 
 ASK = [{"role": "user", "content": "What was the call about?"}]
-PRICES = Prices({"a": (2.0, 10.0)}, as_of="2026")
+PRICES = Prices({"a": Price(2.0, 10.0)}, as_of=date(2026, 1, 1))
 
 
 def words(count: int = 40) -> str:
@@ -40,7 +42,7 @@ async def test_an_answer_has_its_text_usage_and_cost() -> None:
     assert answer.usage == Usage(10, 10)
     assert answer.cost_usd == pytest.approx((10 * 2 + 10 * 10) / 1e6)
     assert gateway.statistics().models["a"].completion_tokens == 10
-    assert llm.asked == 1
+    assert llm.counts.asked == 1
 
 
 async def test_a_stream_gives_text_as_it_comes_and_the_whole_at_last() -> None:
@@ -61,7 +63,7 @@ async def test_another_model_answers_where_one_cannot(trouble: dict[str, object]
     assert answers[1].model == "b"
     assert answers[1].text == words()
     assert answers[1].tried
-    assert llm.asked >= 1
+    assert llm.counts.asked >= 1
 
 
 async def test_a_model_that_never_answers_is_left_within_its_time() -> None:
@@ -99,7 +101,7 @@ async def test_a_provider_that_fails_is_left_alone_for_a_while() -> None:
             for _ in range(40):
                 assert (await gateway.complete(ASK, model="a")).model == "b"
             assert bad.name in (gateway.trouble() or "")
-    assert llm.asked == 20
+    assert llm.counts.asked == 20
 
 
 async def test_the_provider_is_not_asked_more_than_its_limits_allow() -> None:
@@ -110,7 +112,7 @@ async def test_the_provider_is_not_asked_more_than_its_limits_allow() -> None:
             )
     answered = [answer for answer in answers if isinstance(answer, Completion)]
     assert len(answered) == 10
-    assert llm.refused == 0, "the queue is ours, not the provider's"
+    assert llm.counts.refused == 0, "the queue is ours, not the provider's"
     assert all(isinstance(answer, NoModel) for answer in answers if not isinstance(answer, Completion))
 
 
@@ -121,7 +123,7 @@ async def test_the_same_question_is_asked_once() -> None:
             again = await gateway.complete(ASK, model="a", temperature=0)
             await gateway.complete(ASK, model="a", temperature=1)
     assert (first.cached, again.cached, again.text, again.cost_usd) == (False, True, first.text, 0.0)
-    assert llm.asked == 2
+    assert llm.counts.asked == 2
     assert gateway.statistics().cached == 1
 
 
@@ -156,8 +158,8 @@ async def test_an_unknown_model_is_named_with_those_there_are() -> None:
 
 async def test_turns_come_in_the_order_of_asking_and_tokens_are_set_right() -> None:
     now = 0.0
-    budget = Budget("a", requests_per_minute=None, tokens_per_minute=600, now=lambda: now)
-    await budget.take(600, within_s=0)
+    budget = Budget("a", requests_per_minute=None, tokens_per_minute=600, refill="steady", now=lambda: now)
+    first = await budget.take(600, within_s=0)
     with pytest.raises(OverBudget, match="leave room in 10 s, and the deadline is sooner"):
         await budget.take(100, within_s=5)
     order: list[str] = []
@@ -169,7 +171,7 @@ async def test_turns_come_in_the_order_of_asking_and_tokens_are_set_right() -> N
     waiting = [asyncio.create_task(wait("large", 300)), asyncio.create_task(wait("small", 10))]
     await asyncio.sleep(0)
     assert budget.waiting == 2
-    budget.settle(600, 290)
+    first.settle(290)
     await asyncio.gather(*waiting)
     assert order == ["large", "small"]
     with pytest.raises(OverBudget, match="needs some 601 tokens, and a minute has 600"):
