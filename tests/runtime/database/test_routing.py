@@ -12,7 +12,7 @@ from scaleworthy.runtime.database import Database, Statement
 from scaleworthy.runtime.database.replica import Replica
 from scaleworthy.runtime.database.routing import choose
 from scaleworthy.runtime.database.statement import may_read_replica
-from scaleworthy.runtime.lsn import Reading, Session, reading, session
+from scaleworthy.runtime.lsn import Reading, Session, parse_lsn, reading, session
 from scaleworthy.runtime.tenant import acting_for
 from scaleworthy.servers import Postgres
 
@@ -110,6 +110,10 @@ async def test_locks_and_hidden_writes_go_to_the_writer(database: Database, writ
             "create or replace function hidden() returns int language sql security definer as"
             " $$insert into leads (tenant, name) values ('hidden', 'x') returning 1$$"
         )
+        row = owner.execute("select pg_current_wal_insert_lsn()::text").fetchone()
+        assert row is not None
+    made = Session(parse_lsn(row[0]))
+    session.set(made)
     with acting_for("locks"):
         await database.read("select id from leads for update")
         assert database.statistics().writer_reads == 1
@@ -117,6 +121,7 @@ async def test_locks_and_hidden_writes_go_to_the_writer(database: Database, writ
             assert await database.read("select hidden() as n") == [{"n": 1}]
     counts = database.statistics()
     assert (counts.writer_reads, counts.unfit) == (3, 1), "a replica refused it once, and is not asked again"
+    assert made.position > parse_lsn(row[0]), "what a read has written is seen by those that follow"
 
 
 async def test_no_tenant_sees_another_ones_rows(database: Database) -> None:

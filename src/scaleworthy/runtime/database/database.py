@@ -9,58 +9,36 @@ async with database:
 
 from __future__ import annotations
 
-import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 import psycopg
-from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg.pq import TransactionStatus
 
 from scaleworthy.runtime import tenant as tenants
+from scaleworthy.runtime.database.connection import MessageConnection
+from scaleworthy.runtime.database.pool import ConnectionLost, Pool, PoolExhausted, first_line
 from scaleworthy.runtime.database.replica import Replica
-from scaleworthy.runtime.database.routing import Pick, choose
+from scaleworthy.runtime.database.routing import Pick, Router
 from scaleworthy.runtime.database.sizing import PoolSizes
 from scaleworthy.runtime.database.statement import may_read_replica
-from scaleworthy.runtime.database.tenancy import (
-    Params,
-    Row,
-    Statement,
-    read_in_one_message,
-    scope,
-    write_in_one_message,
-)
+from scaleworthy.runtime.database.statistics import DatabaseStatistics
+from scaleworthy.runtime.database.tenancy import Params, Row, Statement, scope
 from scaleworthy.runtime.database.watching import Watching
 from scaleworthy.runtime.lsn import parse_lsn, reading, session
+from scaleworthy.series.meter import Meter
 from scaleworthy.units import parse_bytes, parse_duration_ns
 
-Pool = AsyncConnectionPool[AsyncConnection[Any]]
 CURRENT: Any = object()
 """Whose rows a statement sees, where nothing is said: the tenant of the context (`runtime.tenant`), if there is one."""
-
-
-@dataclass(frozen=True, slots=True)
-class DatabaseStatistics:
-    """Counts since it was opened.
-
-    `replica_reads` + `writer_reads` are all reads; of the latter `too_late` found no replica that had seen the caller's writes in time,
-    `unfit` were refused by a replica because they write.
-    """
-
-    replica_reads: int
-    writer_reads: int
-    too_late: int
-    unfit: int
-    writes: int
-    waited: int
-
-    @property
-    def replica_share(self) -> float | None:
-        """Share of reads that replicas answered; None before the first."""
-        reads = self.replica_reads + self.writer_reads
-        return self.replica_reads / reads if reads else None
+_POSITION = Statement("select pg_current_wal_insert_lsn()::text as position")
+# A replica that has no connection free for so long is left to those who have one; the writer answers.
+_REPLICA_ACQUIRE_S = 0.25
+_UNFIT_MOST = 1_000
 
 
 class Database:
@@ -76,7 +54,9 @@ class Database:
         tenant_setting: The setting that row-level security compares.
         statement_timeout: After which the server gives a statement up.
         slow: Statements of this long are told to *on_slow* (text without values, s).
-        heartbeat: How often servers are asked how far they are.
+        heartbeat: How often replicas are asked how far they are.
+        prepare: Whether statements are prepared; not behind a pooler that does not know of prepared statements.
+        meter: What `runtime.db.*` is recorded with (docs/reference/series.md).
     """
 
     def __init__(
@@ -93,54 +73,49 @@ class Database:
         slow: str = "200ms",
         on_slow: Callable[[str, float], None] | None = None,
         heartbeat: str = "100ms",
+        prepare: bool = True,
+        meter: Meter | None = None,
     ) -> None:
-        sizes = sizes or PoolSizes()
+        self.sizes = self._bounds = sizes = sizes or PoolSizes()
         self.writer_dsn = writer
         self._setting = tenant_setting
-        self._wait_s = parse_duration_ns(wait) / 1e9
-        self._heartbeat_s = parse_duration_ns(heartbeat) / 1e9
-        self._pick: Pick = pick
-        self._writer_position = 0
-        self._watching = Watching(slow_s=parse_duration_ns(slow) / 1e9, on_slow=on_slow)
+        self._watching = Watching(slow_s=parse_duration_ns(slow) / 1e9, on_slow=on_slow, meter=meter)
         timeout_ms = parse_duration_ns(statement_timeout) // 1_000_000
-
-        def pool(dsn: str, name: str, bounds: tuple[int, int]) -> Pool:
-            return AsyncConnectionPool(
-                dsn,
-                kwargs={
-                    "autocommit": True,
-                    "connect_timeout": 2,
-                    "options": f"-c statement_timeout={timeout_ms} -c timezone=UTC",
-                },
-                min_size=bounds[0],
-                max_size=bounds[1],
-                timeout=sizes.acquire_s,
-                max_idle=sizes.idle_s,
-                reconnect_timeout=2,
-                open=False,
-                name=name,
-            )
-
-        self._writer = pool(writer, "writer", sizes.write)
-        self._replicas = [
-            Replica(
-                dsn,
-                name=f"replica {number}",
-                heartbeat_s=self._heartbeat_s,
-                lag_most=parse_bytes(lag_most),
-                writer_position=lambda: self._writer_position,
-            )
-            for number, dsn in enumerate(replicas, 1)
-        ]
-        self._pools = {
-            replica: pool(dsn, replica.name, sizes.read) for replica, dsn in zip(self._replicas, replicas, strict=True)
-        }
-        self._turn = 0
-        self._beat: asyncio.Task[None] | None = None
-        self._counts: dict[str, int] = dict.fromkeys(
-            ("replica_reads", "writer_reads", "too_late", "unfit", "writes", "waited"), 0
+        pool = partial(
+            Pool,
+            acquire_s=sizes.acquire_s,
+            idle_s=sizes.idle_s,
+            waiting_most=sizes.waiting,
+            prepare=prepare,
+            acquired=meter.histogram("runtime.db.acquire") if meter else None,
         )
-        self._unfit: set[str] = set()
+        options = f"-c statement_timeout={timeout_ms} -c timezone=UTC"
+        self._writer = pool(writer, name="writer", bounds=sizes.write, options=options)
+        self._pools: dict[str, Pool] = {
+            # Read-only even when it has been promoted and nobody knows yet: then it would take what is lost with it.
+            name: pool(dsn, name=name, bounds=sizes.read, options=f"{options} -c default_transaction_read_only=on")
+            for name, dsn in ((f"replica {number}", dsn) for number, dsn in enumerate(replicas, 1))
+        }
+        self._router = Router(
+            [
+                Replica(
+                    dsn,
+                    name=name,
+                    heartbeat_s=parse_duration_ns(heartbeat) / 1e9,
+                    lag_most=parse_bytes(lag_most),
+                    writer_position=lambda: self._router.writer_position,
+                    on_gone=self._pools[name].cut,
+                )
+                for name, dsn in zip(self._pools, replicas, strict=True)
+            ],
+            writer=self._writer,
+            pick=pick,
+            wait_s=parse_duration_ns(wait) / 1e9,
+        )
+        self._counts: Counter[str] = Counter()
+        self._unfit: set[tuple[str, ...]] = set()
+        if meter is not None:
+            self._record_with(meter)
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -153,23 +128,16 @@ class Database:
         """Connect; servers that are not there are connected to when they come."""
         for pool in (self._writer, *self._pools.values()):
             await pool.open()
-        for replica in self._replicas:
-            replica.start()
-        if self._replicas:
-            self._beat = asyncio.create_task(self._follow_writer())
+        self._router.start()
 
     async def ready(self) -> None:
         """Wait until every replica has been heard of; reads need not: until then the writer answers them."""
-        for replica in self._replicas:
+        for replica in self._router.replicas:
             await replica.ready()
 
     async def close(self) -> None:
         """Close every connection."""
-        if self._beat is not None:
-            self._beat.cancel()
-            await asyncio.gather(self._beat, return_exceptions=True)
-        for replica in self._replicas:
-            await replica.stop()
+        await self._router.stop()
         for pool in (self._writer, *self._pools.values()):
             await pool.close()
 
@@ -178,7 +146,7 @@ class Database:
         return (await self.read_all([Statement(text, values)], tenant=tenant))[0]
 
     async def read_all(self, statements: Sequence[Statement], *, tenant: str | None = CURRENT) -> list[list[Row]]:
-        """Return the rows of each of *statements*, seen at one moment, in one round trip.
+        """Return the rows of each of *statements*, run as one transaction in one round trip.
 
         A replica answers if it has replayed all that the caller's session has written, or does within the wait; else the writer. What
         locks or writes goes to the writer.
@@ -186,110 +154,187 @@ class Database:
         Args:
             statements: Reads.
             tenant: Whose rows they see; None: outside any tenant.
+
+        Raises:
+            PoolExhausted: No connection to the writer was free in time.
+            ConnectionLost: The writer was lost twice.
+            psycopg.Error: A statement failed.
         """
-        scoped = self._scope(tenant)
-        fit = all(may_read_replica(s.text) and s.text not in self._unfit for s in statements)
-        replica = await self._replica_for_caller() if fit else None
+        scoped = self._scoped(statements, tenant)
+        skip = len(scoped) - len(statements)
+        if not self.reads_only(statements):
+            self._counts["writer_reads"] += 1
+            return (await self._on_writer(statements, scoped))[skip:]
+        replica = await self._router.replica_for_caller(self._counts)
         if replica is not None:
-            try:
-                rows = await self._on_replica(replica, statements, scoped)
-            except psycopg.errors.ReadOnlySqlTransaction:
-                self._counts["unfit"] += 1
-                self._unfit.update(s.text for s in statements)
-            except (psycopg.OperationalError, PoolTimeout) as error:
-                replica.left_out(str(error).partition("\n")[0])
-            else:
-                self._counts["replica_reads"] += 1
-                return rows
+            rows = await self._on_replica(replica, statements, scoped)
+            if rows is not None:
+                return rows[skip:]
         self._counts["writer_reads"] += 1
-        async with self._writer.connection() as connection:
-            with self._watching.of(statements):
-                return await read_in_one_message(connection, statements, scope=scoped)
+        began_ns = self._watching.now_ns()
+        try:
+            try:
+                return (await self._writer.run(scoped))[skip:]
+            except ConnectionLost:
+                # A read may be asked twice.
+                return (await self._writer.run(scoped))[skip:]
+        finally:
+            self._watching.took(statements, began_ns)
+
+    def reads_only(self, statements: Sequence[Statement]) -> bool:
+        """Return whether a replica may answer *statements*: none locks or writes, as far as their texts and experience show."""
+        if self._unfit and tuple(s.text for s in statements) in self._unfit:
+            return False
+        return all(may_read_replica(statement.text) for statement in statements)
 
     async def write(self, text: str, values: Params = None, *, tenant: str | None = CURRENT) -> list[Row]:
         """Run one statement on the writer, committed when this returns; return what it returns."""
         return (await self.write_all([Statement(text, values)], tenant=tenant))[0]
 
     async def write_all(self, statements: Sequence[Statement], *, tenant: str | None = CURRENT) -> list[list[Row]]:
-        """Run *statements* as one transaction on the writer in one round trip; what the session reads from now on has seen it."""
-        async with self._writer.connection() as connection:
-            with self._watching.of(statements):
-                rows, position = await write_in_one_message(connection, statements, scope=self._scope(tenant))
-        self._written(position)
-        return rows
+        """Run *statements* as one transaction on the writer in one round trip; what the session reads from now on has seen it.
+
+        Raises:
+            PoolExhausted: No connection was free in time; nothing was done.
+            ConnectionLost: The writer was lost; whether the transaction is committed is not known.
+            psycopg.Error: A statement failed; nothing of the transaction is left.
+        """
+        scoped = self._scoped(statements, tenant)
+        rows = await self._on_writer(statements, scoped)
+        self._counts["writes"] += 1
+        return rows[len(scoped) - len(statements) :]
 
     @asynccontextmanager
-    async def transaction(self, *, tenant: str | None = CURRENT) -> AsyncIterator[AsyncConnection[Any]]:
-        """Give a connection to the writer within a transaction, for statements that depend on each other."""
-        scoped = self._scope(tenant)
+    async def transaction(self, *, tenant: str | None = CURRENT) -> AsyncIterator[MessageConnection]:
+        """Give a connection to the writer within a transaction, for statements that depend on each other.
+
+        It is committed at the end of the block and rolled back where that raises. Beginning with the scope is one round trip, committing
+        another.
+
+        Raises:
+            psycopg.errors.InFailedSqlTransaction: The block ended well, but a statement in it had failed: nothing was kept.
+        """
         async with self._writer.connection() as connection:
-            async with connection.transaction():
-                if scoped is not None:
-                    await connection.execute(scoped.text, scoped.values)
+            await connection.run(self._scoped([], tenant, first=[Statement("begin")]))
+            try:
                 yield connection
-            row = await (await connection.execute("select pg_current_wal_insert_lsn()::text")).fetchone()
-            assert row is not None
-            self._written(parse_lsn(row[0]))
+                if connection.pgconn.transaction_status == TransactionStatus.INERROR:
+                    raise psycopg.errors.InFailedSqlTransaction(
+                        "a statement of this transaction failed, and the block went on: it was rolled back"
+                    )
+            except BaseException:
+                if not connection.closed:
+                    await connection.rollback()
+                raise
+            rows = await connection.run([Statement("commit")], then=_POSITION)
+            self._counts["writes"] += 1
+            self._router.written(parse_lsn(rows[-1][0]["position"]))
+
+    async def fit(self, *, processes: int = 1, cores: int, bounds: PoolSizes | None = None) -> PoolSizes:
+        """Set the most connections of each pool to what was measured since the last time; return the sizes.
+
+        The fewest with which one request in twenty waits, by the time connections were held (sizing.py), within *bounds* (the sizes it
+        was made with), and no more than four statements at work for each core of the server.
+
+        Args:
+            processes: How many serve this load, each with such pools.
+            cores: Of each server's machine.
+            bounds: Never fewer, never more.
+        """
+        limits = bounds or self._bounds
+        write = self._writer.usage.size(self.sizes.write, processes=processes, cores=cores, bounds=limits.write)
+        await self._writer.resize(write)
+        read = self.sizes.read
+        wanted = [
+            pool.usage.size(read, processes=processes, cores=cores, bounds=limits.read) for pool in self._pools.values()
+        ]
+        if wanted:
+            read = (read[0], max(most for _, most in wanted))
+        for pool in self._pools.values():
+            await pool.resize(read)
+        self.sizes = replace(self.sizes, write=write, read=read)
+        return self.sizes
 
     def statistics(self) -> DatabaseStatistics:
         """Return the counts."""
-        return DatabaseStatistics(**self._counts)
+        names = ("replica_reads", "writer_reads", "too_late", "failed_over", "unfit", "writes", "waited")
+        pools = {pool.name: pool.statistics() for pool in (self._writer, *self._pools.values())}
+        return DatabaseStatistics(**{name: self._counts[name] for name in names}, pools=pools)
 
     def trouble(self) -> str | None:
         """Return which replicas are left out and why; None: all serve."""
-        return "; ".join(replica.trouble for replica in self._replicas if replica.trouble) or None
+        return "; ".join(replica.trouble for replica in self._router.replicas if replica.trouble) or None
 
-    def _scope(self, tenant: str | None) -> Statement | None:
+    def _scoped(
+        self, statements: Sequence[Statement], tenant: str | None, *, first: Sequence[Statement] = ()
+    ) -> list[Statement]:
         owner = tenants.current.get() if tenant is CURRENT else tenant
-        return None if owner is None else scope(self._setting, owner)
+        scoped = [] if owner is None else [scope(self._setting, owner)]
+        return [*first, *scoped, *statements]
 
-    def _written(self, position: int) -> None:
-        self._counts["writes"] += 1
-        self._writer_position = max(self._writer_position, position)
-        caller = session.get()
-        if caller is not None:
-            caller.raise_to(position)
-
-    async def _replica_for_caller(self) -> Replica | None:
-        serving = [replica for replica in self._replicas if replica.trouble is None]
-        if not serving:
-            return None
-        caller = session.get()
-        needed = caller.position if caller is not None else 0
-        ready = [replica for replica in serving if replica.position >= needed]
-        if not ready:
-            self._counts["waited"] += 1
-            nearest = max(serving, key=lambda replica: replica.position)
-            if not await nearest.reach(needed, within_s=self._wait_s):
-                self._counts["too_late"] += 1
-                return None
-            ready = [nearest]
-        self._turn += 1
-        return choose(ready, self._pick, turn=self._turn)
+    async def _on_writer(self, statements: Sequence[Statement], scoped: Sequence[Statement]) -> list[list[Row]]:
+        """Run what may write, and note the position after its commit where somebody may have to see it elsewhere."""
+        then = _POSITION if self._pools or session.get() is not None else None
+        began_ns = self._watching.now_ns()
+        try:
+            rows = await self._writer.run(scoped, then=then)
+        finally:
+            self._watching.took(statements, began_ns)
+        if then is not None:
+            self._router.written(parse_lsn(rows.pop()[0]["position"]))
+        return rows
 
     async def _on_replica(
-        self, replica: Replica, statements: Sequence[Statement], scoped: Statement | None
-    ) -> list[list[Row]]:
-        noted = reading.get()
-        if noted is not None:
-            # As it was before the statement began: what it sees is this or later.
-            noted.note(replica.position)
+        self, replica: Replica, statements: Sequence[Statement], scoped: Sequence[Statement]
+    ) -> list[list[Row]] | None:
+        """Return what *replica* answers; None: the writer has to."""
+        # As it was before the statement began: what it sees is this or later.
+        seen = replica.position
         replica.at_work += 1
+        began_ns = self._watching.now_ns()
         try:
-            async with self._pools[replica].connection() as connection:
-                with self._watching.of(statements):
-                    return await read_in_one_message(connection, statements, scope=scoped)
+            rows = await self._pools[replica.name].run(scoped, acquire_s=_REPLICA_ACQUIRE_S)
+        except psycopg.errors.ReadOnlySqlTransaction:
+            self._counts["unfit"] += 1
+            if len(self._unfit) < _UNFIT_MOST:
+                self._unfit.add(tuple(s.text for s in statements))
+            # Asked as for a write: its position counts.
+            self._counts["writer_reads"] += 1
+            return await self._on_writer(statements, scoped)
+        except ConnectionLost as error:
+            replica.left_out(first_line(error))
+        except (PoolExhausted, psycopg.errors.SerializationFailure):
+            pass  # It is busy, or its replay took away what the statement was reading: it stays.
+        else:
+            self._counts["replica_reads"] += 1
+            noted = reading.get()
+            if noted is not None:
+                noted.note(seen)
+            return rows
         finally:
             replica.at_work -= 1
+            self._watching.took(statements, began_ns)
+        self._counts["failed_over"] += 1
+        return None
 
-    async def _follow_writer(self) -> None:
-        """Ask the writer how far it is, so that a replica's lag is known when this process writes nothing."""
-        while True:
-            try:
-                async with self._writer.connection(timeout=2) as connection:
-                    row = await (await connection.execute("select pg_current_wal_lsn()::text")).fetchone()
-                    assert row is not None
-                    self._writer_position = max(self._writer_position, parse_lsn(row[0]))
-            except (psycopg.Error, PoolTimeout):
-                pass
-            await asyncio.sleep(self._heartbeat_s * 5)
+    def _record_with(self, meter: Meter) -> None:
+        for what in ("replica_reads", "writer_reads", "writes", "too_late", "failed_over"):
+            meter.gauge("runtime.db.asked", "requests", partial(self._counted, what), what=what)
+        for pool in (self._writer, *self._pools.values()):
+            for state in ("connections", "at_work", "waiting"):
+                meter.gauge(
+                    "runtime.db.connections", "connections", partial(_of, pool, state), pool=pool.name, state=state
+                )
+        for replica in self._router.replicas:
+            meter.gauge("runtime.db.replica_lag", "bytes", partial(_lag, replica), replica=replica.name)
+
+    def _counted(self, what: str) -> float:
+        return float(self._counts[what])
+
+
+def _of(pool: Pool, state: str) -> float:
+    return float(getattr(pool.statistics(), state))
+
+
+def _lag(replica: Replica) -> float:
+    return float(replica.lag_bytes)

@@ -27,6 +27,7 @@ class Replica:
         heartbeat_s: How often it is asked how far it is.
         writer_position: How far the writer is, as far as is known.
         lag_most: Bytes it may be behind before it is left out.
+        on_gone: Called when it does not answer any more: whoever waits for it waits in vain.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Replica:
         heartbeat_s: float,
         lag_most: int,
         writer_position: Callable[[], int],
+        on_gone: Callable[[], None] = lambda: None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
@@ -45,8 +47,10 @@ class Replica:
         self._heartbeat_s = heartbeat_s
         self._lag_most = lag_most
         self._writer_position = writer_position
+        self._on_gone = on_gone
         self._now = now
         self._position = 0
+        self._lag = 0
         self._heard_at = float("-inf")
         self._reason: str | None = "not asked yet"
         self._task: asyncio.Task[None] | None = None
@@ -61,8 +65,8 @@ class Replica:
 
     @property
     def lag_bytes(self) -> int:
-        """How far it is behind the writer, as far as is known."""
-        return max(0, self._writer_position() - self._position)
+        """How far it was behind the writer, as far as that was known, when it was last heard of."""
+        return self._lag
 
     @property
     def trouble(self) -> str | None:
@@ -107,6 +111,7 @@ class Replica:
     def heard(self, position: int) -> None:
         """Take note that it has replayed *position*."""
         self._position = max(self._position, position)
+        self._lag = max(0, self._writer_position() - position)
         self._heard_at = self._now()
         self._reason = None
 
@@ -131,7 +136,8 @@ class Replica:
                         pause_s = _BACK_FIRST_S
                         await self._rest()
             except (psycopg.Error, OSError, TimeoutError) as error:
-                self._reason = str(error).partition("\n")[0] or type(error).__name__
+                self._reason = str(error).partition("\n")[0] or f"no answer ({type(error).__name__})"
+                self._on_gone()
                 async with self._moved:
                     self._moved.notify_all()
             await asyncio.sleep(pause_s)

@@ -1,0 +1,60 @@
+"""A connection that can run statements in one message (message.py), and be asked and cut without a round trip."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, pq
+
+from scaleworthy.runtime.database.message import Messages
+from scaleworthy.runtime.database.tenancy import Row, Statement
+
+
+class MessageConnection(AsyncConnection[Any]):
+    """psycopg's connection, with `run`.
+
+    Attributes:
+        messages: What it has prepared, and whether it prepares.
+    """
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.messages = Messages(self)
+
+    @property
+    def ended_by_server(self) -> bool:
+        """Whether the server has closed this idle connection: asked of the socket, without a round trip."""
+        if self.closed:
+            return True
+        poll = select.poll()
+        poll.register(self.pgconn.socket, select.POLLIN)
+        if not poll.poll(0):
+            return False
+        # Something came unasked: a notice, or the end.
+        try:
+            self.pgconn.consume_input()
+            self.pgconn.is_busy()
+        except psycopg.OperationalError:
+            return True
+        return self.pgconn.status == pq.ConnStatus.BAD
+
+    def cut(self) -> None:
+        """End the connection from outside the task that waits on it; that task is told that it is gone."""
+        if not self.closed:
+            with socket.socket(fileno=os.dup(self.pgconn.socket)) as alias:
+                alias.shutdown(socket.SHUT_RDWR)
+
+    async def run(self, transaction: Sequence[Statement], *, then: Statement | None = None) -> list[list[Row]]:
+        """Run *transaction* as one, and *then* after it has committed; return the rows of each statement, *then*'s last.
+
+        Cancelled, it cancels the statement on the server too.
+
+        Raises:
+            psycopg.Error: A statement failed; nothing of the transaction is left, and nothing of its settings.
+        """
+        return await self.messages.run(transaction, then)
