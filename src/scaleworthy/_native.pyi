@@ -27,6 +27,8 @@ class Histogram:
     def copy(self) -> Histogram: ...
     def clear(self) -> None:
         """Forget every record and keep the memory."""
+    def take(self) -> Histogram:
+        """Return all records and forget them, in one step: none that another thread adds meanwhile is lost."""
     @property
     def count(self) -> int: ...
     @property

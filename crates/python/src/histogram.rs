@@ -48,6 +48,10 @@ impl Histogram {
         self.inner.clear();
     }
 
+    fn take(&mut self) -> Self {
+        std::mem::take(self)
+    }
+
     #[getter]
     fn count(&self) -> u64 {
         self.inner.count()

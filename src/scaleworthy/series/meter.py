@@ -39,8 +39,22 @@ class Counter:
         return more
 
 
+class Count(Counter):
+    """What is counted elsewhere, asked for when it is wanted."""
+
+    __slots__ = ("_read",)
+
+    def __init__(self, read: Callable[[], float]) -> None:
+        super().__init__()
+        self._read = read
+
+    def look(self) -> None:
+        """Ask."""
+        self.total = float(self._read())
+
+
 class Distribution:
-    """Records durations in ns. Bound to its series once."""
+    """Records durations in ns. Bound to its series once; `record` is the native one, and may be called from any thread."""
 
     __slots__ = ("_before", "_lock", "_now", "record")
 
@@ -48,16 +62,11 @@ class Distribution:
         self._before = Histogram()
         self._now = Histogram()
         self._lock = threading.Lock()
-        self.record: Callable[..., None] = self._record
-
-    def _record(self, value_ns: int) -> None:
-        with self._lock:
-            self._now.record(value_ns)
+        self.record: Callable[[int], None] = self._now.record
 
     def _take(self) -> Histogram:
         with self._lock:
-            taken = self._now.copy()
-            self._now.clear()
+            taken = self._now.take()
             self._before.merge(taken)
         return taken
 
@@ -78,7 +87,24 @@ class Gauge:
 
 
 _Instrument = Counter | Distribution | Gauge
-_I = TypeVar("_I", Counter, Distribution, Gauge)
+_I = TypeVar("_I", bound=Counter | Distribution)
+_K = TypeVar("_K", Counter, Count, Distribution, Gauge)
+
+
+class Labelled(dict[tuple[str, ...], _I]):
+    """The instruments of one name, by the values of its labels: `requests["GET", "200"].add()` is a look-up and an addition."""
+
+    def __init__(self, names: tuple[str, ...], make: Callable[[dict[str, str]], tuple[_I, bool]]) -> None:
+        super().__init__()
+        self._names = names
+        self._make = make
+
+    def __missing__(self, values: tuple[str, ...]) -> _I:
+        made, is_its_own = self._make(dict(zip(self._names, values, strict=True)))
+        # What shares the series of all that are too many is not remembered: there may be any number of it.
+        if is_its_own:
+            self[values] = made
+        return made
 
 
 class Meter:
@@ -90,11 +116,23 @@ class Meter:
 
     def counter(self, name: str, unit: str, **labels: str) -> Counter:
         """Return the counter of *name* and *labels*, in *unit* (a plural noun, such as `requests`)."""
-        return self._get(name, "counter", unit, labels, Counter)
+        return self._get(name, "counter", unit, labels, Counter)[0]
+
+    def counters(self, name: str, unit: str, *labels: str) -> Labelled[Counter]:
+        """Return the counters of *name* by the values of *labels*, to be bound as they come up."""
+        return Labelled(labels, lambda values: self._get(name, "counter", unit, values, Counter))
+
+    def counter_of(self, name: str, unit: str, read: Callable[[], float], **labels: str) -> None:
+        """Ask *read*, which counts up by itself, for the counter of *name* and *labels* each time it is wanted."""
+        self._get(name, "counter", unit, labels, lambda: Count(read))
 
     def histogram(self, name: str, **labels: str) -> Distribution:
         """Return the distribution of *name* and *labels*, in ns."""
-        return self._get(name, "histogram", "ns", labels, Distribution)
+        return self._get(name, "histogram", "ns", labels, Distribution)[0]
+
+    def histograms(self, name: str, *labels: str) -> Labelled[Distribution]:
+        """Return the distributions of *name* by the values of *labels*, in ns, to be bound as they come up."""
+        return Labelled(labels, lambda values: self._get(name, "histogram", "ns", values, Distribution))
 
     def gauge(self, name: str, unit: str, read: Callable[[], float], **labels: str) -> None:
         """Ask *read* for the value of *name* and *labels* each time it is wanted."""
@@ -103,23 +141,36 @@ class Meter:
     def slices(self) -> list[Slice]:
         """Return what was recorded since this was last called: increments, distributions, values now."""
         said: list[Slice] = []
-        for key, instrument in list(self._instruments.items()):
+        for key, instrument in self._looked_at():
             said.append((key, instrument.read() if isinstance(instrument, Gauge) else instrument._take()))  # noqa: SLF001 - its own
         return said
 
-    def exposition(self) -> str:
-        """Return all that was ever recorded as Prometheus text."""
+    def totals(self) -> list[Slice]:
+        """Return all that was ever recorded, in the order of names."""
         totals: list[Slice] = []
-        for key, instrument in sorted(self._instruments.items(), key=lambda item: (item[0].name, item[0].labels)):
+        for key, instrument in sorted(self._looked_at(), key=lambda item: (item[0].name, item[0].labels)):
             if isinstance(instrument, Gauge):
                 totals.append((key, instrument.read()))
             elif isinstance(instrument, Counter):
                 totals.append((key, instrument.total))
             else:
                 totals.append((key, instrument._all()))  # noqa: SLF001 - its own
-        return prometheus.exposition(totals)
+        return totals
 
-    def _get(self, name: str, kind: Kind, unit: str, labels: dict[str, str], make: Callable[[], _I]) -> _I:
+    def exposition(self) -> str:
+        """Return all that was ever recorded as Prometheus text."""
+        return prometheus.exposition(self.totals())
+
+    def _looked_at(self) -> list[tuple[SeriesKey, _Instrument]]:
+        # A copy: instruments come up in other threads meanwhile.
+        instruments = list(self._instruments.items())
+        for _, instrument in instruments:
+            if isinstance(instrument, Count):
+                instrument.look()
+        return instruments
+
+    def _get(self, name: str, kind: Kind, unit: str, labels: dict[str, str], make: Callable[[], _K]) -> tuple[_K, bool]:
+        """Return the instrument, and whether it is its own: not that of all that are too many."""
         key = SeriesKey.of(name, kind, unit, labels)
         found = self._instruments.get(key)
         if found is None:
@@ -127,7 +178,10 @@ class Meter:
                 if len(self._instruments) >= _SERIES_MOST:
                     key = SeriesKey(name, _OTHER, unit, kind)
                 found = self._instruments.setdefault(key, make())
-        made: _I = found  # type: ignore[assignment]
-        if kind != {Counter: "counter", Distribution: "histogram", Gauge: "gauge"}[type(found)]:
+        made: _K = found  # type: ignore[assignment]
+        if kind != _KINDS[type(found)]:
             raise UsageError(f"{name} is recorded as another kind already")
-        return made
+        return made, key.labels != _OTHER
+
+
+_KINDS: dict[type, Kind] = {Counter: "counter", Count: "counter", Distribution: "histogram", Gauge: "gauge"}

@@ -30,7 +30,7 @@ async def test_a_client_that_has_the_answer_is_told_so() -> None:
     assert (await ask(tagged, if_none_match=tag)).status == 200
 
 
-@pytest.mark.parametrize("app", [App(status=404), App(pieces=[b"[", b"]"])])
+@pytest.mark.parametrize("app", [App(status=404), App(pieces=[b"[", b"]"], kind="text/plain")])
 async def test_errors_and_streams_have_no_tag(app: App) -> None:
     told = await ask(ETag().wrap(app), if_none_match="*")
     assert (told.status, told["etag"]) == (app.status, None)
@@ -60,6 +60,10 @@ UNPACK: dict[str, Any] = {"zstd": cramjam.zstd, "br": cramjam.brotli, "gzip": cr
         ("gzip;q=0", None),
         ("gzip;q=soon", None),
         (",,;", None),
+        ("x-gzip", "gzip"),
+        ("gzip;q=nan, br;q=0.001", "br"),
+        ("gzip;q=1e3", None),
+        ("gzip ; q=1.000, zstd;q=1.001", "gzip"),
     ],
 )
 async def test_the_client_gets_what_it_likes_best(accepted: str, chosen: str | None) -> None:
@@ -122,6 +126,44 @@ async def test_all_in_one_pass_tag_what_was_redacted_and_compress_last() -> None
     assert packed["etag"] == plain["etag"]
     again = await ask(app, accept_encoding="br", if_none_match=plain["etag"] or "")
     assert (again.status, again.body) == (304, b"")
+
+
+async def test_what_a_middleware_cut_up_is_put_together() -> None:
+    """Starlette's BaseHTTPMiddleware sends every answer in pieces, with the length of the whole."""
+    app = App(pieces=[PLAIN[:1000], PLAIN[1000:]], headers={"content-length": str(len(PLAIN))})
+    told = await ask(Stack(app, [Compression(), ETag()]), accept_encoding="zstd")
+    assert (told["content-encoding"], len(told.pieces)) == ("zstd", 1)
+    assert bytes(cramjam.zstd.decompress(told.body)) == PLAIN
+    assert told["etag"] is not None
+    partial = App(status=206, pieces=[b"a", b"b"], headers={"content-length": "2"})
+    assert (await ask(Stack(partial, [Compression(), ETag()]))).pieces == [b"a", b"b", b""]
+    lying = App(pieces=[b"ab", b"cd"], headers={"content-length": "3"}, kind="text/plain")
+    assert (await ask(Stack(lying, [ETag()]))).body == b"abcd"
+
+
+async def test_json_in_pieces_is_looked_at_too_and_what_is_too_long_for_that_is_not_sent() -> None:
+    app = App(pieces=[b'{"pass', b'word": 1, "a"', b": 2}"])
+    assert (await ask(Redaction().wrap(app))).body == b'{"a": 2}'
+    told = await ask(Redaction(most_bytes=10).wrap(app))
+    assert (told.status, b"password" in told.body) == (500, False)
+    events = App(pieces=[b'data: {"password": 1}', b"data: 2"], kind="text/event-stream")
+    assert (await ask(Redaction().wrap(events))).pieces == [b'data: {"password": 1}', b"data: 2", b""]
+
+
+async def test_a_304_varies_as_the_answer_would() -> None:
+    app = Stack(App(LEADS), [Compression(), ETag()])
+    tag = (await ask(app))["etag"] or ""
+    again = await ask(app, if_none_match=tag)
+    assert (again.status, again["vary"]) == (304, "accept-encoding")
+
+
+async def test_a_HEAD_says_no_length_that_a_GET_would_not_be_answered_with() -> None:  # noqa: N802
+    app = App(b"", headers={"content-length": "5000"})
+    app.pieces = [b""]
+    plain = await ask(Compression().wrap(app), method="HEAD")
+    assert (plain["content-length"], plain["vary"]) == ("5000", "accept-encoding")
+    assert (await ask(Compression().wrap(app), method="HEAD", accept_encoding="br"))["content-length"] is None
+    assert (await ask(Redaction().wrap(app), method="HEAD"))["content-length"] is None
 
 
 async def test_a_stream_is_passed_on_piece_by_piece() -> None:

@@ -76,7 +76,7 @@ async def test_without_its_server_each_process_counts_its_share() -> None:
         client = Redis.from_url(gone.url, retry=None)
         limit = FleetLimit(client, "4/h", burst=4, processes=2, budget_s=5)
         assert (await limit.check("a")).allowed
-        assert limit.trouble is None
+        assert limit.trouble() is None
     assert [(await limit.check("a")).allowed for _ in range(4)] == [True, True, False, False]
-    assert "limit's Valkey" in (limit.trouble or "")
+    assert "limit's Valkey" in (limit.trouble() or "")
     await client.aclose()

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from scaleworthy.runtime.http.manner import Manner
 from scaleworthy.runtime.http.message import Answer, Request
 
+_ASKING = ("GET", "HEAD")
+
 
 class CacheControl(Manner):
     """Sets Cache-Control on answers to GET and HEAD that have none.
@@ -29,7 +31,7 @@ class CacheControl(Manner):
 
     def head(self, request: Request, answer: Answer) -> None:
         """Say it."""
-        if request.method in ("GET", "HEAD") and answer.header(b"cache-control") is None:
+        if request.method in _ASKING and answer.header(b"cache-control") is None:
             answer.headers.append((b"cache-control", self._for(request.path, answer.status)))
 
     def _for(self, path: str, status: int) -> bytes:

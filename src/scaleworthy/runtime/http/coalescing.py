@@ -3,55 +3,110 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from typing import Literal
 
 from scaleworthy.runtime.http.manner import Manner, Produce
 from scaleworthy.runtime.http.message import Answer, Request
+from scaleworthy.runtime.tenant import current
+from scaleworthy.series.meter import Meter
 
 # What makes two requests of one path differ in what they are answered; the tenant's own header is given by the application.
-_HEADERS = (b"accept", b"accept-language", b"authorization", b"cookie", b"range")
+_HEADERS = (
+    b"accept", b"accept-language", b"authorization", b"cookie", b"range", b"if-none-match", b"if-match", b"if-range",
+    b"if-modified-since", b"if-unmodified-since",
+)  # fmt: skip
+
+_Key = tuple[object, ...]
+# What who joined is told: the answer; that this one is not for others; that whoever asked has given up.
+_Outcome = Answer | Literal["own", "gone"]
 
 
 class Coalescing(Manner):
     """Joins equal GETs of one tenant.
 
-    Equal are method, host, path and query, the *tenant* header, and the headers that answers depend on (accept, accept-language,
-    authorization, cookie, range and *also*). An answer that comes in pieces cannot be shared: who waits for it asks by itself.
-    A request whose client went away is still answered for those who joined it.
+    Equal are method, host, path and query, the *tenant* header and the tenant of the context, and the headers that answers depend on
+    (accept, accept-language, authorization, cookie, range, the conditions, and *also*). Not shared: an answer that comes in pieces, one
+    that sets a cookie, one that varies by a header not named here; who waits for such a one asks by itself. Where the first is ended by
+    its deadline, another takes its place.
     """
 
-    def __init__(self, *, tenant: str = "x-tenant-key", also: tuple[str, ...] = ()) -> None:
+    def __init__(self, *, tenant: str = "x-tenant-key", also: tuple[str, ...] = (), meter: Meter | None = None) -> None:
         self._names = (b"host", tenant.lower().encode(), *_HEADERS, *(name.lower().encode() for name in also))
-        self._under_way: dict[tuple[object, ...], asyncio.Task[Answer | None]] = {}
+        # What other manners make of the answer, each for its own client, is no difference here.
+        self._known = frozenset(self._names)
+        self._under_way: dict[_Key, asyncio.Future[_Outcome]] = {}
         self.joined = 0
+        if meter is not None:
+            meter.counter_of("runtime.http.joined", "requests", lambda: self.joined)
 
     async def around(self, request: Request, produce: Produce) -> Answer | None:
         """Ask, or wait for who asks already."""
         if request.method != "GET":
             return await produce()
         header = request.header
-        key = (request.path, request.scope.get("query_string", b""), *(header(name) for name in self._names))
-        task = self._under_way.get(key)
-        if task is None:
-            task = asyncio.ensure_future(_as_coroutine(produce))
-            self._under_way[key] = task
-            task.add_done_callback(self._forget(key))
-            answer = await asyncio.shield(task)
-            # Those who joined copy it; the first may change its own.
-            return answer if answer is None else answer.copy()
-        self.joined += 1
-        answer = await asyncio.shield(task)
-        return await produce() if answer is None else answer.copy()
+        if header(b"transfer-encoding") is not None or header(b"content-length") not in (None, b"0"):
+            return await produce()
+        key = (current.get(), request.path, request.scope.get("query_string", b""), *map(header, self._names))
+        while (first := self._under_way.get(key)) is not None:
+            self.joined += 1
+            outcome = await asyncio.shield(first)
+            if isinstance(outcome, Answer):
+                # Each changes its own.
+                return outcome.copy()
+            self.joined -= 1
+            if outcome == "own":
+                return await produce()
+        return await self._ask(request, key, produce)
 
-    def _forget(self, key: tuple[object, ...]) -> Callable[[asyncio.Task[Answer | None]], None]:
-        def forget(task: asyncio.Task[Answer | None]) -> None:
+    async def _ask(self, request: Request, key: _Key, produce: Produce) -> Answer | None:
+        told: asyncio.Future[_Outcome] = asyncio.get_running_loop().create_future()
+        self._under_way[key] = told
+        request.notes[self] = (key, told)
+        try:
+            answer = await produce()
+        except BaseException as error:
+            if not told.done():
+                if isinstance(error, Exception):
+                    told.set_exception(error)
+                    # Raised to everyone who waits; nobody may.
+                    told.exception()
+                else:
+                    told.set_result("gone")
+            raise
+        finally:
+            self._forget(key, told)
+            if not told.done():
+                told.set_result("own")
+        return answer
+
+    def came(self, request: Request, answer: Answer) -> None:
+        """Tell those who joined."""
+        noted = request.notes.get(self)
+        if noted is not None:
+            key, told = noted
+            self._forget(key, told)
+            told.set_result(answer.copy() if self._is_shared(answer) else "own")
+
+    def head(self, request: Request, answer: Answer) -> None:  # noqa: ARG002 - that there is one is enough
+        """A stream is not shared: those who joined need not wait for its end."""
+        noted = request.notes.get(self)
+        if noted is not None:
+            key, told = noted
+            self._forget(key, told)
+            told.set_result("own")
+
+    def counted(self) -> dict[str, int]:
+        """Return how many were answered with another's."""
+        return {"joined": self.joined}
+
+    def _is_shared(self, answer: Answer) -> bool:
+        for name, value in answer.headers:
+            if name.lower() == b"set-cookie":
+                return False
+            if name.lower() == b"vary" and not {part.strip().lower() for part in value.split(b",")} <= self._known:
+                return False
+        return True
+
+    def _forget(self, key: _Key, told: asyncio.Future[_Outcome]) -> None:
+        if self._under_way.get(key) is told:
             del self._under_way[key]
-            if not task.cancelled():
-                # Raised to everyone who waits; nobody may.
-                task.exception()
-
-        return forget
-
-
-async def _as_coroutine(produce: Produce) -> Answer | None:
-    return await produce()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -51,16 +52,13 @@ class Compression(Manner):
 
     def after(self, request: Request, answer: Answer) -> Answer:
         """Compress it, where that is wanted and pays."""
-        if len(answer.body) < self._least_bytes or answer.status == 206 or not _is_text(answer):
-            return answer
-        if answer.header(b"content-encoding") is not None:
-            return answer
-        cached = answer.header(b"cache-control")
-        if cached is not None and b"no-transform" in cached:
+        if answer.status == 304:
+            # What the answer would have said (RFC 9110, 15.4.5).
+            answer.add_vary(b"accept-encoding")
+        if len(answer.body) < self._least_bytes or not _may_change(answer):
             return answer
         answer.add_vary(b"accept-encoding")
-        accepted = request.header(b"accept-encoding")
-        chosen = None if accepted is None else self._chosen(accepted)
+        chosen = self._chosen_for(request)
         if chosen is None:
             return answer
         codec, level = self._offered[chosen]
@@ -74,9 +72,26 @@ class Compression(Manner):
                 answer.set(b"etag", b"W/" + tag)
         return answer
 
+    def head(self, request: Request, answer: Answer) -> None:
+        """Say no length that a GET would not be answered with (RFC 9110, 8.6); what is streamed stays as it is."""
+        if request.method != "HEAD" or not _may_change(answer):
+            return
+        length = answer.header(b"content-length")
+        if length is not None and length.isdigit() and int(length) < self._least_bytes:
+            return
+        answer.add_vary(b"accept-encoding")
+        if self._chosen_for(request) is not None:
+            answer.drop(b"content-length")
+
+    def _chosen_for(self, request: Request) -> bytes | None:
+        accepted = request.header(b"accept-encoding")
+        return None if accepted is None else self._chosen(accepted)
+
     def _choose(self, accepted: bytes) -> bytes | None:
         """Return the offered encoding that the client likes best; of those it likes equally, the first offered (RFC 9110, 12.5.3)."""
         likes = dict(_weighed(part) for part in accepted.lower().split(b",") if part.strip())
+        if b"x-gzip" in likes:
+            likes.setdefault(b"gzip", likes[b"x-gzip"])
         rest = likes.get(b"*", 0.0)
         best = max(self._offered, key=lambda name: likes.get(name, rest), default=None)
         if best is None or likes.get(best, rest) <= 0 or likes.get(b"identity", 0.0) > likes.get(best, rest):
@@ -84,17 +99,30 @@ class Compression(Manner):
         return best
 
 
+# RFC 9110, 12.4.2: three decimals at most.
+_WEIGHT = re.compile(rb"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
+
+
 def _weighed(part: bytes) -> tuple[bytes, float]:
-    name, _, parameter = part.partition(b";")
-    weight = parameter.strip().removeprefix(b"q=")
-    try:
-        return name.strip(), float(weight) if weight else 1.0
-    except ValueError:
-        return name.strip(), 0.0
+    """Return an encoding and its weight; a weight that cannot be read is none."""
+    name, has_weight, parameter = part.partition(b";")
+    weight = _WEIGHT.fullmatch(parameter.strip())
+    if weight is None:
+        return name.strip(), 0.0 if has_weight else 1.0
+    return name.strip(), float(weight[1])
 
 
-def _is_text(answer: Answer) -> bool:
-    kind = answer.header(b"content-type")
+def _may_change(answer: Answer) -> bool:
+    """Whether it is text, whole, not encoded yet, and nobody said that it must stay as it is."""
+    if answer.status == 206 or not _is_text(answer.header(b"content-type")):
+        return False
+    cached = answer.header(b"cache-control")
+    return answer.header(b"content-encoding") is None and (cached is None or b"no-transform" not in cached.lower())
+
+
+def _is_text(kind: bytes | None) -> bool:
+    if kind == b"application/json":
+        return True
     if kind is None or kind.startswith(b"text/event-stream"):
         return False
     return kind.startswith((b"text/", *_KINDS)) or kind.partition(b";")[0].rstrip().endswith(b"+json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 from scaleworthy.errors import UsageError
 from scaleworthy.runtime.http.manner import Manner, Produce
@@ -13,13 +14,15 @@ from scaleworthy.units import format_ns, parse_duration_ns
 class Deadline(Manner):
     """Ends a request with 504 when its time is over: what the client's *header* says (`500ms`, `2s`, or seconds), at most *most*.
 
-    A header that cannot be read is 400: a client that believes it set a deadline should know that it did not.
+    A header that cannot be read is 400: a client that believes it set a deadline should know that it did not. The deadline is for the
+    answer to come, whole, or with its head where it is streamed: a stream goes on for as long as it likes.
     """
 
     def __init__(self, *, header: str = "request-timeout", most: str = "60s") -> None:
         self._name = header.lower()
         self._header = self._name.encode()
         self._most_ns = parse_duration_ns(most)
+        self.passed = 0
 
     async def around(self, request: Request, produce: Produce) -> Answer | None:
         """Ask the application for no longer than the deadline."""
@@ -33,15 +36,34 @@ class Deadline(Manner):
                 return problem(400, "Unreadable deadline", detail)
         try:
             async with asyncio.timeout(wanted_ns / 1e9) as timer:
+                request.notes[self] = timer
                 return await produce()
         except TimeoutError:
             if not timer.expired():
                 raise
+            self.passed += 1
             return problem(504, "Deadline passed", f"no answer within {format_ns(wanted_ns)}")
+
+    def came(self, request: Request, answer: Answer) -> None:
+        """It is in time."""
+        self.head(request, answer)
+
+    def head(self, request: Request, answer: Answer) -> None:  # noqa: ARG002 - that there is one is enough
+        """It is in time."""
+        timer = request.notes.get(self)
+        if timer is not None and not timer.expired():
+            timer.reschedule(None)
+
+    def counted(self) -> dict[str, int]:
+        """Return how many were too late."""
+        return {"deadline_passed": self.passed}
 
 
 def _read_ns(text: str) -> int:
     try:
-        return round(float(text) * 1e9)
+        seconds = float(text)
     except ValueError:
         return parse_duration_ns(text)
+    if not math.isfinite(seconds) or seconds <= 0:
+        raise ValueError(text)
+    return round(seconds * 1e9)

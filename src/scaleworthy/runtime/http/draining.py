@@ -1,4 +1,4 @@
-"""Graceful drain: a process that is to end takes nothing new, finishes what it has, and says so."""
+"""Graceful drain: a process that is to end sends its clients elsewhere, finishes what it has, and says so."""
 
 from __future__ import annotations
 
@@ -9,22 +9,32 @@ from scaleworthy.runtime.http.message import Answer, Request, problem
 
 
 class Draining(Manner):
-    """Counts what is at work. After `drain` new requests get 503 with `Connection: close`, so that their client goes elsewhere."""
+    """Counts what is at work, and ends in two steps.
+
+    `leave`: requests are still answered, each answer with `Connection: close`, so that every client comes to another process with its
+    next one; nothing is lost. `drain`: new requests get 503 with `Connection: close`, and it waits for those at work.
+    """
 
     def __init__(self) -> None:
         self._at_work = 0
-        self._draining = False
+        self._leaving = self._draining = False
         self._idle = asyncio.Event()
         self._idle.set()
+        self.answered = 0
+        """Requests that were answered since the start."""
 
     @property
     def at_work(self) -> int:
         """Requests being answered."""
         return self._at_work
 
+    def leave(self) -> None:
+        """Answer, and ask each client to go."""
+        self._leaving = True
+
     async def drain(self, *, at_most_s: float) -> int:
         """Take nothing new, wait for what is at work; return how many were left after *at_most_s*."""
-        self._draining = True
+        self._leaving = self._draining = True
         try:
             async with asyncio.timeout(at_most_s):
                 await self._idle.wait()
@@ -35,16 +45,33 @@ class Draining(Manner):
     async def before(self, request: Request) -> Answer | None:
         """Count it, or send it elsewhere."""
         if self._draining:
-            headers = [(b"connection", b"close"), (b"retry-after", b"1")]
-            return problem(503, "Going away", "this process is ending; another one answers", headers=headers)
+            return problem(
+                503, "Going away", "this process is ending; another one answers", headers=[(b"retry-after", b"1")]
+            )
         request.notes[self] = True
         self._at_work += 1
         self._idle.clear()
         return None
 
+    def after(self, request: Request, answer: Answer) -> Answer:
+        """Ask the client to go."""
+        if self._leaving:
+            self.head(request, answer)
+        return answer
+
+    def head(self, request: Request, answer: Answer) -> None:
+        """Ask the client to go. HTTP/2 has no such field: its server says so by itself (GOAWAY)."""
+        if self._leaving and request.scope.get("http_version", "1.1") < "2":
+            answer.set(b"connection", b"close")
+
     def done(self, request: Request, status: int | None) -> None:  # noqa: ARG002 - over is over
         """It is no longer at work."""
         if self in request.notes:
+            self.answered += 1
             self._at_work -= 1
             if not self._at_work:
                 self._idle.set()
+
+    def trouble(self) -> str | None:
+        """Return that it is ending."""
+        return "http: this process is ending" if self._leaving else None

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable
 
 from scaleworthy.runtime.http.manner import Manner
 from scaleworthy.runtime.http.message import Answer, Request, problem
 from scaleworthy.runtime.limit import FleetLimit, Limit, Verdict
+from scaleworthy.runtime.tenant import current
+from scaleworthy.series.meter import Meter
+
+# Of draft-ietf-httpapi-ratelimit-headers-10.
+_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 
 
 def by_header(name: str) -> Callable[[Request], str | None]:
-    """Count by the header *name*, `x-tenant-key` for example; requests without one are counted by address."""
+    """Count by the header *name*, `x-tenant-key` for example; requests without one are counted by address.
+
+    What a client may write there at will is no limit for it: where keys are not checked before, add a limit `by_address`.
+    """
     field = name.lower().encode()
 
     def key(request: Request) -> str | None:
         value = request.header(field)
-        return request.address if value is None else value.decode("latin-1")
+        # A value is nobody's address.
+        return request.address if value is None else f"{name}={value.decode('latin-1')}"
 
     return key
 
 
+def by_tenant(request: Request) -> str | None:
+    """Count by the tenant of the context (`runtime.tenant`), which something outside has checked; without one by address."""
+    tenant = current.get()
+    return request.address if tenant is None else f"tenant={tenant}"
+
+
 def by_address(request: Request) -> str | None:
-    """Count by the address that is connected."""
+    """Count by the address that is connected; behind a proxy let the server put the client's in its place (`--proxy-headers`)."""
     return request.address
 
 
@@ -34,32 +48,45 @@ class RateLimit(Manner):
         limit: In this process or for the fleet.
         by: What a request is counted by; None from it: not at all.
         name: Of the policy, in the header fields.
+        spare: Paths that are never limited, health and metrics for example.
+        meter: Where `runtime.limit.refused` is counted.
 
     Every answer says what is left: `RateLimit-Policy` and `RateLimit`; a 429 says `Retry-After` too.
     """
 
     def __init__(
-        self, limit: Limit | FleetLimit, *, by: Callable[[Request], str | None] = by_address, name: str = "default"
+        self,
+        limit: Limit | FleetLimit,
+        *,
+        by: Callable[[Request], str | None] = by_address,
+        name: str = "default",
+        spare: tuple[str, ...] = ("/health", "/api/health", "/metrics"),
+        meter: Meter | None = None,
     ) -> None:
-        self._check = limit.check
+        self._limit = limit
         self._by = by
         self._name = name
+        self._spare = frozenset(spare)
         self.refused = 0
+        if meter is not None:
+            meter.counter_of("runtime.limit.refused", "requests", lambda: self.refused, by=name)
 
     async def before(self, request: Request) -> Answer | None:
         """Refuse it, or remember what to tell."""
-        key = self._by(request)
+        key = None if request.path in self._spare else self._by(request)
         if key is None:
             return None
-        checked = self._check(key)
-        verdict: Verdict = await checked if inspect.isawaitable(checked) else checked
+        limit = self._limit
+        verdict: Verdict = limit.check(key) if isinstance(limit, Limit) else await limit.check(key)
         request.notes[self] = verdict
         if verdict.allowed:
             return None
         self.refused += 1
         wait = "" if verdict.retry_after_s is None else f"; try again in {max(1, math.ceil(verdict.retry_after_s))} s"
         rate = f"{verdict.quota.burst} at once, {1e9 / verdict.quota.interval_ns:.3g} a second"
-        return problem(429, "Too many requests", f"the limit is {rate}{wait}")
+        detail = f"the limit is {rate}{wait}"
+        more = {"violated-policies": [self._name]}
+        return problem(429, "Too many requests", detail, kind=_EXCEEDED, more=more)
 
     def after(self, request: Request, answer: Answer) -> Answer:
         """Say what is left."""
@@ -70,4 +97,12 @@ class RateLimit(Manner):
         """Say what is left."""
         verdict = request.notes.get(self)
         if verdict is not None:
-            answer.headers += [(name.encode(), value.encode()) for name, value in verdict.headers(self._name).items()]
+            answer.headers += verdict.fields(self._name)
+
+    def trouble(self) -> str | None:
+        """Return why each process counts for itself, of a fleet's limit."""
+        return None if isinstance(self._limit, Limit) else self._limit.trouble()
+
+    def counted(self) -> dict[str, int]:
+        """Return how many were refused."""
+        return {"limited": self.refused}

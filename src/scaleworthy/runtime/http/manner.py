@@ -20,17 +20,32 @@ class Manner:
         """Answer in the application's place; None: the application is asked."""
 
     async def around(self, request: Request, produce: Produce) -> Answer | None:
-        """Ask the application by awaiting *produce*; None: the answer was streamed, and nothing is left to change."""
+        """Ask the application by awaiting *produce*. None: it has answered. An answer: it has not, and this is to be sent."""
+
+    def came(self, request: Request, answer: Answer) -> None:
+        """Take note of the application's whole answer as it came, before anybody changes it. The application may still be at work."""
 
     def after(self, request: Request, answer: Answer) -> Answer:  # noqa: ARG002 - for those that override it
         """Return the answer that is sent in place of *answer*, which may be the same object, changed."""
         return answer
 
+    def gathers(self, request: Request, head: Answer) -> int:  # noqa: ARG002 - for those that override it
+        """Of an answer that comes in pieces: up to how many bytes it must be put together and seen whole; 0: it may be streamed."""
+        return 0
+
     def head(self, request: Request, answer: Answer) -> None:
-        """Change the head of an answer that is streamed: its body is empty here, and not yet known."""
+        """Change the head of an answer that is streamed, or of one to HEAD: its body is empty here, and not known."""
 
     def done(self, request: Request, status: int | None) -> None:
         """Take note that the request is over; *status* None: the application raised before it answered."""
+
+    def trouble(self) -> str | None:
+        """Return why it does not serve fully, for a health check; None: it does."""
+        return None
+
+    def counted(self) -> dict[str, int]:
+        """Return what it has counted, by name, for `Stack.statistics`."""
+        return {}
 
     def wrap(self, app: App) -> Stack:
         """Return *app* with this manner alone."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 Scope = MutableMapping[str, Any]
@@ -18,11 +18,15 @@ _WITHOUT_BODY = frozenset({204, 304})
 class Request:
     """What came in. Names of headers are lower case, as ASGI has them; of several of one name the last stands."""
 
-    __slots__ = ("_headers", "began_ns", "notes", "scope")
+    __slots__ = ("_headers", "began_ns", "notes", "receive", "scope", "took_ns")
 
-    def __init__(self, scope: Scope, began_ns: int) -> None:
+    def __init__(self, scope: Scope, receive: Receive, began_ns: int) -> None:
         self.scope = scope
+        self.receive = receive
+        """What the application reads the body by; a manner may put its own in its place."""
         self.began_ns = began_ns
+        self.took_ns = 0
+        """Until the answer, or the head of a streamed one, went out; until the end where there was none. Known when it is over."""
         self.notes: dict[Any, Any] = {}
         """What a manner wants to remember until the end, under itself."""
         self._headers: dict[bytes, bytes] | None = None
@@ -62,6 +66,11 @@ class Answer:
         self.headers = headers
         self.body = body
 
+    @classmethod
+    def of(cls, start: Message, body: bytes) -> Answer:
+        """Return the answer that an `http.response.start` message and *body* make."""
+        return cls(start["status"], list(start.get("headers", ())), body)
+
     def header(self, name: bytes) -> bytes | None:
         """Return the header *name* (lower case), the first of several."""
         for known, value in self.headers:
@@ -71,8 +80,12 @@ class Answer:
 
     def set(self, name: bytes, value: bytes) -> None:
         """Let the header *name* be *value*, whatever it was."""
-        self.headers = [(known, other) for known, other in self.headers if known.lower() != name]
+        self.drop(name)
         self.headers.append((name, value))
+
+    def drop(self, name: bytes) -> None:
+        """Leave the header *name* (lower case) out."""
+        self.headers = [(known, value) for known, value in self.headers if known.lower() != name]
 
     def add_vary(self, name: bytes) -> None:
         """Say that the answer depends on the request's header *name*."""
@@ -89,17 +102,24 @@ class Answer:
     async def send(self, send: Send) -> None:
         """Send it, with the length it has now."""
         if self.status in _WITHOUT_BODY:
-            headers = [header for header in self.headers if header[0].lower() != b"content-length"]
+            self.drop(b"content-length")
         else:
             self.set(b"content-length", b"%d" % len(self.body))
-            headers = self.headers
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
         await send({"type": "http.response.body", "body": b"" if self.status in _WITHOUT_BODY else self.body})
 
 
-def problem(status: int, title: str, detail: str, *, headers: list[tuple[bytes, bytes]] | None = None) -> Answer:
-    """Return a refusal as `application/problem+json` (RFC 9457)."""
+def problem(
+    status: int,
+    title: str,
+    detail: str,
+    *,
+    headers: list[tuple[bytes, bytes]] | None = None,
+    kind: str = "about:blank",
+    more: Mapping[str, Any] | None = None,
+) -> Answer:
+    """Return a refusal as `application/problem+json` (RFC 9457), of the type *kind*, with *more* members."""
     import json
 
-    body = json.dumps({"type": "about:blank", "title": title, "status": status, "detail": detail}).encode()
+    body = json.dumps({"type": kind, "title": title, "status": status, "detail": detail, **(more or {})}).encode()
     return Answer(status, [(b"content-type", b"application/problem+json"), *(headers or [])], body)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from scaleworthy.runtime.http.manner import Manner
 from scaleworthy.runtime.http.message import Answer, Request
 from scaleworthy.series.meter import Counter, Distribution, Meter
+from scaleworthy.series.prometheus import CONTENT_TYPE
 
 _UNMATCHED = "(no route)"
+# Any other is a word of the client's, and there is no end of those.
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_BOUND_MOST = 10_000
 
 
 def route_of(request: Request) -> str:
@@ -26,21 +29,16 @@ class Metrics(Manner):
         meter: Whose series they become.
         path: Where Prometheus may read them; None: nowhere.
         route: What a request is counted under; there must be few of them.
-        now_ns: For tests.
+
+    The duration ends when the answer goes out, or the head of a streamed one.
     """
 
     def __init__(
-        self,
-        meter: Meter,
-        *,
-        path: str | None = "/metrics",
-        route: Callable[[Request], str] = route_of,
-        now_ns: Callable[[], int] = time.monotonic_ns,
+        self, meter: Meter, *, path: str | None = "/metrics", route: Callable[[Request], str] = route_of
     ) -> None:
         self._meter = meter
         self._path = path
         self._route = route
-        self._now_ns = now_ns
         self._at_work = 0
         # Bound once: labels are put together for the first request of a kind only.
         self._bound: dict[tuple[str, str, int | None], tuple[Counter, Distribution]] = {}
@@ -49,8 +47,7 @@ class Metrics(Manner):
     async def before(self, request: Request) -> Answer | None:
         """Answer the path of the metrics; count any other."""
         if request.path == self._path and request.method == "GET":
-            kind = b"text/plain; version=0.0.4; charset=utf-8"
-            return Answer(200, [(b"content-type", kind)], self._meter.exposition().encode())
+            return Answer(200, [(b"content-type", CONTENT_TYPE.encode())], self._meter.exposition().encode())
         request.notes[self] = True
         self._at_work += 1
         return None
@@ -60,15 +57,19 @@ class Metrics(Manner):
         if self not in request.notes:
             return
         self._at_work -= 1
-        what = (self._route(request), request.method, status)
+        route, method = self._route(request), request.method
+        what = (route, method, status)
         bound = self._bound.get(what)
         if bound is None:
-            route, method, _ = what
-            labels = {"route": route, "method": method, "status": "none" if status is None else str(status)}
-            bound = (
-                self._meter.counter("runtime.http.requests", "requests", **labels),
-                self._meter.histogram("runtime.http.duration", route=route, method=method),
-            )
-            self._bound[what] = bound
+            bound = self._bind(route, method if method in _METHODS else "other", status)
+            if len(self._bound) < _BOUND_MOST:
+                self._bound[what] = bound
         bound[0].add()
-        bound[1].record(self._now_ns() - request.began_ns)
+        bound[1].record(request.took_ns)
+
+    def _bind(self, route: str, method: str, status: int | None) -> tuple[Counter, Distribution]:
+        said = "none" if status is None else str(status)
+        return (
+            self._meter.counter("runtime.http.requests", "requests", route=route, method=method, status=said),
+            self._meter.histogram("runtime.http.duration", route=route, method=method),
+        )

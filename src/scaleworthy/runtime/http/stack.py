@@ -1,32 +1,49 @@
 """All manners in one pass over a request and its answer: one wrapper, one look at the headers, one send.
 
-Answers that come whole (one body message) can be changed; those that come in pieces are passed on as they come, with only their
-heads changed: what is streamed must not wait.
+An answer that comes whole (one body message) can be changed, and goes out at once: what the application does after it, background
+tasks for example, delays nobody. One that comes in pieces is streamed as it comes, with only its head changed. Two kinds of pieces are
+put together first: those of a declared length up to 1 MiB, which a middleware cut up on the way (Starlette's BaseHTTPMiddleware cuts
+every answer), and those that a manner must see whole (`Manner.gathers`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
-from scaleworthy.runtime.http.manner import Manner
-from scaleworthy.runtime.http.message import Answer, App, Message, Receive, Request, Scope, Send
+from scaleworthy.runtime.http.exchange import After, Came, Exchange, Gathers
+from scaleworthy.runtime.http.manner import Manner, Produce
+from scaleworthy.runtime.http.message import Answer, App, Receive, Request, Scope, Send
+
+
+@dataclass(frozen=True, slots=True)
+class StackStatistics:
+    """What a stack has seen: requests answered or not, those the application raised for, and what its manners counted."""
+
+    requests: int
+    raised: int
+    manners: dict[str, int] = field(default_factory=dict)
 
 
 class Stack:
     """An ASGI application: *app* with *manners*, the first outermost.
 
-    WebSockets and lifespan pass untouched.
+    WebSockets and lifespan pass untouched. What reads `now_ns` for all manners is given here.
     """
 
     def __init__(self, app: App, manners: Sequence[Manner], *, now_ns: Callable[[], int] = time.monotonic_ns) -> None:
         self.app = app
-        self._now_ns = now_ns
+        self.now_ns = now_ns
+        self._manners = tuple(manners)
+        self._requests = self._raised = 0
         self._befores = [manner.before for manner in manners if _does(manner, "before")]
         self._arounds = [manner.around for manner in reversed(manners) if _does(manner, "around")]
-        self._afters = [manner.after for manner in reversed(manners) if _does(manner, "after")]
-        self._heads = [manner.head for manner in reversed(manners) if _does(manner, "head")]
+        self.cames: list[Came] = [manner.came for manner in reversed(manners) if _does(manner, "came")]
+        self.afters: list[After] = [manner.after for manner in reversed(manners) if _does(manner, "after")]
+        self.gathers: list[Gathers] = [manner.gathers for manner in manners if _does(manner, "gathers")]
+        self.heads: list[Came] = [manner.head for manner in reversed(manners) if _does(manner, "head")]
         self._dones = [manner.done for manner in reversed(manners) if _does(manner, "done")]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -34,83 +51,44 @@ class Stack:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request = Request(scope, self._now_ns())
-        status: int | None = None
-        exchange = _Exchange(self.app, request, receive, send, self._heads)
+        request = Request(scope, receive, self.now_ns())
+        exchange = Exchange(self, request, send)
+        self._requests += 1
         try:
-            answer = None
             for before in self._befores:
                 answer = await before(request)
                 if answer is not None:
                     break
             else:
-                produce = exchange.run
-                for around in self._arounds:
-                    produce = partial(around, request, produce)
-                answer = await produce()
-            if answer is None:
-                status = exchange.status
-                return
-            for after in self._afters:
-                answer = after(request, answer)
-            status = answer.status
-            await answer.send(send)
+                answer = await self._ask(request, exchange)
+            if answer is not None:
+                await exchange.deliver(answer)
+        except BaseException:
+            self._raised += 1
+            raise
         finally:
+            if not exchange.is_answered:
+                request.took_ns = self.now_ns() - request.began_ns
             for done in self._dones:
-                done(request, status)
+                done(request, exchange.status)
 
+    def _ask(self, request: Request, exchange: Exchange) -> Awaitable[Answer | None]:
+        produce: Produce = exchange.run
+        for around in self._arounds:
+            produce = partial(around, request, produce)
+        return produce()
 
-class _Exchange:
-    """One asking of the application."""
+    def trouble(self) -> str | None:
+        """Return why the manners do not serve fully; None: they do."""
+        return "; ".join(filter(None, (manner.trouble() for manner in self._manners))) or None
 
-    __slots__ = ("_app", "_heads", "_receive", "_request", "_send", "_start", "_whole", "status")
-
-    def __init__(
-        self,
-        app: App,
-        request: Request,
-        receive: Receive,
-        send: Send,
-        heads: Sequence[Callable[[Request, Answer], None]],
-    ) -> None:
-        self._app = app
-        self._request = request
-        self._receive = receive
-        self._send = send
-        self._heads = heads
-        self._start: Message | None = None
-        self._whole: Answer | None = None
-        self.status: int | None = None
-
-    async def run(self) -> Answer | None:
-        """Ask the application; return its answer if it came whole."""
-        await self._app(self._request.scope, self._receive, self._take)
-        return self._whole
-
-    async def _take(self, message: Message) -> None:
-        kind = message["type"]
-        if kind == "http.response.start":
-            self._start = message
-            self.status = message["status"]
-        elif self._start is not None and kind == "http.response.body":
-            start, self._start = self._start, None
-            headers = list(start.get("headers", ()))
-            # The body that a HEAD's answer has no bytes of is not known here: its head goes out as it is.
-            if not message.get("more_body", False) and self._request.method != "HEAD":
-                self._whole = Answer(start["status"], headers, message.get("body", b""))
-                return
-            head = Answer(start["status"], headers, b"")
-            for change in self._heads:
-                change(self._request, head)
-            self.status = head.status
-            await self._send({**start, "status": head.status, "headers": head.headers})
-            await self._send(message)
-        else:
-            if self._start is not None:
-                # A file by its path, for example: an extension that sends the body without us.
-                start, self._start = self._start, None
-                await self._send(start)
-            await self._send(message)
+    def statistics(self) -> StackStatistics:
+        """Return what was counted since the start."""
+        counted: dict[str, int] = {}
+        for manner in self._manners:
+            for name, number in manner.counted().items():
+                counted[name] = counted.get(name, 0) + number
+        return StackStatistics(self._requests, self._raised, counted)
 
 
 def _does(manner: Manner, what: str) -> bool:

@@ -55,7 +55,6 @@ class FleetLimit:
         share = self.quota.burst / processes
         self._alone = Limit(f"{1e9 / self.quota.interval_ns / processes:.9f}/s", burst=max(1, round(share)))
 
-    @property
     def trouble(self) -> str | None:
         """Why each process counts for itself; None: they count together."""
         return self._guard.trouble

@@ -51,14 +51,21 @@ class Verdict:
     quota: Quota
 
     def headers(self, name: str = "default") -> dict[str, str]:
-        """Return the fields that tell a client: RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers), Retry-After.
+        """Return the fields that tell a client: RateLimit-Policy and RateLimit, Retry-After.
 
         Seconds are rounded up: who waits as told is let through.
+
+        Source: draft-ietf-httpapi-ratelimit-headers-10.
         """
-        fields = {
-            "ratelimit-policy": f'"{name}";q={self.quota.burst};w={self.quota.window_s}',
-            "ratelimit": f'"{name}";r={self.remaining};t={math.ceil(self.reset_after_s)}',
-        }
+        return {field.decode(): value.decode() for field, value in self.fields(name)}
+
+    def fields(self, name: str = "default") -> list[tuple[bytes, bytes]]:
+        """Return the same as ASGI wants it."""
+        quota = self.quota
+        fields = [
+            (b"ratelimit-policy", f'"{name}";q={quota.burst};w={quota.window_s}'.encode()),
+            (b"ratelimit", f'"{name}";r={self.remaining};t={math.ceil(self.reset_after_s)}'.encode()),
+        ]
         if not self.allowed and self.retry_after_s is not None:
-            fields["retry-after"] = str(max(1, math.ceil(self.retry_after_s)))
+            fields.append((b"retry-after", b"%d" % max(1, math.ceil(self.retry_after_s))))
         return fields
