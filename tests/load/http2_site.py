@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +13,8 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import DataReceived, Event, RequestReceived, StreamEnded, StreamReset, WindowUpdated
 from h2.settings import SettingCodes
+
+from load.accepting import accepting
 
 
 @dataclass(slots=True)
@@ -160,36 +161,12 @@ def http2_site(
     """Serve HTTP/2 (over *tls*, or by prior knowledge) until the block ends."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
     site = Site(port=listener.getsockname()[1])
-    open_connections: list[socket.socket] = []
 
     def serve(connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):  # the client has gone away
-            _Served(connection, site, answer, settings or {}).run()
+            secured = tls.wrap_socket(connection, server_side=True) if tls else connection
+            with secured:
+                _Served(secured, site, answer, settings or {}).run()
 
-    def accept() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            try:
-                secured = tls.wrap_socket(connection, server_side=True) if tls else connection
-            except OSError:
-                connection.close()
-                continue
-            open_connections.append(secured)
-            threading.Thread(target=serve, args=(secured,), daemon=True).start()
-
-    thread = threading.Thread(target=accept, daemon=True)
-    thread.start()
-    try:
+    with accepting(listener, serve):
         yield site
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        for connection in open_connections:
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue  # closed already
-        thread.join(5)

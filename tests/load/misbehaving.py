@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from load.accepting import accepting
 
 Behaviour = Callable[[socket.socket], None]
 
@@ -14,7 +15,6 @@ Behaviour = Callable[[socket.socket], None]
 def misbehaving(behaviour: Behaviour) -> Iterator[int]:
     """Give the port of a server that treats each connection as *behaviour* says; a connection that only knocks is let go."""
     listener = socket.create_server(("127.0.0.1", 0))
-    connections: list[socket.socket] = []
 
     def serve(connection: socket.socket) -> None:
         with connection:
@@ -24,28 +24,8 @@ def misbehaving(behaviour: Behaviour) -> Iterator[int]:
             except OSError:
                 pass  # the client has gone away, as it should
 
-    def accept() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            connections.append(connection)
-            threading.Thread(target=serve, args=(connection,), daemon=True).start()
-
-    thread = threading.Thread(target=accept, daemon=True)
-    thread.start()
-    try:
+    with accepting(listener, serve):
         yield listener.getsockname()[1]
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        for connection in connections:
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue  # closed already
-        thread.join(5)
 
 
 def garbage(connection: socket.socket) -> None:

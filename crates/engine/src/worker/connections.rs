@@ -209,6 +209,9 @@ impl Worker {
             }
             Err(why) => return self.fail(user, ErrorKind::Dns, || why.to_string()),
         };
+        if !self.untold_lookups.is_empty() {
+            self.tell_late_lookup(user, site as u32);
+        }
         let source = self.next_source(&address);
         let way = Way {
             site: site as u32,

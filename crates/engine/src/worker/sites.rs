@@ -83,7 +83,7 @@ impl Worker {
         };
         let Some(site) = self.sites.get_mut(origin as usize) else {
             // This thread has not met it.
-            return;
+            return self.tell_later(origin, took_ns);
         };
         if site.tls_name.is_some() && self.tls.is_none() {
             self.tls = self.book.tls().map(TlsSetup::for_thread);
@@ -121,14 +121,36 @@ impl Worker {
     /// The first answer for an origin that was met: whoever waits for it goes on.
     fn go_on_where_expected(&mut self, origin: u32, took_ns: Option<u64>) {
         let expecting = std::mem::take(&mut self.sites[origin as usize].expecting);
-        if let (Some(first), Some(took_ns)) = (expecting.first(), took_ns)
-            && let Some(series) = self.users[*first as usize].series(&self.plan)
-        {
-            self.second.steps[series].phases[phase::DNS].record(took_ns);
+        self.tell_later(origin, took_ns);
+        if let Some(first) = expecting.first() {
+            self.tell_late_lookup(*first, origin);
         }
         for user in expecting {
             self.send_elsewhere(user);
         }
+    }
+
+    /// A lookup of an origin that no step names is told under the step that goes there next.
+    fn tell_later(&mut self, origin: u32, took_ns: Option<u64>) {
+        if let Some(took_ns) = took_ns
+            && self.plan.first_series_of(origin as usize).is_none()
+        {
+            self.untold_lookups.push((origin, took_ns));
+        }
+    }
+
+    /// This user's step is the first that goes to `origin` since it was looked up.
+    pub(super) fn tell_late_lookup(&mut self, user: u32, origin: u32) {
+        let Some(series) = self.users[user as usize].series(&self.plan) else {
+            return;
+        };
+        let dns = &mut self.second.steps[series].phases[phase::DNS];
+        self.untold_lookups.retain(|(of, took_ns)| {
+            if *of == origin {
+                dns.record(*took_ns);
+            }
+            *of != origin
+        });
     }
 
     /// Nobody waits for this user's origin any more; false where nobody did.
