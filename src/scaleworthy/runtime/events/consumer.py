@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from psycopg import AsyncConnection
 
+from scaleworthy.runtime.events.cancelling import heed_cancellation
 from scaleworthy.runtime.events.event import Event
 
 Handler = Callable[[Event], Awaitable[None]]
@@ -81,6 +82,7 @@ class Consumer:
                 for entry, body in entries:
                     await self._one(body)
                     await self._source.acknowledge(stream, [entry])
+                    heed_cancellation()
         finally:
             await asyncio.shield(self._source.release())
 

@@ -74,5 +74,5 @@ class Event:
                 at=None if said["at"] is None else datetime.fromisoformat(said["at"]),
                 number=said["number"],
             )
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"this is no event: {data[:80]!r}") from error

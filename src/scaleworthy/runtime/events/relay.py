@@ -17,6 +17,7 @@ import psycopg
 from psycopg import AsyncConnection
 
 from scaleworthy.runtime.events import outbox
+from scaleworthy.runtime.events.cancelling import heed_cancellation
 from scaleworthy.runtime.events.event import Event
 from scaleworthy.units import parse_duration_ns
 
@@ -148,6 +149,7 @@ class Relay:
     async def _carry(self, connection: AsyncConnection[Any], events: Sequence[Event]) -> bool:
         """Publish *events*; return whether any was."""
         answers = await self._sink.publish(events)
+        heed_cancellation()
         published = [event.number for event, error in zip(events, answers, strict=True) if error is None]
         if published:
             await outbox.mark_published(connection, published)

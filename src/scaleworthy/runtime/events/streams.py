@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from scaleworthy.runtime.events.cancelling import heed_cancellation
 from scaleworthy.runtime.events.event import Event
 from scaleworthy.units import parse_duration_ns
 
@@ -116,6 +117,7 @@ class StreamSource:
         for stream in self._streams:
             await self._make_group(stream)
         while True:
+            heed_cancellation()
             found = False
             for stream in self._streams:
                 if not await self._holds(stream):
