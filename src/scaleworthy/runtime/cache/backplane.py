@@ -1,7 +1,7 @@
 """Hear what other processes invalidate, and drop it from memory.
 
-Nothing tells a process what was said while it did not listen, so memory is emptied each time it begins to. While it does not listen,
-memory's entries end by time alone.
+Nothing tells a process what was said while it did not listen, so memory is emptied when it hears no more, and each time it begins to.
+While it does not listen, memory's entries end by time alone.
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ class Backplane:
                     self._take(change)
             except Exception as error:  # noqa: BLE001 - whatever the channel raises, it is tried again
                 self._reason = f"changes made by other processes are not heard: {error}"
-            self._listens.clear()
+            if self._listens.is_set():
+                self._listens.clear()
+                self._changed((), (), True, None)
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _PAUSE_MOST_S)
 

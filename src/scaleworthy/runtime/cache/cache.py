@@ -159,8 +159,8 @@ class Cache:
         tags: Sequence[str] = (),
         everything: bool = False,
         position: int | None = None,
-    ) -> None:
-        """Drop entries everywhere, and refuse those whose load began before.
+    ) -> bool:
+        """Drop entries everywhere, and refuse those whose load began before. Return whether every layer has been told.
 
         Args:
             keys: Of entries.
@@ -168,11 +168,17 @@ class Cache:
             everything: All there is.
             position: Of the change in the write-ahead log, where it is known: loads from replicas behind it are refused.
 
-        A layer that cannot be reached keeps what it has until its time is over; `trouble` says so.
+        A layer that cannot be reached is emptied when it next is; `trouble` says so.
         """
         self._changed(keys, tags, everything, position)
-        for lower in self._lower:
-            await lower.invalidate(keys, tags, everything=everything, position=position, origin=self._id)
+        told = True
+        # From below: an upper layer that forgot first would be filled again with what a lower one still has. Memory forgets first, so
+        # that nobody here sees it any longer, and last, for what was filled meanwhile.
+        for lower in reversed(self._lower):
+            told &= await lower.invalidate(keys, tags, everything=everything, position=position, origin=self._id)
+        if self._lower:
+            self._changed(keys, tags, everything, position)
+        return told
 
     def cached(
         self, key: str, *, kind: str = DEFAULT, tags: Sequence[str] = ()

@@ -30,9 +30,7 @@ class Lower:
         """Return what it has; nothing, and a clock of -1, where it does not serve."""
 
         async def ask() -> Found:
-            if self._owes_clearing:
-                await self._layer.invalidate(keys=(), tags=(), everything=True, position=None, origin="")
-                self._owes_clearing = False
+            await self._clear_if_owed()
             return await self._layer.get(key)
 
         return await self._guard.ask(ask, _NOTHING)
@@ -47,15 +45,17 @@ class Lower:
 
     async def invalidate(
         self, keys: Sequence[str], tags: Sequence[str], *, everything: bool, position: int | None, origin: str
-    ) -> None:
-        """Drop entries, now or, where it does not serve, before it is next asked for one."""
+    ) -> bool:
+        """Drop entries and return True; where it does not serve return False, and drop all before it is next asked for one."""
 
         async def tell() -> bool:
+            await self._clear_if_owed()
             await self._layer.invalidate(keys=keys, tags=tags, everything=everything, position=position, origin=origin)
             return True
 
-        if not await self._guard.ask(tell, otherwise=False):
-            self._owes_clearing = True
+        told = await self._guard.ask(tell, otherwise=False)
+        self._owes_clearing |= not told
+        return told
 
     async def lease(self, leases: Leases, key: str, owner: str, *, for_ms: int) -> bool:
         """Return whether *owner* may load *key*; where the layer does not serve, it may."""
@@ -64,3 +64,8 @@ class Lower:
     async def release(self, leases: Leases, key: str, owner: str) -> None:
         """Let others load *key*."""
         await self._guard.ask(lambda: leases.release(key, owner), otherwise=None)
+
+    async def _clear_if_owed(self) -> None:
+        if self._owes_clearing:
+            await self._layer.invalidate(keys=(), tags=(), everything=True, position=None, origin="")
+            self._owes_clearing = False

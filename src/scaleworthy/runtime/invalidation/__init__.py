@@ -5,8 +5,9 @@ await follower.create()
 follower.start()
 """
 
-from scaleworthy.runtime.invalidation.follower import FollowerStatistics, SlotFollower
+from scaleworthy.runtime.invalidation.follower import SlotFollower
 from scaleworthy.runtime.invalidation.notify import NotifyFollower
 from scaleworthy.runtime.invalidation.rules import Rule
+from scaleworthy.runtime.invalidation.teller import FollowerStatistics, Invalidates
 
-__all__ = ["FollowerStatistics", "NotifyFollower", "Rule", "SlotFollower"]
+__all__ = ["FollowerStatistics", "Invalidates", "NotifyFollower", "Rule", "SlotFollower"]

@@ -1,63 +1,44 @@
 """Drop from the cache what changes in the database: one process of the fleet reads the slot, the cache tells the others.
 
 The slot keeps what nobody has read yet, so a follower that was gone catches up; how much it keeps is bounded, and beyond that the slot is
-made anew and everything dropped. Processes take turns by themselves: a slot has one reader, the others try every second.
+made anew and everything dropped. Processes take turns by themselves: a slot has one reader, the others try every second. What could not be
+told to a layer is not confirmed to the server, so that whoever reads next is told it again.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Coroutine, Sequence
+from random import Random
+from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection, sql
+from psycopg import AsyncConnection
 
-from scaleworthy.errors import UsageError
-from scaleworthy.runtime.invalidation.catalogue import known_tables
+from scaleworthy.errors import ScaleworthyError
 from scaleworthy.runtime.invalidation.rules import Rule, Rules
+from scaleworthy.runtime.invalidation.slot import Connection, Slot, SlotState
 from scaleworthy.runtime.invalidation.stream import ChangeStream, SlotBusy, SlotLost
-from scaleworthy.units import format_bytes, parse_bytes
+from scaleworthy.runtime.invalidation.teller import FollowerStatistics, Invalidates, Teller
+from scaleworthy.series.meter import Meter
+from scaleworthy.units import format_bytes, parse_bytes, parse_duration_ns
 
-_AGAIN_S = 1.0
-_WATCH_S = 1.0
-_LAG = """
-select pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::bigint, wal_status = 'lost'
-from pg_replication_slots where slot_name = %s
-"""
-
-
-class Invalidates(Protocol):
-    """What is told, `runtime.cache.Cache` for example."""
-
-    async def invalidate(
-        self, *, keys: Sequence[str], tags: Sequence[str], everything: bool, position: int | None
-    ) -> None:
-        """Drop what is named."""
-
-
-@dataclass(frozen=True, slots=True)
-class FollowerStatistics:
-    """Counts since it was started, and how far the slot is behind (None: not looked at yet)."""
-
-    reads: bool
-    transactions: int
-    keys: int
-    tags: int
-    everything: int
-    lag_bytes: int | None
+# A server that does not answer for so long is gone, whatever the connection says.
+_ANSWER_WITHIN_S = 10.0
 
 
 class SlotFollower:
     """Follows the changes of *rules*' tables. `create` once, then `start` in every process.
 
     Args:
-        dsn: The writer, as a role with REPLICATION that may read the slots.
+        dsn: The writer, as a role with REPLICATION.
         cache: Who is told.
         rules: What changes make wrong.
         slot: Its name, and the publication's; one for each fleet.
-        lag_most: How much log the slot may keep. Beyond it is made anew, and everything dropped.
+        lag_most: How far behind the log the slot may be. Beyond it is made anew, and everything dropped.
+        every: How often who reads looks at the slot, and how often the others try to read it.
+        meter: Records `runtime.invalidation.*`.
+        rng: Spreads the tries of the processes.
     """
 
     def __init__(
@@ -68,58 +49,46 @@ class SlotFollower:
         *,
         slot: str = "scaleworthy_cache",
         lag_most: str = "256MB",
+        every: str = "1s",
+        meter: Meter | None = None,
+        rng: Random | None = None,
     ) -> None:
         self._dsn = dsn
-        self._cache = cache
         self._rules = Rules(rules)
-        self._slot = slot
+        self._slot = Slot(slot, self._rules)
         self._lag_most = parse_bytes(lag_most)
+        self._every_s = parse_duration_ns(every) / 1e9
+        self._rng = rng or Random()
+        self._teller = Teller(cache, meter=meter)
         self._task: asyncio.Task[None] | None = None
-        self._reason: str | None = "not started"
+        self._reason: str | None = "changes are not followed: not started"
         self._reads = asyncio.Event()
-        self._counts = {"transactions": 0, "keys": 0, "tags": 0, "everything": 0}
-        self._lag: int | None = None
+        self._state: SlotState | None = None
+        if meter is not None:
+            meter.gauge("runtime.invalidation.lag", "bytes", lambda: float(self._state.lag_bytes if self._state else 0))
 
-    @property
     def trouble(self) -> str | None:
-        """Why changes are not followed here; None: they are, or another process does it."""
-        return self._reason
+        """Return why changes are not followed as they should be; None: they are, here or by another process."""
+        return "; ".join(reason for reason in (self._reason, self._teller.trouble) if reason) or None
 
     def statements(self) -> list[str]:
         """Return the SQL that `create` runs, for a migration of your own."""
-        tables = ", ".join(_quoted(name) for name in self._rules.tables)
-        return [
-            f"create publication {_quoted(self._slot)} for table {tables}",
-            f"select pg_create_logical_replication_slot('{self._slot}', 'pgoutput')",
-        ]
+        return self._slot.statements()
 
     async def create(self) -> None:
-        """Make publication and slot where they are not there; the publication's tables are set to the rules'.
+        """Make publication and slot where they are not there. Any number of processes may do so at once.
 
         Raises:
             InvalidInput: The rules do not fit the database.
             UsageError: The server does not decode its log.
         """
         async with await self._connect() as connection:
-            level = await (await connection.execute("show wal_level")).fetchone()
-            if level != ("logical",):
-                raise UsageError(
-                    f"the server's wal_level is {level[0] if level else '?'}: it cannot tell what changes",
-                    hint="set wal_level = logical and restart it, or use NotifyFollower, which needs no setting and costs more",
-                )
-            self._rules.check(await known_tables(connection, self._rules.tables))
-            name = sql.Identifier(self._slot)
-            tables = sql.SQL(", ").join(sql.SQL(_quoted(table)) for table in self._rules.tables)
-            found = await connection.execute("select from pg_publication where pubname = %s", [self._slot])
-            form = "alter publication {} set table {}" if found.rowcount else "create publication {} for table {}"
-            await connection.execute(sql.SQL(form).format(name, tables))
-            await self._create_slot(connection)
+            await self._slot.create(connection)
 
     async def drop(self) -> None:
         """Remove slot and publication: a slot that nobody reads keeps the server's log for ever."""
         async with await self._connect() as connection:
-            await self._drop_slot(connection)
-            await connection.execute(sql.SQL("drop publication if exists {}").format(sql.Identifier(self._slot)))
+            await self._slot.drop(connection)
 
     def start(self) -> None:
         """Begin to follow, now or as soon as the process that does ends."""
@@ -137,10 +106,16 @@ class SlotFollower:
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
             self._reads.clear()
+            self._reason = "changes are not followed: stopped"
 
     def statistics(self) -> FollowerStatistics:
         """Return the counts."""
-        return FollowerStatistics(reads=self._reads.is_set(), lag_bytes=self._lag, **self._counts)
+        state = self._state
+        return self._teller.statistics(
+            reads=self._reads.is_set(),
+            lag_bytes=None if state is None else state.lag_bytes,
+            kept_bytes=None if state is None else state.kept_bytes,
+        )
 
     async def _follow(self) -> None:
         while True:
@@ -149,75 +124,99 @@ class SlotFollower:
             except SlotBusy:
                 self._reason = None
             except SlotLost as error:
-                self._reason = error.message
-                await self._attempt(self._make_anew)
-            except (psycopg.Error, OSError) as error:
-                self._reason = f"changes are not followed: {str(error).partition(chr(10))[0]}"
+                self._reason = f"{error.message}; it is made anew"
+                await self._make_anew()
+            except (psycopg.Error, OSError, ScaleworthyError) as error:
+                self._reason = _said(error)
             self._reads.clear()
-            await asyncio.sleep(_AGAIN_S)
+            self._state = None
+            await asyncio.sleep(self._pause_s())
 
     async def _read(self) -> None:
-        async with ChangeStream(self._dsn, slot=self._slot, publication=self._slot) as stream:
-            self._reason = None
-            self._reads.set()
-            watch = asyncio.create_task(self._watch())
-            try:
-                async for transaction in stream.transactions():
-                    dropped = self._rules.drop(transaction.changes)
-                    if not dropped.is_empty:
-                        await self._cache.invalidate(
-                            keys=sorted(dropped.keys),
-                            tags=sorted(dropped.tags),
-                            everything=dropped.everything,
-                            position=transaction.position,
-                        )
-                    self._counts["transactions"] += 1
-                    self._counts["keys"] += len(dropped.keys)
-                    self._counts["tags"] += len(dropped.tags)
-                    self._counts["everything"] += dropped.everything
-                    stream.done(transaction.position)
-                    if self._lag is not None and self._lag > self._lag_most:
-                        raise SlotLost(f"the slot {self._slot} is {format_bytes(self._lag)} behind")
-            finally:
-                watch.cancel()
-                await asyncio.gather(watch, return_exceptions=True)
-
-    async def _watch(self) -> None:
-        """Look how far the slot is behind."""
         async with await self._connect() as connection:
-            while True:
-                row: tuple[Any, ...] | None = await (await connection.execute(_LAG, [self._slot])).fetchone()
-                self._lag = None if row is None else row[0]
-                await asyncio.sleep(_WATCH_S)
+            while (await self._look(connection)).is_read:
+                self._reason = None
+                await asyncio.sleep(self._pause_s())
+            async with ChangeStream(self._dsn, slot=self._slot.name, publication=self._slot.name) as stream:
+                self._reason = None
+                self._reads.set()
+                await _until_one_ends(self._tell(stream), self._watch(connection))
+
+    async def _tell(self, stream: ChangeStream) -> None:
+        async for batch in stream.batches():
+            dropped = self._rules.drop(batch.changes)
+            await self._teller.tell(
+                dropped,
+                position=batch.position or None,
+                transactions=batch.transactions,
+                committed_us=batch.committed_us,
+            )
+            if not self._teller.owes:
+                stream.done(batch.complete)
+
+    async def _watch(self, connection: Connection) -> None:
+        """Look how far the slot is behind, and whether it still brings what is wanted."""
+        while True:
+            state = self._state = await self._look(connection)
+            if state.lag_bytes > self._lag_most:
+                behind, most = format_bytes(state.lag_bytes), format_bytes(self._lag_most)
+                raise SlotLost(f"the slot {self._slot.name} is {behind} behind, of at most {most}")
+            if state.unpublished:
+                await self._publish_again(connection, state.unpublished)
+            await self._teller.settle()
+            await asyncio.sleep(self._every_s)
+
+    async def _look(self, connection: Connection) -> SlotState:
+        async with asyncio.timeout(_ANSWER_WITHIN_S):
+            state = await self._slot.look(connection)
+        if state is None or state.is_lost:
+            raise SlotLost(f"the slot {self._slot.name} is gone, and what changed meanwhile is not known")
+        return state
+
+    async def _publish_again(self, connection: Connection, tables: Sequence[str]) -> None:
+        """Follow tables that were dropped and made anew: they are others to the publication."""
+        try:
+            await self._slot.publish(connection)
+        except psycopg.Error as error:
+            self._reason = (
+                f"changes of {', '.join(tables)} are not followed: not in the publication, and {_first_line(error)}"
+            )
+            return
+        await self._teller.everything()
 
     async def _make_anew(self) -> None:
-        async with await self._connect() as connection:
-            await self._drop_slot(connection)
-            await self._create_slot(connection)
-        self._lag = None
-        # After the slot is there, so that nothing falls between the two.
-        await self._cache.invalidate(keys=(), tags=(), everything=True, position=None)
-        self._counts["everything"] += 1
-
-    async def _attempt(self, act: Callable[[], Awaitable[None]]) -> None:
         try:
-            await act()
-        except (psycopg.Error, OSError) as error:
-            self._reason = f"changes are not followed: {str(error).partition(chr(10))[0]}"
+            async with await self._connect() as connection:
+                await self._slot.renew(connection, lag_most=self._lag_most)
+        except (psycopg.Error, OSError, ScaleworthyError) as error:
+            self._reason = _said(error)
+        else:
+            # After the slot is there, so that nothing falls between the two.
+            await self._teller.everything()
 
-    async def _create_slot(self, connection: AsyncConnection[tuple[object, ...]]) -> None:
-        found = await connection.execute("select from pg_replication_slots where slot_name = %s", [self._slot])
-        if not found.rowcount:
-            await connection.execute("select pg_create_logical_replication_slot(%s, 'pgoutput')", [self._slot])
+    def _pause_s(self) -> float:
+        return self._every_s * (0.5 + 0.5 * self._rng.random())
 
-    async def _drop_slot(self, connection: AsyncConnection[tuple[object, ...]]) -> None:
-        await connection.execute(
-            "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = %s", [self._slot]
-        )
-
-    async def _connect(self) -> AsyncConnection[tuple[object, ...]]:
+    async def _connect(self) -> Connection:
         return await AsyncConnection.connect(self._dsn, autocommit=True, connect_timeout=5)
 
 
-def _quoted(name: str) -> str:
-    return ".".join('"' + part.replace('"', '""') + '"' for part in name.split("."))
+async def _until_one_ends(*work: Coroutine[Any, Any, None]) -> None:
+    """Do both until one fails, and raise what it raised."""
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
+def _said(error: Exception) -> str:
+    return f"changes are not followed: {_first_line(error)}"

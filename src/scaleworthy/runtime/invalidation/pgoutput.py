@@ -16,21 +16,22 @@ from scaleworthy.errors import ScaleworthyError
 Operation = Literal["insert", "update", "delete", "truncate"]
 Values = Mapping[str, str | None]
 
+# PostgreSQL counts microseconds from 2000.
+EPOCH_US = 946_684_800_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Relation:
     """A table, as it was when its rows were written."""
 
-    schema: str
-    table: str
+    name: str
+    """With its schema."""
     columns: tuple[str, ...]
-    identity: frozenset[str]
-    """The columns that deletes, and updates that change them, show the old values of."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A row that changed. *old* has the identity's columns, where they were sent; *new* all that were sent."""
+    """A row that changed. *old* has the identity's columns, where they were sent; *new* all that were sent; a truncate has neither."""
 
     relation: Relation
     operation: Operation
@@ -50,6 +51,8 @@ class Commit:
     """They are all there. Who has replayed up to *end_position* has seen them."""
 
     end_position: int
+    committed_us: int
+    """When, in microseconds of Unix time by the server's clock."""
 
 
 class Decoder:
@@ -78,7 +81,7 @@ class Decoder:
             return [Begin(reader.uint64())]
         if kind == b"C":
             reader.skip(1 + 8)
-            return [Commit(reader.uint64())]
+            return [Commit(reader.uint64(), reader.uint64() + EPOCH_US)]
         if kind == b"R":
             number = reader.uint32()
             self._relations[number] = reader.relation()
@@ -142,28 +145,26 @@ class _Reader:
     def relation(self) -> Relation:
         schema, table = self.text() or "pg_catalog", self.text()
         self.skip(1)
-        columns, identity = [], set()
+        columns = []
         for _ in range(self.uint16()):
-            is_identity = self.byte() == b"\x01"
-            name = self.text()
+            self.skip(1)
+            columns.append(self.text())
             self.skip(8)
-            columns.append(name)
-            if is_identity:
-                identity.add(name)
-        return Relation(schema, table, tuple(columns), frozenset(identity))
+        return Relation(f"{schema}.{table}", tuple(columns))
 
     def row(self, columns: tuple[str, ...]) -> dict[str, str | None]:
         values: dict[str, str | None] = {}
         for position in range(self.uint16()):
             kind = self.byte()
-            if kind == b"n":
-                values[columns[position]] = None
-            elif kind == b"t":
+            if kind == b"t":
                 length = self.uint32()
-                values[columns[position]] = self._bytes[self._at : self._at + length].decode()
-                if self._at + length > len(self._bytes):
+                end = self._at + length
+                if end > len(self._bytes):
                     raise IndexError
-                self._at += length
+                values[columns[position]] = self._bytes[self._at : end].decode()
+                self._at = end
+            elif kind == b"n":
+                values[columns[position]] = None
             elif kind != b"u":
                 raise IndexError
         return values

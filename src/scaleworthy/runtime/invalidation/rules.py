@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from string import Formatter
 
 from scaleworthy.errors import InvalidInput
 from scaleworthy.runtime.invalidation.pgoutput import Change, Operation, Values
 
 ALL: tuple[Operation, ...] = ("insert", "update", "delete", "truncate")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What the database knows of a table: its columns, those of its replica identity, and whether its changes are in the log."""
+
+    columns: frozenset[str]
+    identity: frozenset[str]
+    is_logged: bool = True
+    shows_whole_rows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +30,9 @@ class Rule:
         table: Name, with its schema where that is not `public`.
         keys: Keys with columns in braces: `tenant:{tenant_id}:lead:{id}`. A row that was updated drops those of its old and new values.
         tags: Tags, in the same form: `tenant:{tenant_id}:leads`, or one for the whole table.
-        on: Operations. A truncate names no rows: it drops the tags that have no columns, and everything where there is none.
+        on: Operations. A truncate names no rows: it drops the tags without columns, and everything if others or keys are named.
 
-    A rule without keys and tags says that changes of the table make nothing wrong.
+    A rule without keys and tags says that changes of the table make nothing wrong; it costs nothing.
     """
 
     table: str
@@ -43,11 +53,12 @@ class Rule:
 
 @dataclass(slots=True)
 class Dropped:
-    """What the changes of a transaction make wrong."""
+    """What changes make wrong. *unknown* are columns that rules name and rows no longer have: then all there is goes."""
 
-    keys: set[str]
-    tags: set[str]
+    keys: set[str] = field(default_factory=set)
+    tags: set[str] = field(default_factory=set)
     everything: bool = False
+    unknown: set[str] = field(default_factory=set)
 
     @property
     def is_empty(self) -> bool:
@@ -61,7 +72,7 @@ def columns_of(text: str) -> list[str]:
 
 
 class Rules:
-    """All rules, by table. Tables without a rule are not followed.
+    """All rules, by table. Tables whose rules drop nothing are not followed.
 
     Raises:
         InvalidInput: With every rule that cannot be read.
@@ -71,7 +82,8 @@ class Rules:
         self._by_table: dict[str, list[Rule]] = {}
         problems = []
         for rule in rules:
-            self._by_table.setdefault(rule.qualified, []).append(rule)
+            if rule.keys or rule.tags:
+                self._by_table.setdefault(rule.qualified, []).append(rule)
             for text in (*rule.keys, *rule.tags):
                 try:
                     columns_of(text)
@@ -84,62 +96,107 @@ class Rules:
             ]
         if problems:
             raise InvalidInput("these rules cannot be", problems)
+        if not self._by_table:
+            raise InvalidInput("these rules cannot be", ["none of them drops anything"])
 
     @property
     def tables(self) -> list[str]:
         """The tables that are followed, with their schemas."""
         return sorted(self._by_table)
 
-    def check(self, known: dict[str, tuple[frozenset[str], frozenset[str]]]) -> None:
-        """Compare with what the database has.
+    @property
+    def operations(self) -> list[Operation]:
+        """The operations that any rule wants to hear of."""
+        wanted = {name for rules in self._by_table.values() for rule in rules for name in rule.on}
+        return [name for name in ALL if name in wanted]
 
-        Args:
-            known: Of each table its columns, and those of its replica identity.
+    def columns(self, table: str) -> frozenset[str]:
+        """Return the columns that the rules of *table* name."""
+        return frozenset(name for rule in self._by_table[table] for name in rule.columns)
+
+    def on(self, table: str) -> list[Operation]:
+        """Return the operations that the rules of *table* want to hear of."""
+        wanted = {name for rule in self._by_table[table] for name in rule.on}
+        return [name for name in ALL if name in wanted]
+
+    def check(self, known: Mapping[str, Table], *, of_log: bool) -> None:
+        """Compare with what the database has. *of_log*: changes come from the log, so tables must be in it, rows with an identity.
 
         Raises:
-            InvalidInput: With every table and column that is not there, and every one a delete would not show.
+            InvalidInput: With every table and column that is not there, and everything the log would not show.
         """
         problems = []
-        for table, rules in self._by_table.items():
-            if table not in known:
-                problems.append(f"{table}: there is no such table")
+        for name, rules in self._by_table.items():
+            table = known.get(name)
+            if table is None:
+                problems.append(f"{name}: there is no such table")
                 continue
-            columns, identity = known[table]
-            for rule in rules:
-                problems += [f"{table}: there is no column {name!r}" for name in sorted(rule.columns - columns)]
-                unseen = sorted((rule.columns & columns) - identity)
-                if unseen and {"delete", "update"} & set(rule.on):
-                    problems.append(
-                        f"{table}: a deleted or changed row does not show its old {', '.join(unseen)};"
-                        f" ALTER TABLE {table} REPLICA IDENTITY FULL makes it, or an index over these columns"
-                    )
+            problems += [
+                f"{name}: there is no column {column!r}"
+                for rule in rules
+                for column in sorted(rule.columns - table.columns)
+            ]
+            if of_log:
+                problems += self._unseen(name, table)
         if problems:
             raise InvalidInput("these rules do not fit the database", problems)
 
+    def _unseen(self, name: str, table: Table) -> list[str]:
+        if not table.is_logged:
+            return [f"{name}: the table is unlogged or temporary, so the log does not tell of its changes"]
+        if {"update", "delete"}.isdisjoint(self.operations):
+            return []
+        if not table.identity:
+            failing = "the table has no primary key: once it is published, its UPDATE and DELETE would fail"
+            return [f"{name}: {failing}; add one, or ALTER TABLE {name} REPLICA IDENTITY FULL"]
+        named = {
+            column for rule in self._by_table[name] if {"delete", "update"} & set(rule.on) for column in rule.columns
+        }
+        unseen = sorted((named & table.columns) - table.identity)
+        if not unseen:
+            return []
+        hidden = f"a deleted or changed row does not show its old {', '.join(unseen)}"
+        return [f"{name}: {hidden}; ALTER TABLE {name} REPLICA IDENTITY FULL makes it, or an index over these columns"]
+
     def drop(self, changes: Iterable[Change]) -> Dropped:
         """Return what *changes* make wrong."""
-        dropped = Dropped(set(), set())
+        dropped = Dropped()
         for change in changes:
-            relation = change.relation
-            for rule in self._by_table.get(f"{relation.schema}.{relation.table}", ()):
+            for rule in self._by_table.get(change.relation.name, ()):
                 if change.operation in rule.on:
                     _drop(rule, change, dropped)
         return dropped
 
 
 def _drop(rule: Rule, change: Change, dropped: Dropped) -> None:
-    if change.operation == "truncate":
+    new, old = change.new, change.old
+    if new is None and old is None:
+        # A truncate, or rows too many to be told.
         whole = [tag for tag in rule.tags if not columns_of(tag)]
         dropped.tags.update(whole)
-        dropped.everything |= not whole and bool(rule.keys or rule.tags)
+        dropped.everything |= not whole or len(whole) < len(rule.tags) + len(rule.keys)
         return
-    new = change.new or {}
-    # Where an update sends no old values, its identity has not changed, and where a value did not come, it has not either.
-    old = {**new, **(change.old or {})} if change.operation == "update" else (change.old or new)
-    for values in (old, {**old, **new}):
-        dropped.keys.update(_filled(text, values) for text in rule.keys)
-        dropped.tags.update(_filled(text, values) for text in rule.tags)
+    try:
+        if old is None or new is None:
+            _fill(rule, new or old or {}, dropped)
+        else:
+            # Where a value did not come, it has not changed.
+            _fill(rule, {**new, **old}, dropped)
+            _fill(rule, {**old, **new}, dropped)
+    except KeyError as error:
+        dropped.everything = True
+        dropped.unknown.add(f"{change.relation.name}.{error.args[0]}")
 
 
-def _filled(text: str, values: Values) -> str:
-    return text.format_map({name: "" if value is None else value for name, value in values.items()})
+def _fill(rule: Rule, values: Values, dropped: Dropped) -> None:
+    shown = _Shown(values)
+    dropped.keys.update([text.format_map(shown) for text in rule.keys])
+    dropped.tags.update([text.format_map(shown) for text in rule.tags])
+
+
+class _Shown(dict[str, str | None]):
+    """Values as keys name them: NULL is nothing."""
+
+    def __getitem__(self, name: str) -> str:
+        value = super().__getitem__(name)
+        return "" if value is None else value

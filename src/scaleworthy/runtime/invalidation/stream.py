@@ -6,19 +6,25 @@ import asyncio
 import struct
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 import psycopg
 from psycopg import pq
+from psycopg.conninfo import conninfo_to_dict
 
 from scaleworthy.errors import ScaleworthyError
-from scaleworthy.runtime.invalidation.pgoutput import Begin, Change, Commit, Decoder
+from scaleworthy.runtime.invalidation.pgoutput import EPOCH_US, Begin, Change, Commit, Decoder
 
-# PostgreSQL counts microseconds from 2000.
-_EPOCH_S = 946_684_800
-# The server gives a reader up after wal_sender_timeout, 60 s by default.
-_STATUS_EVERY_S = 10.0
+# What a reader says of itself, so that the server keeps no more log than it must, and knows that it lives.
+_STATUS_LEAST_S, _STATUS_MOST_S = 0.25, 3.0
+# A reader that says nothing for so long is given up by the server, and another may read: one whose machine is gone, or that hangs.
+_READER_GONE = "10s"
+_CHANGES_MOST = 500
+
+_NO_SUCH_OBJECT, _NOT_IN_STATE, _NO_SUCH_FILE, _IN_USE = "42704", "55000", "58P01", "55006"
 
 
 class SlotBusy(ScaleworthyError):
@@ -29,14 +35,18 @@ class SlotLost(ScaleworthyError):
     """The slot is gone, or the log it needs is: what changed meanwhile cannot be known."""
 
 
-class Transaction:
-    """What a transaction changed; who has replayed up to *position* has seen it."""
+@dataclass(slots=True)
+class Batch:
+    """Changes that came together, of one transaction or several, or part of one: all are committed."""
 
-    __slots__ = ("changes", "position")
-
-    def __init__(self, position: int, changes: list[Change]) -> None:
-        self.position = position
-        self.changes = changes
+    changes: list[Change] = field(default_factory=list)
+    position: int = 0
+    """Who has replayed up to it has seen all the changes."""
+    complete: int = 0
+    """Up to it nothing more comes; 0: not known yet."""
+    transactions: int = 0
+    committed_us: int | None = None
+    """When the oldest of its transactions was committed, by the server's clock."""
 
 
 class ChangeStream:
@@ -51,14 +61,20 @@ class ChangeStream:
         self._slot = slot
         self._publication = publication
         self._connection: psycopg.AsyncConnection[tuple[object, ...]] | None = None
-        self._readable = asyncio.Event()
         self._seen = 0
-        self._within_transaction = False
-        self._status_at = 0.0
+        self._said = 0
+        self._said_at = 0.0
+        self._committing: int | None = None
 
     async def __aenter__(self) -> Self:
+        given = conninfo_to_dict(self._dsn).get("options") or ""
         connection = await psycopg.AsyncConnection.connect(
-            self._dsn, autocommit=True, connect_timeout=5, replication="database", application_name=f"slot {self._slot}"
+            self._dsn,
+            autocommit=True,
+            connect_timeout=5,
+            replication="database",
+            application_name=f"slot {self._slot}",
+            options=f"{given} -c wal_sender_timeout={_READER_GONE}",
         )
         self._connection = connection
         options = f"(proto_version '1', publication_names '\"{self._publication}\"')"
@@ -67,100 +83,113 @@ class ChangeStream:
         except BaseException:
             await connection.close()
             raise
-        asyncio.get_running_loop().add_reader(connection.pgconn.socket, self._readable.set)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._connection is not None
-        asyncio.get_running_loop().remove_reader(self._connection.pgconn.socket)
+        with suppress(psycopg.Error):
+            # Who reads next begins where this one ends.
+            self._status(at_once=True)
         await self._connection.close()
 
-    async def transactions(self) -> AsyncIterator[Transaction]:
-        """Yield each transaction that changed a published table, in the order of their commits.
+    async def batches(self) -> AsyncIterator[Batch]:
+        """Yield what changed in published tables, in the order of commits: all that has come since the last batch, at most 500 changes.
 
         Raises:
             psycopg.OperationalError: The connection is lost.
+            SlotLost: The slot or its publication is gone.
         """
-        decoder, changes = Decoder(), list[Change]()
-        async for message in self._messages():
-            for said in decoder.decode(message):
-                if isinstance(said, Begin):
-                    changes, self._within_transaction = [], True
-                elif isinstance(said, Commit):
-                    self._within_transaction = False
-                    yield Transaction(said.end_position, changes)
-                else:
-                    changes.append(said)
+        assert self._connection is not None
+        pgconn, decoder, batch = self._connection.pgconn, Decoder(), Batch()
+        while True:
+            size, data = pgconn.get_copy_data(1)
+            if size > 0:
+                self._take(bytes(data), decoder, batch)
+            elif size < 0:
+                raise _ended(pgconn.get_result(), f"the slot {self._slot} cannot be read")
+            if batch.complete or batch.changes:
+                if size > 0 and len(batch.changes) < _CHANGES_MOST:
+                    continue
+                yield batch
+                batch = Batch()
+            if size == 0:
+                self._status()
+                await _until_readable(pgconn, within_s=_STATUS_LEAST_S if self._seen > self._said else _STATUS_MOST_S)
+                pgconn.consume_input()
 
     def done(self, position: int) -> None:
         """Say that all up to *position* has been dealt with: the server need not keep it."""
         self._seen = max(self._seen, position)
         self._status()
 
+    def _take(self, body: bytes, decoder: Decoder, batch: Batch) -> None:
+        if body[:1] == b"k":
+            end, _, wanted = struct.unpack_from(">QQB", body, 1)
+            if self._committing is None:
+                # All before it has come, or was none of ours.
+                batch.complete = max(batch.complete, end)
+            if wanted:
+                self._status(at_once=True)
+        elif body[:1] == b"w":
+            for said in decoder.decode(body[25:]):
+                if isinstance(said, Begin):
+                    # The record of the commit begins there: who has replayed beyond that has replayed it.
+                    self._committing = said.final_position + 1
+                elif isinstance(said, Commit):
+                    self._committing = None
+                    batch.complete = batch.position = said.end_position
+                    batch.transactions += 1
+                    batch.committed_us = batch.committed_us or said.committed_us
+                else:
+                    batch.changes.append(said)
+                    batch.position = max(batch.position, self._committing or 0)
+
     async def _begin(self, pgconn: pq.abc.PGconn, command: str) -> None:
         pgconn.send_query(command.encode())
         while pgconn.flush():  # noqa: ASYNC110 (libpq tells by being asked)
             await asyncio.sleep(0)
         while pgconn.is_busy():
-            await _until_readable(pgconn)
+            await _until_readable(pgconn, within_s=_STATUS_MOST_S)
             pgconn.consume_input()
         result = pgconn.get_result()
-        if result is not None and result.status == pq.ExecStatus.COPY_BOTH:
+        if result is None or result.status != pq.ExecStatus.COPY_BOTH:
+            raise _ended(result, f"the slot {self._slot} cannot be read")
+
+    def _status(self, *, at_once: bool = False) -> None:
+        assert self._connection is not None
+        now = time.monotonic()
+        wait_s = _STATUS_LEAST_S if self._seen > self._said else _STATUS_MOST_S
+        if not at_once and now - self._said_at < wait_s:
             return
-        text = "no answer" if result is None else result.error_message.decode(errors="replace").strip()
-        state = None if result is None else result.error_field(pq.DiagnosticField.SQLSTATE)
-        if state == b"55006":
-            raise SlotBusy(f"another process reads the slot {self._slot}: {text}")
-        if state in (b"42704", b"55000", b"58P01"):
-            raise SlotLost(f"the slot {self._slot} cannot be read: {text}")
-        raise psycopg.OperationalError(text)
-
-    async def _messages(self) -> AsyncIterator[bytes]:
-        assert self._connection is not None
         pgconn = self._connection.pgconn
-        while True:
-            size, data = pgconn.get_copy_data(1)
-            if size > 0:
-                body = bytes(data)
-                if body[:1] == b"w":
-                    yield body[25:]
-                elif body[:1] == b"k":
-                    end, _, wanted = struct.unpack_from(">QQB", body, 1)
-                    if not self._within_transaction:
-                        # All before it has been yielded and dealt with, or was none of ours: it need not be kept for us.
-                        self._seen = max(self._seen, end)
-                    if wanted:
-                        self._status()
-            elif size == 0:
-                self._readable.clear()
-                if time.monotonic() - self._status_at > _STATUS_EVERY_S:
-                    self._status()
-                try:
-                    async with asyncio.timeout(_STATUS_EVERY_S):
-                        await self._readable.wait()
-                except TimeoutError:
-                    continue
-                pgconn.consume_input()
-            else:
-                result = pgconn.get_result()
-                text = "" if result is None else result.error_message.decode(errors="replace").strip()
-                raise psycopg.OperationalError(text or "the server ended the stream")
-
-    def _status(self) -> None:
-        assert self._connection is not None
-        pgconn = self._connection.pgconn
-        now_us = int((time.time() - _EPOCH_S) * 1e6)
+        now_us = time.time_ns() // 1_000 - EPOCH_US
         pgconn.put_copy_data(struct.pack(">cQQQQB", b"r", self._seen, self._seen, self._seen, now_us, 0))
         pgconn.flush()
-        self._status_at = time.monotonic()
+        self._said, self._said_at = self._seen, now
 
 
-async def _until_readable(pgconn: pq.abc.PGconn) -> None:
+def _ended(result: pq.abc.PGresult | None, what: str) -> Exception:
+    if result is None:
+        return psycopg.OperationalError("the server ended the stream")
+    text = result.error_message.decode(errors="replace").strip() or "the server ended the stream"
+    state = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
+    if state == _IN_USE:
+        return SlotBusy(f"another process reads it: {text}")
+    if state in (_NO_SUCH_OBJECT, _NOT_IN_STATE, _NO_SUCH_FILE):
+        return SlotLost(f"{what}: {text.partition(chr(10))[0]}")
+    return psycopg.OperationalError(text)
+
+
+async def _until_readable(pgconn: pq.abc.PGconn, *, within_s: float) -> None:
+    # Watched only while it is waited for: the loop would wake for what came meanwhile again and again.
     loop, ready = asyncio.get_running_loop(), asyncio.Event()
     loop.add_reader(pgconn.socket, ready.set)
     try:
-        await ready.wait()
+        async with asyncio.timeout(within_s):
+            await ready.wait()
+    except TimeoutError:
+        pass
     finally:
         loop.remove_reader(pgconn.socket)
