@@ -720,6 +720,8 @@ class RateTable:
     def allows(self, key: str, cost: int = 1, now_ns: int | None = None) -> bool: ...
     def check(self, key: str, cost: int = 1, now_ns: int | None = None) -> tuple[bool, int, int | None, int]:
         """Return whether it passes, how many more would, ns until it would (None: never), ns until the burst is whole."""
+    def counts(self) -> tuple[int, int]:
+        """Return how many events passed and how many did not."""
     def __len__(self) -> int: ...
 
 @final

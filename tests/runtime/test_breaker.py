@@ -49,7 +49,7 @@ def test_it_opens_at_its_share_of_failures_and_not_before() -> None:
     ]  # fmt: skip
     assert breaker.state == "closed"
     assert [called(breaker, clock, error=error) for _ in range(3)] == ["failed", "failed", "refused"]
-    assert breaker.trouble == "crm: 4 of 8 calls failed"
+    assert breaker.trouble() == "crm: 4 of 8 calls failed"
     with pytest.raises(BreakerOpen, match=r"crm is not asked for another 5 s: 4 of 8 calls failed") as refused:
         breaker.admit()
     assert refused.value.retry_after_s == 5.0
@@ -59,7 +59,7 @@ def test_it_opens_where_calls_are_slow() -> None:
     breaker, clock = made(slow="1s", slow_share=0.75)
     assert [called(breaker, clock, takes_s=s) for s in (0.999, 1.0, 1.0, 1.0)] == ["passed"] * 4
     assert called(breaker, clock) == "refused"
-    assert "3 of 4 calls took 1 s or longer" in (breaker.trouble or "")
+    assert "3 of 4 calls took 1 s or longer" in (breaker.trouble() or "")
 
 
 def test_what_lies_before_the_window_does_not_count() -> None:
@@ -91,7 +91,7 @@ def test_it_closes_when_every_probe_was_good() -> None:
     first.__exit__(None, None, None)
     assert breaker.state == "half-open"
     second.__exit__(None, None, None)
-    assert (breaker.state, breaker.trouble) == ("closed", None)
+    assert (breaker.state, breaker.trouble()) == ("closed", None)
 
 
 def test_a_bad_probe_opens_it_again_for_twice_as_long() -> None:

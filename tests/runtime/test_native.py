@@ -88,6 +88,7 @@ def test_a_rate_is_kept_for_each_key_by_the_clock_it_is_given() -> None:
     assert table.check("a", 3, 10_000) == (False, 2, None, 0)
     assert table.allows("b", 2, 0)
     assert len(table) == 2
+    assert table.counts() == (4, 3)
     with pytest.raises(ValueError, match="at least 1, got 0 and 5"):
         RateTable(interval_ns=0, burst=5)
 

@@ -36,3 +36,12 @@ def test_labels_that_grow_without_end_end_in_one_series() -> None:
     slices = meter.slices()
     assert len(slices) == 10_001
     assert sum(value for _, value in slices if not isinstance(value, Histogram)) == 10_100
+
+
+def test_what_is_counted_elsewhere_is_asked_for_when_it_is_wanted() -> None:
+    meter, counted = Meter(), [3]
+    meter.counter_of("a.hits", "questions", lambda: counted[0], name="x")
+    assert [value for _, value in meter.slices()] == [3]
+    counted[0] = 5
+    assert [value for _, value in meter.slices()] == [2]
+    assert 'scaleworthy_a_hits_total{name="x"} 5' in meter.exposition()

@@ -33,6 +33,16 @@ pub struct Gcra {
     tats: HashMap<Box<str>, u64>,
     /// How many keys may be there before those that are as good as absent are looked for.
     sweep_at: usize,
+    counts: Counts,
+}
+
+/// What was asked, since the beginning.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Events let through.
+    pub allowed: u64,
+    /// Events refused.
+    pub refused: u64,
 }
 
 impl Gcra {
@@ -43,7 +53,13 @@ impl Gcra {
             keys: keys.max(1),
             tats: HashMap::new(),
             sweep_at: 1024,
+            counts: Counts::default(),
         }
+    }
+
+    /// How many events were let through and refused.
+    pub fn counts(&self) -> Counts {
+        self.counts
     }
 
     /// How many keys are kept.
@@ -69,6 +85,7 @@ impl Gcra {
         let next = tat.saturating_add(wanted);
         let ahead = next - now_ns;
         if ahead > tolerance {
+            self.counts.refused += 1;
             return Decision {
                 allowed: false,
                 remaining: (tolerance - (tat - now_ns)) / interval_ns,
@@ -76,6 +93,7 @@ impl Gcra {
                 reset_after_ns: tat - now_ns,
             };
         }
+        self.counts.allowed += 1;
         if let Some(kept) = self.tats.get_mut(key) {
             *kept = next;
         } else {
@@ -125,6 +143,13 @@ mod tests {
             .collect();
         assert_eq!(left, [4, 3, 2, 1, 0]);
         let refused = limit.check("a", TEN_A_SECOND, 1, SECOND);
+        assert_eq!(
+            limit.counts(),
+            Counts {
+                allowed: 5,
+                refused: 1
+            }
+        );
         assert_eq!(
             refused,
             Decision {

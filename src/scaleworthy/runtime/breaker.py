@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Literal, ParamSpec, TypeVar
 
 from scaleworthy.errors import InvalidInput, ScaleworthyError
+from scaleworthy.series.meter import Meter
 from scaleworthy.units import parse_duration_ns
 
 P = ParamSpec("P")
@@ -71,6 +72,7 @@ class Breaker:
         slow_share: It opens when so large a share is slow.
         open_for: How long it stays open the first time; each further time twice as long, up to 32 times.
         probes: How many calls try at once whether it is back, all of which must succeed.
+        meter: What its state and calls are recorded with (`runtime.breaker.…` in docs/reference/series.md).
         counts: Whether an error is a failure of what is called; a client's own mistakes are not. `asyncio.CancelledError` never is.
         now: For tests, s.
 
@@ -89,6 +91,7 @@ class Breaker:
         slow_share: float = 0.8,
         open_for: str = "5s",
         probes: int = 3,
+        meter: Meter | None = None,
         counts: Callable[[BaseException], bool] = lambda error: isinstance(error, Exception),
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -123,17 +126,18 @@ class Breaker:
         self._life = 0
         self._total = _Step(0.0)
         self._refused = self._opened = 0
+        if meter is not None:
+            self._record_with(meter)
 
     @property
     def state(self) -> State:
         """Return what it is now."""
-        if self._state == "open" and self._now() >= self._open_until:
+        if self._state == "open" and self._open_left_s(self._now()) <= 0:
             return "half-open"
         return self._state
 
-    @property
     def trouble(self) -> str | None:
-        """Why calls are refused; None: they are not."""
+        """Return why calls are refused; None: they are not."""
         return None if self._state == "closed" else f"{self.name}: {self._reason}"
 
     def statistics(self) -> BreakerStatistics:
@@ -162,7 +166,7 @@ class Breaker:
             BreakerOpen: It is not to be made.
         """
         now = self._now()
-        if self._state == "open" and now >= self._open_until:
+        if self._state == "open" and self._open_left_s(now) <= 0:
             self._state, self._probing, self._probes_good = "half-open", 0, 0
             self._life += 1
         if self._state == "open":
@@ -196,6 +200,28 @@ class Breaker:
             self._judge_probe(good=not failed and not slow, now=now)
         elif self._state == "closed":
             self._judge(now)
+
+    def _record_with(self, meter: Meter) -> None:
+        for state in ("closed", "open", "half-open"):
+            meter.gauge(
+                "runtime.breaker.state",
+                "breakers",
+                lambda state=state: float(self.state == state),  # type: ignore[misc]
+                name=self.name,
+                state=state,
+            )
+        for outcome, read in (
+            ("passed", lambda: self._total.calls - self._total.failed),
+            ("failed", lambda: self._total.failed),
+            ("refused", lambda: self._refused),
+        ):
+            meter.counter_of("runtime.breaker.calls", "calls", read, name=self.name, outcome=outcome)
+        meter.counter_of("runtime.breaker.slow", "calls", lambda: self._total.slow, name=self.name)
+
+    def _open_left_s(self, now: float) -> float:
+        """Return for how much longer it stays open; what is longer than it ever was to be comes from a clock that went back."""
+        left_s = self._open_until - now
+        return left_s if left_s <= self._open_s else 0.0
 
     def _step(self, now: float) -> _Step:
         while self._steps and now - self._steps[0].begun >= self._step_s * _STEPS:

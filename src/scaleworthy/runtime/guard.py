@@ -32,7 +32,8 @@ class Guard:
     async def ask(self, question: Callable[[], Awaitable[T]], otherwise: T) -> T:
         """Return what *question* answers; *otherwise* where it fails, takes too long, or is not asked."""
         now = self._now()
-        if now < self._paused_until:
+        # A pause that would last longer than any comes from a clock that went back.
+        if 0 < self._paused_until - now <= _PAUSE_MOST_S:
             return otherwise
         if self._pause_s:
             # One asks; the others go on without until it has been answered.

@@ -114,7 +114,7 @@ class Meter:
         self._instruments: dict[SeriesKey, _Instrument] = {}
         self._lock = threading.Lock()
 
-    def counter(self, name: str, unit: str, **labels: str) -> Counter:
+    def counter(self, name: str, unit: str, /, **labels: str) -> Counter:
         """Return the counter of *name* and *labels*, in *unit* (a plural noun, such as `requests`)."""
         return self._get(name, "counter", unit, labels, Counter)[0]
 
@@ -122,11 +122,11 @@ class Meter:
         """Return the counters of *name* by the values of *labels*, to be bound as they come up."""
         return Labelled(labels, lambda values: self._get(name, "counter", unit, values, Counter))
 
-    def counter_of(self, name: str, unit: str, read: Callable[[], float], **labels: str) -> None:
+    def counter_of(self, name: str, unit: str, read: Callable[[], float], /, **labels: str) -> None:
         """Ask *read*, which counts up by itself, for the counter of *name* and *labels* each time it is wanted."""
         self._get(name, "counter", unit, labels, lambda: Count(read))
 
-    def histogram(self, name: str, **labels: str) -> Distribution:
+    def histogram(self, name: str, /, **labels: str) -> Distribution:
         """Return the distribution of *name* and *labels*, in ns."""
         return self._get(name, "histogram", "ns", labels, Distribution)[0]
 
@@ -134,7 +134,7 @@ class Meter:
         """Return the distributions of *name* by the values of *labels*, in ns, to be bound as they come up."""
         return Labelled(labels, lambda values: self._get(name, "histogram", "ns", values, Distribution))
 
-    def gauge(self, name: str, unit: str, read: Callable[[], float], **labels: str) -> None:
+    def gauge(self, name: str, unit: str, read: Callable[[], float], /, **labels: str) -> None:
         """Ask *read* for the value of *name* and *labels* each time it is wanted."""
         self._get(name, "gauge", unit, labels, lambda: Gauge(read))
 

@@ -57,6 +57,13 @@ impl RateTable {
         )
     }
 
+    /// Events let through, events refused.
+    fn counts(&self) -> (u64, u64) {
+        let gcra = self.gcra.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = gcra.counts();
+        (counts.allowed, counts.refused)
+    }
+
     fn __len__(&self) -> usize {
         self.gcra
             .lock()

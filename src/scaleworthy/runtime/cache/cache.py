@@ -26,6 +26,7 @@ from scaleworthy.runtime.cache.statistics import ClassStatistics
 from scaleworthy.runtime.cache.table import TableLayer
 from scaleworthy.runtime.cache.valkey import ValkeyLayer
 from scaleworthy.runtime.tenant import tenant_key
+from scaleworthy.series.meter import Meter
 
 DEFAULT = "default"
 
@@ -38,6 +39,7 @@ class Cache:
         table: The layer in a database, if there is one.
         classes: A policy for each class of data; what is asked for without one is of class `default`.
         codec: How values become bytes for the lower layers. Values in memory are the objects themselves: do not change them.
+        meter: What the counts of each class are recorded with (`runtime.cache.…` in docs/reference/series.md).
         now_ns, rng: For tests.
 
     Loaders are coroutine functions without arguments; None means that there is nothing, and is remembered for the policy's `negative`.
@@ -50,21 +52,21 @@ class Cache:
         table: TableLayer | None = None,
         classes: Mapping[str, Policy] | None = None,
         codec: Codec | None = None,
+        meter: Meter | None = None,
         now_ns: Clock | None = None,
         rng: Random | None = None,
     ) -> None:
         policies = {DEFAULT: Policy(), **(classes or {})}
-        self._kinds = {name: Kind(name, policy, now_ns=now_ns) for name, policy in policies.items()}
+        self._kinds = {name: Kind(name, policy, now_ns=now_ns, meter=meter) for name, policy in policies.items()}
         self._default = self._kinds[DEFAULT]
         self._stones = MemoryStones()
         self._flights = Flights()
         self._layers: list[SharedLayer] = [layer for layer in (valkey, table) if layer is not None]
         self._id = uuid4().hex
-        self._lower = [Lower(layer) for layer in self._layers]
-        leases = None if valkey is None else (self._lower[0], valkey)
+        self._lower = [Lower(layer, valkey if layer is valkey else None) for layer in self._layers]
         self._loading = Loading(
             lower=self._lower,
-            leases=leases,
+            leases=None if valkey is None else self._lower[0],
             stones=self._stones,
             codec=codec or (JsonCodec() if self._layers else None),
             owner=self._id,
@@ -112,6 +114,7 @@ class Cache:
         if looked is not None:
             return looked[0]
         if not self._layers:
+            known.tally.add("not_found")
             return default
         found = await self._flights.join(f"?{kind}:{key}", lambda: self._loading.find(known, key))
         return default if found is MISSING else found
@@ -130,9 +133,9 @@ class Cache:
         if looked is not None:
             kept, state, _, load_ns, left_ns = looked
             if state == "stale" or known.policy.is_early(left_ns, load_ns=load_ns, rng=self._loading.rng):
-                self._flights.begin(f"{kind}:{key}", lambda: self._loading.load(known, key, load, tags, refresh=True))
+                self._loading.refresh(known, key, load, tags)
             return kept
-        if self._flights.is_under_way(f"{kind}:{key}"):
+        if self._flights.task(f"{kind}:{key}") is not None:
             known.tally.add("joined")
         return await self._flights.join(f"{kind}:{key}", lambda: self._loading.load(known, key, load, tags))
 
@@ -207,7 +210,7 @@ class Cache:
 
     def trouble(self) -> str | None:
         """Return which layers are left alone and why; None: all serve."""
-        reasons = [lower.trouble for lower in self._lower]
+        reasons = [lower.trouble() for lower in self._lower]
         if self._backplane is not None:
             reasons.append(self._backplane.trouble)
         return "; ".join(reason for reason in reasons if reason) or None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
+
+_BEHIND_MOST = 1_000
 
 
 class Flights:
@@ -16,9 +18,9 @@ class Flights:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def is_under_way(self, key: str) -> bool:
-        """Return whether *key* is being computed."""
-        return key in self._tasks
+    def task(self, key: str) -> asyncio.Task[Any] | None:
+        """Return the computation of *key* that is under way, if there is one."""
+        return self._tasks.get(key)
 
     def begin(self, key: str, compute: Callable[[], Awaitable[Any]]) -> asyncio.Task[Any]:
         """Return the computation of *key*, begun now if there is none."""
@@ -50,3 +52,28 @@ class Flights:
         if not task.cancelled():
             # A refresh that nobody waits for may fail: it is counted by who computed it, and is no lost error.
             task.exception()
+
+
+class Behind:
+    """Work that nobody waits for, each piece with an end of its own; at most a thousand pieces at once."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Begin *work*; return False, and do without, where there is too much under way."""
+        if len(self._tasks) >= _BEHIND_MOST:
+            work.close()
+            return False
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return True
+
+    async def settle(self) -> None:
+        """Wait for what is under way."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)

@@ -7,7 +7,8 @@ from typing import Any
 
 from scaleworthy._native import MemoryTable
 from scaleworthy.runtime.cache.policy import Life, Policy
-from scaleworthy.runtime.cache.statistics import ClassStatistics, Tally
+from scaleworthy.runtime.cache.statistics import ClassStatistics, Tally, record
+from scaleworthy.series.meter import Meter
 
 Clock = Callable[[], int]
 
@@ -15,13 +16,17 @@ Clock = Callable[[], int]
 class Kind:
     """What the cache knows of one class. Without *now_ns* memory reads the process's monotonic clock itself, which is quicker."""
 
-    def __init__(self, name: str, policy: Policy, *, now_ns: Clock | None) -> None:
+    def __init__(self, name: str, policy: Policy, *, now_ns: Clock | None, meter: Meter | None) -> None:
         self.name = name
         self.policy = policy
         self.tally = Tally()
         self._now_ns = now_ns
+        self._latest_ns = 0
         self._in_memory = policy.memory is not None
         self._table = MemoryTable(entries=policy.entries)
+        self._load_time = None if meter is None else meter.histogram("runtime.cache.load_time", **{"class": name})
+        if meter is not None:
+            record(meter, name, self.statistics)
         self.get: Callable[[str, Any], Any] = self._table.get if now_ns is None else self._get_at
 
     def _get_at(self, key: str, default: Any) -> Any:
@@ -49,6 +54,12 @@ class Kind:
         """Show what is under *key* for a while longer without asking for it anew."""
         self._table.prolong(key, for_ns, self._now())
 
+    def loaded(self, load_ns: int) -> None:
+        """Count a load that took so long."""
+        self.tally.add("load")
+        if self._load_time is not None:
+            self._load_time.record(load_ns)
+
     def drop(self, keys: Sequence[str], tags: Sequence[str], *, everything: bool) -> None:
         """Drop from memory what is named."""
         if everything:
@@ -63,4 +74,11 @@ class Kind:
         return self.tally.statistics(memory=self._table.counts(), entries=len(self._table))
 
     def _now(self) -> int | None:
-        return None if self._now_ns is None else self._now_ns()
+        if self._now_ns is None:
+            return None
+        now_ns = self._now_ns()
+        if now_ns < self._latest_ns:
+            # A clock that went back would show for too long what was kept before.
+            self._table.clear()
+        self._latest_ns = now_ns
+        return now_ns

@@ -26,6 +26,8 @@ class Found:
 
     kept: Kept | None
     clock: int
+    holder: str = ""
+    """Where a lease was asked for: whose it is now. Empty: nobody's, because the entry is fresh enough or the layer does not serve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,13 @@ class SharedLayer(Protocol):
     async def get(self, key: str) -> Found:
         """Return what is kept under *key*."""
 
-    async def put(self, key: str, body: bytes, life: Life, *, load_ns: int, seen: Seen, tags: Sequence[str]) -> bool:
-        """Keep *body*, unless something it was made from has changed since what was *seen*; return whether it is kept."""
+    async def put(
+        self, key: str, body: bytes, life: Life, *, load_ns: int, seen: Seen, tags: Sequence[str], owner: str
+    ) -> bool:
+        """Keep *body*, unless something it was made from has changed since what was *seen*; return whether it is kept.
+
+        Either way *owner*'s lease of the key is over, where it has one.
+        """
 
     async def invalidate(
         self, *, keys: Sequence[str], tags: Sequence[str], everything: bool, position: int | None, origin: str
@@ -58,10 +65,13 @@ class SharedLayer(Protocol):
 
 
 class Leases(Protocol):
-    """A layer that lets one process of the fleet load a key."""
+    """A layer that lets one process of the fleet load a key. A lease is over when its owner says so, or seconds after it last did."""
 
-    async def lease(self, key: str, owner: str, *, for_ms: int) -> bool:
-        """Return whether *owner* may load *key* now; others may when it says so, or after *for_ms*."""
+    async def get_or_lease(self, key: str, owner: str, *, newer_than_ns: int) -> Found:
+        """Return what is kept under *key*; unless it is fresh for longer than *newer_than_ns*, also who may load it: *owner*, if free."""
+
+    async def renew(self, key: str, owner: str) -> None:
+        """Say that *owner* still loads *key*."""
 
     async def release(self, key: str, owner: str) -> None:
         """Let others load *key*."""

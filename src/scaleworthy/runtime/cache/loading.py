@@ -1,40 +1,38 @@
-"""What happens when memory has nothing fresh: ask the layers below, load where none has it, keep it in all of them."""
+"""What happens when memory has nothing fresh: ask the layers below, load where none has it, keep it in all of them.
+
+A caller waits for one look at each layer, and for the load. Keeping what was loaded in the layers below is done behind it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import nullcontext
 from random import Random
 from typing import Any
 
 from scaleworthy.runtime.cache.codec import Codec
+from scaleworthy.runtime.cache.flight import Behind, Flights
 from scaleworthy.runtime.cache.kinds import Kind
-from scaleworthy.runtime.cache.layer import Kept, Leases, Seen
+from scaleworthy.runtime.cache.layer import Seen
+from scaleworthy.runtime.cache.lease import HeldLease
+from scaleworthy.runtime.cache.looking import NEGATIVE, Looked, look
 from scaleworthy.runtime.cache.lower import Lower
 from scaleworthy.runtime.cache.memory import MemoryStones
+from scaleworthy.runtime.cache.policy import Life
 from scaleworthy.runtime.lsn import Reading, reading
 
 Loader = Callable[[], Awaitable[Any]]
 
 MISSING: Any = object()
-# What the lower layers keep for "there is nothing"; no codec's bytes are empty.
-_NEGATIVE = b""
 _LOOK_AGAIN_FIRST_S, _LOOK_AGAIN_MOST_S = 0.004, 0.064
+# Who has waited for so many processes that loaded nothing which could be kept loads for itself, at the same time as others.
+_HOLDERS_MOST = 2
+# Keys loaded anew at once, behind those who ask; the next is left stale until it is asked for again.
+_REFRESHES_MOST = 1_000
 # Where loading anew fails, the stale value is shown so much longer before the next try.
 _AFTER_FAILURE_NS = 1_000_000_000
-
-
-@dataclass(slots=True)
-class _Looked:
-    """What the layers below say of a key."""
-
-    clocks: dict[str, int] = field(default_factory=dict)
-    fresh: Kept | None = None
-    stale: Kept | None = None
-    without: list[Lower] = field(default_factory=list)
-    """The layers above the one that had it."""
 
 
 class Loading:
@@ -44,7 +42,7 @@ class Loading:
         self,
         *,
         lower: Sequence[Lower],
-        leases: tuple[Lower, Leases] | None,
+        leases: Lower | None,
         stones: MemoryStones,
         codec: Codec | None,
         owner: str,
@@ -55,212 +53,223 @@ class Loading:
         self._stones = stones
         self._codec = codec
         self._owner = owner
+        self._leased = 0
         self.rng = rng
-        self._behind: set[asyncio.Task[Any]] = set()
+        self._refreshes = Flights()
+        self._behind = Behind()
 
     async def find(self, kind: Kind, key: str) -> Any:
         """Return what a layer below has, stale where nothing is fresh; MISSING: none has it."""
-        clock = self._stones.clock
         looked = await self._look(kind, key)
-        found = looked.fresh or looked.stale
-        if found is None:
+        if looked.fresh is None and looked.stale is None:
+            kind.tally.add("not_found")
             return MISSING
-        return self._raise_up(kind, key, found, looked, clock)
+        return self._raise_up(kind, key, looked)
 
-    async def load(
-        self, kind: Kind, key: str, load: Loader, tags: Sequence[str], *, refresh: bool = False, newer_than_ns: int = 0
-    ) -> Any:
-        """Return the value of *key* from a layer below or from *load*.
-
-        Args:
-            kind, key, load, tags: As `Cache.get_or_set` was given them.
-            refresh: Somebody has a value already and waits for nothing: where another process loads, its value is awaited, and none
-                loaded instead.
-            newer_than_ns: An entry below counts if it is fresh for longer than this.
-        """
-        clock = self._stones.clock
-        looked = await self._look(kind, key, newer_than_ns)
+    async def load(self, kind: Kind, key: str, load: Loader, tags: Sequence[str]) -> Any:
+        """Return the value of *key* from a layer below or from *load*."""
+        refreshing = self._refreshes.task(f"{kind.name}:{key}")
+        owner = self._new_owner(kind)
+        looked = await self._look(kind, key, owner=owner)
         if looked.fresh is not None:
-            value = self._raise_up(kind, key, looked.fresh, looked, clock)
-            left_ns, load_ns = looked.fresh.fresh_ns, looked.fresh.load_ns
-            if not refresh and kind.policy.is_early(left_ns, load_ns=load_ns, rng=self.rng):
-                self._later(self.load(kind, key, load, tags, refresh=True, newer_than_ns=left_ns))
-            return value
-        if looked.stale is not None and not refresh:
-            self._later(self.load(kind, key, load, tags, refresh=True))
-            return self._raise_up(kind, key, looked.stale, looked, clock)
-        return await self._load_alone(kind, key, load, tags, looked, refresh=refresh, newer_than_ns=newer_than_ns)
+            kept = looked.fresh.kept
+            if kind.policy.is_early(kept.fresh_ns, load_ns=kept.load_ns, rng=self.rng):
+                self.refresh(kind, key, load, tags, newer_than_ns=kept.fresh_ns)
+            return self._raise_up(kind, key, looked)
+        if looked.stale is not None:
+            self._refresh(kind, key, lambda: self._load_when_free(kind, key, load, tags, looked, owner, refresh=True))
+            return self._raise_up(kind, key, looked)
+        if refreshing is not None and looked.holder != owner:
+            value = await asyncio.shield(refreshing)
+            if value is not MISSING:
+                return value
+        return await self._load_when_free(kind, key, load, tags, looked, owner)
+
+    def refresh(self, kind: Kind, key: str, load: Loader, tags: Sequence[str], *, newer_than_ns: int = 0) -> None:
+        """See to it, behind the caller, that there is a value that is fresh for longer than *newer_than_ns*."""
+
+        async def work() -> Any:
+            owner = self._new_owner(kind)
+            looked = await self._look(kind, key, newer_than_ns, owner=owner, refresh=True)
+            if looked.fresh is not None:
+                return self._raise_up(kind, key, looked)
+            return await self._load_when_free(
+                kind, key, load, tags, looked, owner, refresh=True, newer_than_ns=newer_than_ns
+            )
+
+        self._refresh(kind, key, work)
 
     async def keep_everywhere(self, kind: Kind, key: str, value: Any, tags: Sequence[str]) -> None:
-        """Keep *value* in every layer as it is now."""
+        """Keep *value* in every layer as it is now, and return when that is done."""
         looked = await self._look(kind, key)
-        await self._keep(kind, key, value, tags, looked.clocks, Seen(self._stones.clock, None), load_ns=0)
+        self._keep_in_memory(kind, key, value, tags, Seen(self._stones.clock, None), load_ns=0)
+        await self._keep_below(kind, key, value, tags, looked, Seen(0, None), load_ns=0, owner="")
 
     async def settle(self) -> None:
         """Wait for what was left to be done behind."""
-        while self._behind:
-            await asyncio.gather(*self._behind, return_exceptions=True)
+        while len(self._refreshes) or len(self._behind):
+            await self._refreshes.settle()
+            await self._behind.settle()
 
     async def close(self) -> None:
-        """Cancel it."""
-        for task in self._behind:
-            task.cancel()
-        await self.settle()
+        """Give up what is being loaded anew; what is being kept has its budget, and is waited for."""
+        await self._refreshes.close()
+        await self._behind.settle()
 
-    async def _look(self, kind: Kind, key: str, newer_than_ns: int = 0) -> _Looked:
-        looked = _Looked()
-        for lower in self._lower:
-            if kind.policy.fresh_ns(lower.name) is None:
-                continue
-            found = await lower.get(key)
-            looked.clocks[lower.name] = found.clock
-            if found.kept is not None and found.kept.fresh_ns > newer_than_ns:
-                looked.fresh = found.kept
-                kind.tally.add(lower.name)
-                return looked
-            if found.kept is not None and looked.stale is None:
-                looked.stale = found.kept
-            looked.without.append(lower)
-        return looked
+    def _refresh(self, kind: Kind, key: str, work: Callable[[], Awaitable[Any]]) -> None:
+        if len(self._refreshes) < _REFRESHES_MOST:
+            self._refreshes.begin(f"{kind.name}:{key}", work)
 
-    def _raise_up(self, kind: Kind, key: str, kept: Kept, looked: _Looked, clock: int) -> Any:
+    def _new_owner(self, kind: Kind) -> str:
+        """Return the name for a lease of one load; empty where there are none."""
+        if self._leases is None or kind.policy.fresh_ns(self._leases.name) is None:
+            return ""
+        self._leased += 1
+        return f"{self._owner}:{self._leased}"
+
+    async def _look(
+        self, kind: Kind, key: str, newer_than_ns: int = 0, *, owner: str = "", refresh: bool = False
+    ) -> Looked:
+        clock = self._stones.clock
+        return await look(
+            kind, key, self._lower, self._codec, clock=clock, owner=owner, newer_than_ns=newer_than_ns, refresh=refresh
+        )
+
+    async def _load_when_free(
+        self,
+        kind: Kind,
+        key: str,
+        load: Loader,
+        tags: Sequence[str],
+        looked: Looked,
+        owner: str,
+        *,
+        refresh: bool = False,
+        newer_than_ns: int = 0,
+    ) -> Any:
+        """Load under the fleet's lease, or wait for who has it: for its value, and where it has none to keep, not for ever."""
+        give_up_at = time.monotonic() + kind.policy.load_timeout_s
+        pause_s = _LOOK_AGAIN_FIRST_S
+        holders = set()
+        while looked.holder not in ("", owner):
+            holders.add(looked.holder)
+            if len(holders) > _HOLDERS_MOST or time.monotonic() > give_up_at:
+                if refresh:
+                    return MISSING
+                break
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, _LOOK_AGAIN_MOST_S)
+            looked = await self._look(kind, key, newer_than_ns, owner=owner, refresh=refresh)
+            if looked.fresh is not None:
+                return self._raise_up(kind, key, looked)
+        return await self._load(kind, key, load, tags, looked, owner if looked.holder == owner else "", refresh=refresh)
+
+    async def _load(
+        self, kind: Kind, key: str, load: Loader, tags: Sequence[str], looked: Looked, owner: str, *, refresh: bool
+    ) -> Any:
+        clock = self._stones.clock
+        read = Reading()
+        token = reading.set(read)
+        began = time.monotonic_ns()
+        held = HeldLease(self._leases, key, owner) if self._leases is not None and owner else nullcontext()
+        if refresh:
+            kind.tally.add("refresh")
+        try:
+            with held:
+                async with asyncio.timeout(kind.policy.load_timeout_s):
+                    value = await load()
+        except BaseException as error:
+            if isinstance(error, Exception):
+                kind.tally.add("load_failed")
+                kind.show_longer(key, _AFTER_FAILURE_NS)
+            if self._leases is not None and owner:
+                self._later(kind, self._leases.release(key, owner))
+            raise
+        finally:
+            reading.reset(token)
+        load_ns = time.monotonic_ns() - began
+        kind.loaded(load_ns)
+        seen = Seen(clock, read.position)
+        self._keep_in_memory(kind, key, value, tags, seen, load_ns=load_ns)
+        self._later(kind, self._keep_below(kind, key, value, tags, looked, seen, load_ns=load_ns, owner=owner))
+        return value
+
+    def _raise_up(self, kind: Kind, key: str, looked: Looked) -> Any:
         """Keep what a lower layer had in those above it, for no longer than it is fresh there."""
-        value = None if kept.body == _NEGATIVE else self._decoded(kept.body)
+        found = looked.fresh or looked.stale
+        assert found is not None
+        kept, value = found.kept, found.value
         memory_ns = kind.policy.fresh_ns("memory")
-        if memory_ns is not None and self._stones.admits([key, *kept.tags], Seen(clock, None)):
-            life = kind.policy.life(min(memory_ns, max(0, kept.fresh_ns)), load_ns=kept.load_ns, rng=self.rng)
+        if memory_ns is not None and self._stones.admits([key, *kept.tags], Seen(looked.memory_clock, None)):
+            life = kind.policy.life(min(memory_ns, kept.fresh_ns), load_ns=kept.load_ns, rng=self.rng)
             kind.keep(key, value, life, load_ns=kept.load_ns, tags=kept.tags)
-        if kept is looked.stale:
+        if looked.fresh is None:
             kind.tally.add("stale")
             return value
         for lower in looked.without:
             fresh_ns = min(kind.policy.fresh_ns(lower.name) or 0, kept.fresh_ns)
             life = kind.policy.life(fresh_ns, load_ns=kept.load_ns, rng=self.rng)
             seen = Seen(looked.clocks[lower.name], None)
-            self._later(lower.put(key, kept.body, life, load_ns=kept.load_ns, seen=seen, tags=kept.tags))
+            # Whoever has the lease: there is a value now.
+            owner = looked.holder if lower is self._leases else ""
+            put = lower.put(key, kept.body, life, load_ns=kept.load_ns, seen=seen, tags=kept.tags, owner=owner)
+            self._later(kind, put)
         return value
 
-    async def _load_alone(
-        self,
-        kind: Kind,
-        key: str,
-        load: Loader,
-        tags: Sequence[str],
-        looked: _Looked,
-        *,
-        refresh: bool,
-        newer_than_ns: int,
-    ) -> Any:
-        """Load under the fleet's lease, or wait for who has it."""
-        if self._leases is None or kind.policy.fresh_ns("valkey") is None:
-            return await self._load(kind, key, load, tags, looked)
-        lower, leases = self._leases
-        for_ms = round(kind.policy.load_timeout_s * 1e3) + 1_000
-        give_up_at = time.monotonic() + kind.policy.load_timeout_s
-        pause_s = _LOOK_AGAIN_FIRST_S
-        while not await lower.lease(leases, key, self._owner, for_ms=for_ms):
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, _LOOK_AGAIN_MOST_S)
-            clock = self._stones.clock
-            looked = await self._look(kind, key, newer_than_ns)
-            if looked.fresh is not None:
-                return self._raise_up(kind, key, looked.fresh, looked, clock)
-            if time.monotonic() > give_up_at:
-                if refresh:
-                    return None
-                break
-        try:
-            # Who had the lease before may have put it there since we looked.
-            clock = self._stones.clock
-            looked = await self._look(kind, key, newer_than_ns)
-            if looked.fresh is not None:
-                return self._raise_up(kind, key, looked.fresh, looked, clock)
-            return await self._load(kind, key, load, tags, looked)
-        finally:
-            await asyncio.shield(lower.release(leases, key, self._owner))
+    def _keep_in_memory(
+        self, kind: Kind, key: str, value: Any, tags: Sequence[str], seen: Seen, *, load_ns: int
+    ) -> None:
+        life = self._life_in("memory", kind, value, load_ns)
+        if life is None:
+            return
+        if self._stones.admits([key, *tags], seen):
+            kind.keep(key, value, life, load_ns=load_ns, tags=tags)
+        else:
+            kind.tally.add("refused")
 
-    async def _load(self, kind: Kind, key: str, load: Loader, tags: Sequence[str], looked: _Looked) -> Any:
-        clock = self._stones.clock
-        read = Reading()
-        token = reading.set(read)
-        began = time.monotonic_ns()
-        try:
-            async with asyncio.timeout(kind.policy.load_timeout_s):
-                value = await load()
-        except Exception:
-            kind.tally.add("load_failed")
-            kind.show_longer(key, _AFTER_FAILURE_NS)
-            raise
-        finally:
-            reading.reset(token)
-        kind.tally.add("load")
-        load_ns = time.monotonic_ns() - began
-        await self._keep(kind, key, value, tags, looked.clocks, Seen(clock, read.position), load_ns=load_ns)
-        return value
-
-    async def _keep(
+    async def _keep_below(
         self,
         kind: Kind,
         key: str,
         value: Any,
         tags: Sequence[str],
-        clocks: dict[str, int],
+        looked: Looked,
         seen: Seen,
         *,
         load_ns: int,
+        owner: str,
     ) -> None:
-        """Keep *value* in memory and below; how long, is the layer's time or, for nothing, the shorter one."""
-        policy = kind.policy
-        negative_ns = policy.negative_ns
-        if value is None and negative_ns is None:
-            return
-
-        def life_in(layer: str) -> Any:
-            fresh_ns = policy.fresh_ns(layer)
-            if fresh_ns is None:
-                return None
-            if value is None and negative_ns is not None:
-                fresh_ns = min(fresh_ns, negative_ns)
-            return policy.life(fresh_ns, load_ns=load_ns, rng=self.rng)
-
-        in_memory = life_in("memory")
-        if in_memory is not None:
-            if self._stones.admits([key, *tags], seen):
-                kind.keep(key, value, in_memory, load_ns=load_ns, tags=tags)
-            else:
-                kind.tally.add("refused")
         body = self._encoded(kind, value)
-        if body is None:
-            return
         for lower in self._lower:
-            life = life_in(lower.name)
-            if life is None or lower.name not in clocks:
-                continue
-            there = Seen(clocks[lower.name], seen.position)
-            await lower.put(key, body, life, load_ns=load_ns, seen=there, tags=tags)
+            life = self._life_in(lower.name, kind, value, load_ns)
+            mine = owner if lower is self._leases else ""
+            if body is not None and life is not None and lower.name in looked.clocks:
+                there = Seen(looked.clocks[lower.name], seen.position)
+                await lower.put(key, body, life, load_ns=load_ns, seen=there, tags=tags, owner=mine)
+            elif mine:
+                await lower.release(key, mine)
+
+    def _life_in(self, layer: str, kind: Kind, value: Any, load_ns: int) -> Life | None:
+        """Return how long *value* is kept in *layer*: the layer's time or, for nothing, the shorter one; None: not at all."""
+        policy = kind.policy
+        fresh_ns, negative_ns = policy.fresh_ns(layer), policy.negative_ns
+        if fresh_ns is None or (value is None and negative_ns is None):
+            return None
+        if value is None and negative_ns is not None:
+            fresh_ns = min(fresh_ns, negative_ns)
+        return policy.life(fresh_ns, load_ns=load_ns, rng=self.rng)
 
     def _encoded(self, kind: Kind, value: Any) -> bytes | None:
         if self._codec is None:
             return None
         if value is None:
-            return _NEGATIVE
+            return NEGATIVE
         try:
             return self._codec.encode(value)
         except (TypeError, ValueError):
             kind.tally.add("unstorable")
             return None
 
-    def _decoded(self, body: bytes) -> Any:
-        assert self._codec is not None
-        return self._codec.decode(body)
-
-    def _later(self, work: Awaitable[Any]) -> None:
-        task = asyncio.ensure_future(work)
-        self._behind.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._behind.discard(task)
-        if not task.cancelled():
-            # A refresh that failed is counted where it failed; the stale value is shown meanwhile.
-            task.exception()
+    def _later(self, kind: Kind, work: Coroutine[Any, Any, None]) -> None:
+        if not self._behind.begin(work):
+            kind.tally.add("unkept")

@@ -12,36 +12,52 @@ _NOTHING = Found(None, -1)
 
 
 class Lower:
-    """One layer. None of its methods raises."""
+    """One layer; *leases* is the same one, where it can do that. None of its methods raises.
 
-    def __init__(self, layer: SharedLayer) -> None:
+    What keeps entries is guarded apart from the rest: a server that is full can still be read, and can still be told what changed.
+    """
+
+    def __init__(self, layer: SharedLayer, leases: Leases | None = None) -> None:
         self.name = layer.name
         self._layer = layer
+        self._leases = leases
         self._guard = Guard(layer.name, budget_s=layer.budget_s)
+        self._keeping = Guard(f"{layer.name} keeps nothing new", budget_s=layer.budget_s)
         # It was gone when something changed: what it kept from before may be wrong.
         self._owes_clearing = False
 
-    @property
     def trouble(self) -> str | None:
-        """Why it is left alone; None: it serves."""
-        return self._guard.trouble
+        """Return why it is left alone; None: it serves."""
+        return self._guard.trouble or self._keeping.trouble
 
     async def get(self, key: str) -> Found:
         """Return what it has; nothing, and a clock of -1, where it does not serve."""
+        return await self._guard.ask(lambda: self._get(key), _NOTHING)
+
+    async def get_or_lease(self, key: str, owner: str, *, newer_than_ns: int) -> Found:
+        """Return what it has, and who may load it anew: nobody in particular where it gives no leases or does not serve."""
+        leases = self._leases
+        if leases is None:
+            return await self.get(key)
 
         async def ask() -> Found:
             await self._clear_if_owed()
-            return await self._layer.get(key)
+            return await leases.get_or_lease(key, owner, newer_than_ns=newer_than_ns)
 
         return await self._guard.ask(ask, _NOTHING)
 
-    async def put(self, key: str, body: bytes, life: Life, *, load_ns: int, seen: Seen, tags: Sequence[str]) -> bool:
-        """Return False where it refuses the value because something has changed since; True too where it does not serve."""
-        if seen.clock < 0 or self._owes_clearing:
+    async def put(
+        self, key: str, body: bytes, life: Life, *, load_ns: int, seen: Seen, tags: Sequence[str], owner: str = ""
+    ) -> None:
+        """Keep *body* where nothing it was made from has changed since, and end *owner*'s lease."""
+
+        async def ask() -> bool:
+            await self._layer.put(key, body, life, load_ns=load_ns, seen=seen, tags=tags, owner=owner)
             return True
-        return await self._guard.ask(
-            lambda: self._layer.put(key, body, life, load_ns=load_ns, seen=seen, tags=tags), otherwise=True
-        )
+
+        knows = seen.clock >= 0 and not self._owes_clearing and self._guard.trouble is None
+        if not (knows and await self._keeping.ask(ask, otherwise=False)) and owner:
+            await self.release(key, owner)
 
     async def invalidate(
         self, keys: Sequence[str], tags: Sequence[str], *, everything: bool, position: int | None, origin: str
@@ -57,13 +73,21 @@ class Lower:
         self._owes_clearing |= not told
         return told
 
-    async def lease(self, leases: Leases, key: str, owner: str, *, for_ms: int) -> bool:
-        """Return whether *owner* may load *key*; where the layer does not serve, it may."""
-        return await self._guard.ask(lambda: leases.lease(key, owner, for_ms=for_ms), otherwise=True)
+    async def renew(self, key: str, owner: str) -> None:
+        """Say that *owner* still loads *key*."""
+        leases = self._leases
+        if leases is not None:
+            await self._guard.ask(lambda: leases.renew(key, owner), otherwise=None)
 
-    async def release(self, leases: Leases, key: str, owner: str) -> None:
+    async def release(self, key: str, owner: str) -> None:
         """Let others load *key*."""
-        await self._guard.ask(lambda: leases.release(key, owner), otherwise=None)
+        leases = self._leases
+        if leases is not None:
+            await self._guard.ask(lambda: leases.release(key, owner), otherwise=None)
+
+    async def _get(self, key: str) -> Found:
+        await self._clear_if_owed()
+        return await self._layer.get(key)
 
     async def _clear_if_owed(self) -> None:
         if self._owes_clearing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, fields
 from random import Random
@@ -9,6 +10,7 @@ from random import Random
 from scaleworthy.errors import InvalidInput, UsageError
 from scaleworthy.units import parse_duration_ns
 
+_ns = functools.lru_cache(maxsize=256)(parse_duration_ns)
 _DURATIONS = ("memory", "valkey", "table", "stale", "negative", "load_timeout")
 # Beyond so many times the load's duration before its end an entry is loaded ahead once in e^10 = 22,000 times asked.
 _EARLY_SPAN = 10.0
@@ -71,25 +73,27 @@ class Policy:
     def fresh_ns(self, layer: str) -> int | None:
         """Return how long an entry is fresh in *layer*; None: it is not kept there."""
         text: str | None = getattr(self, layer)
-        return None if text is None else parse_duration_ns(text)
+        return None if text is None else _ns(text)
 
     @property
     def stale_ns(self) -> int:
         """How long an entry may be shown beyond being fresh."""
-        return parse_duration_ns(self.stale)
+        return _ns(self.stale)
 
     @property
     def negative_ns(self) -> int | None:
         """How long nothing is remembered."""
-        return None if self.negative is None else parse_duration_ns(self.negative)
+        return None if self.negative is None else _ns(self.negative)
 
     @property
     def load_timeout_s(self) -> float:
         """How long a loader may take, s."""
-        return parse_duration_ns(self.load_timeout) / 1e9
+        return _ns(self.load_timeout) / 1e9
 
     def life(self, fresh_ns: int, *, load_ns: int, rng: Random) -> Life:
-        """Return the times of an entry that is fresh for *fresh_ns* and took *load_ns* to load."""
+        """Return the times of an entry that is fresh for *fresh_ns* (below 0: stale since so long) and took *load_ns* to load."""
+        if fresh_ns <= 0:
+            return Life(0, 0, max(0, self.stale_ns + fresh_ns))
         fresh = round(fresh_ns * (1 - self.jitter * rng.random()))
         due = max(0, fresh - round(_EARLY_SPAN * self.early * load_ns))
         return Life(due, fresh, fresh + self.stale_ns)

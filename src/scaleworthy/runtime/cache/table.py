@@ -126,7 +126,17 @@ class TableLayer:
         clock, body, load_ns, tags, fresh_ns = row
         return Found(None if body is None else Kept(bytes(body), fresh_ns, load_ns, tuple(tags)), clock)
 
-    async def put(self, key: str, body: bytes, life: Life, *, load_ns: int, seen: Seen, tags: Sequence[str]) -> bool:
+    async def put(
+        self,
+        key: str,
+        body: bytes,
+        life: Life,
+        *,
+        load_ns: int,
+        seen: Seen,
+        tags: Sequence[str],
+        owner: str = "",  # noqa: ARG002 - the table gives no leases
+    ) -> bool:
         """Keep *body*, unless something it was made from has changed since what was *seen*; return whether it is kept."""
         gone_s = min(life.gone_ns / 1e9, self._remember_s)
         values = {

@@ -3,11 +3,13 @@
 Each act is one script, so that looking at tombstones and keeping an entry is one step for the server. All keys begin with the prefix:
 `e:KEY` the entry, `t:NAME` the tombstone of a key or tag, `l:KEY` the lease, `clock` the number of invalidations, `floor` the clock below
 which everything is void. The clock begins at the server's own time, so that it never goes back when the server loses its data, and
-begins with a floor, so that loads which began before are refused.
+begins with a floor, so that loads which began before are refused. A tag of an entry has a tombstone from the beginning: where there
+is none the server has pushed it out, and the entry is void, since nobody knows whether it has been invalidated.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,7 @@ from scaleworthy.units import parse_duration_ns
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+    from redis.commands.core import AsyncScript
 
 _CLOCK = """
 local function the_clock(p)
@@ -31,46 +34,82 @@ local function the_clock(p)
   return clock
 end
 """
-_GET = (
-    _CLOCK
-    + """
-local p = ARGV[1]
-local clock = the_clock(p)
+# The entry under KEYS[1], without what is void; nothing else is read.
+_ENTRY = """
+local function the_entry(p, clock)
 local kept = redis.call('HMGET', KEYS[1], 'body', 'clock', 'tags', 'stale', 'load')
-if not kept[1] then return {clock} end
+if not kept[1] then return nil end
 local mine = tonumber(kept[2])
 local void = tonumber(redis.call('GET', p .. 'floor') or clock) > mine
 for tag in string.gmatch(kept[3], '[^\\n]+') do
   local buried = redis.call('HGET', p .. 't:' .. tag, 'clock')
-  void = void or (buried and tonumber(buried) > mine)
+  void = void or not buried or tonumber(buried) > mine
 end
 if void then
   redis.call('UNLINK', KEYS[1])
-  return {clock}
+  return nil
 end
-return {clock, kept[1], kept[3], kept[4], kept[5], redis.call('PTTL', KEYS[1])}
+return {kept[1], kept[3], kept[4], kept[5], redis.call('PTTL', KEYS[1])}
+end
+"""
+# ARGV: prefix. Answer: clock, nobody, entry.
+_GET = (
+    _CLOCK
+    + _ENTRY
+    + """
+local clock = the_clock(ARGV[1])
+return {clock, '', the_entry(ARGV[1], clock) or false}
 """
 )
-# ARGV: prefix, body, clock and position of the load, ms stale, ms until gone, ns it took, tags, key.
+# A server that is full takes what is small and over in seconds, so that reading and loading once go on; entries it refuses.
+_TAKES_LITTLE = "#!lua flags=allow-oom\n"
+# ARGV: prefix, owner, ms of the lease, ms it must be fresh for. Answer: clock, who may load, entry.
+_GET_OR_LEASE = (
+    _TAKES_LITTLE
+    + _CLOCK
+    + _ENTRY
+    + """
+local clock = the_clock(ARGV[1])
+local entry = the_entry(ARGV[1], clock)
+if entry and entry[5] - tonumber(entry[3]) > tonumber(ARGV[4]) then return {clock, '', entry} end
+local free = redis.call('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3])
+return {clock, free and ARGV[2] or redis.call('GET', KEYS[2]), entry or false}
+"""
+)
+# KEYS: entry, lease. ARGV: prefix, body, clock and position of the load, ms stale, ms until gone, ns it took, tags, key, owner,
+# ms to remember.
+# The lease goes last: a script's first write decides whether a full server lets it through.
 _PUT = (
     _CLOCK
     + """
 local p, clock, position = ARGV[1], tonumber(ARGV[3]), ARGV[4]
-the_clock(p)
-if tonumber(redis.call('GET', p .. 'floor') or '1e18') > clock then return 0 end
-for name in string.gmatch(ARGV[9] .. '\\n' .. ARGV[8], '[^\\n]+') do
-  local buried = redis.call('HMGET', p .. 't:' .. name, 'clock', 'position')
-  if buried[1] and tonumber(buried[1]) > clock then return 0 end
-  if position ~= '' and buried[2] and buried[2] > position then return 0 end
+local now = the_clock(p)
+local void = tonumber(redis.call('GET', p .. 'floor') or '1e18') > clock
+local function look_at(name, is_tag)
+  local stone = p .. 't:' .. name
+  local buried = redis.call('HMGET', stone, 'clock', 'position')
+  if is_tag and not buried[1] then
+    redis.call('HSET', stone, 'clock', now)
+    buried[1] = now
+  end
+  if is_tag then redis.call('PEXPIRE', stone, ARGV[11]) end
+  void = void or (buried[1] and tonumber(buried[1]) > clock)
+  void = void or (position ~= '' and buried[2] and buried[2] > position)
 end
-redis.call('HSET', KEYS[1], 'body', ARGV[2], 'clock', ARGV[3], 'tags', ARGV[8], 'stale', ARGV[5], 'load', ARGV[7])
-redis.call('PEXPIRE', KEYS[1], ARGV[6])
-return 1
+look_at(ARGV[9], false)
+for tag in string.gmatch(ARGV[8], '[^\\n]+') do look_at(tag, true) end
+if not void then
+  redis.call('HSET', KEYS[1], 'body', ARGV[2], 'clock', ARGV[3], 'tags', ARGV[8], 'stale', ARGV[5], 'load', ARGV[7])
+  redis.call('PEXPIRE', KEYS[1], ARGV[6])
+end
+if ARGV[10] ~= '' and redis.call('GET', KEYS[2]) == ARGV[10] then redis.call('UNLINK', KEYS[2]) end
+return void and 0 or 1
 """
 )
 # ARGV: prefix, message, position, ms to remember, whether everything, how many of the names are keys, names.
 _INVALIDATE = (
-    _CLOCK
+    _TAKES_LITTLE
+    + _CLOCK
     + """
 local p, position = ARGV[1], ARGV[3]
 the_clock(p)
@@ -87,9 +126,14 @@ redis.call('PUBLISH', p .. 'changed', ARGV[2])
 return clock
 """
 )
+_RENEW = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0"
 _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('UNLINK', KEYS[1]) end return 0"
 # Names told in one script: the server does nothing else meanwhile.
 _NAMES_MOST = 1_000
+# After so long without a word from its owner a lease is over: its process may be gone.
+_LEASE_MS = 3_000
+# Questions under way at once; the next wait, within their budget.
+_CONNECTIONS_MOST = 32
 
 
 class ValkeyLayer:
@@ -100,6 +144,8 @@ class ValkeyLayer:
         prefix: What all its keys begin with; processes with the same prefix are one fleet.
         budget: How long a request waits for it.
         remember: How long an invalidation is remembered: no entry lives longer, and no load may take longer.
+        silence: After how long without a message the connection that hears of changes is tested, and how long it has to answer.
+        options: For the redis client.
 
     Raises:
         MissingExtra: redis is not installed.
@@ -108,7 +154,14 @@ class ValkeyLayer:
     name = "valkey"
 
     def __init__(
-        self, url: str, *, prefix: str = "scaleworthy:", budget: str = "50ms", remember: str = "2h", **options: Any
+        self,
+        url: str,
+        *,
+        prefix: str = "scaleworthy:",
+        budget: str = "50ms",
+        remember: str = "2h",
+        silence: str = "5s",
+        **options: Any,
     ) -> None:
         try:
             from redis.asyncio import Redis
@@ -117,34 +170,40 @@ class ValkeyLayer:
         self.budget_s = parse_duration_ns(budget) / 1e9
         self._prefix = prefix
         self._remember_ms = parse_duration_ns(remember) // 1_000_000
+        self._silence_s = parse_duration_ns(silence) / 1e9
         # No retry: who asks goes on without it, and asks again after a pause.
         self._client: Redis = Redis.from_url(url, **{"socket_connect_timeout": self.budget_s, "retry": None} | options)
-        self._get, self._put, self._invalidate, self._release = (
-            self._client.register_script(script) for script in (_GET, _PUT, _INVALIDATE, _RELEASE)
+        self._room = asyncio.Semaphore(_CONNECTIONS_MOST)
+        self._get, self._get_or_lease, self._put, self._invalidate, self._renew, self._release = (
+            self._client.register_script(script)
+            for script in (_GET, _GET_OR_LEASE, _PUT, _INVALIDATE, _RENEW, _RELEASE)
         )
 
     async def get(self, key: str) -> Found:
         """Return what is kept under *key*."""
-        answer = await self._get(keys=[f"{self._prefix}e:{key}"], args=[self._prefix])
-        clock = int(answer[0])
-        if len(answer) == 1:
-            return Found(None, clock)
-        _, body, tags, stale_ms, load_ns, left_ms = answer
-        fresh_ns = (int(left_ms) - int(stale_ms)) * 1_000_000
-        return Found(Kept(body, fresh_ns, int(load_ns), tuple(tags.decode().splitlines())), clock)
+        return _found(await self._run(self._get, [f"{self._prefix}e:{key}"], [self._prefix]))
 
-    async def put(self, key: str, body: bytes, life: Life, *, load_ns: int, seen: Seen, tags: Sequence[str]) -> bool:
-        """Keep *body*, unless something it was made from has changed since what was *seen*; return whether it is kept."""
+    async def get_or_lease(self, key: str, owner: str, *, newer_than_ns: int) -> Found:
+        """Return what is kept under *key*; unless it is fresh for longer than *newer_than_ns*, also who may load it: *owner*, if free."""
+        args = [self._prefix, owner, _LEASE_MS, newer_than_ns // 1_000_000]
+        return _found(await self._run(self._get_or_lease, [f"{self._prefix}e:{key}", f"{self._prefix}l:{key}"], args))
+
+    async def put(
+        self, key: str, body: bytes, life: Life, *, load_ns: int, seen: Seen, tags: Sequence[str], owner: str
+    ) -> bool:
+        """Keep *body*, unless something it was made from has changed since what was *seen*; return whether it is kept.
+
+        Either way *owner*'s lease of the key is over.
+        """
         gone_ms = min(life.gone_ns // 1_000_000, self._remember_ms)
         stale_ms = max(0, gone_ms - life.stale_ns // 1_000_000)
         if gone_ms < 1:
+            await self.release(key, owner)
             return False
         position = "" if seen.position is None else f"{seen.position:016x}"
-        kept = await self._put(
-            keys=[f"{self._prefix}e:{key}"],
-            args=[self._prefix, body, seen.clock, position, stale_ms, gone_ms, load_ns, "\n".join(tags), key],
-        )
-        return bool(kept)
+        entry = [body, seen.clock, position, stale_ms, gone_ms, load_ns, "\n".join(tags), key]
+        args = [self._prefix, *entry, owner, self._remember_ms]
+        return bool(await self._run(self._put, [f"{self._prefix}e:{key}", f"{self._prefix}l:{key}"], args))
 
     async def invalidate(
         self,
@@ -163,15 +222,15 @@ class ValkeyLayer:
             message = {"keys": part[:of_keys], "tags": part[of_keys:], "everything": everything, "origin": origin}
             message["position"] = position
             args: list[Any] = [self._prefix, json.dumps(message), "" if position is None else f"{position:016x}"]
-            await self._invalidate(args=[*args, self._remember_ms, int(everything), of_keys, *part])
+            await self._run(self._invalidate, [], [*args, self._remember_ms, int(everything), of_keys, *part])
 
-    async def lease(self, key: str, owner: str, *, for_ms: int) -> bool:
-        """Return whether *owner* may load *key* now; others may when it says so, or after *for_ms*."""
-        return bool(await self._client.set(f"{self._prefix}l:{key}", owner, nx=True, px=for_ms))
+    async def renew(self, key: str, owner: str) -> None:
+        """Say that *owner* still loads *key*."""
+        await self._run(self._renew, [f"{self._prefix}l:{key}"], [owner, _LEASE_MS])
 
     async def release(self, key: str, owner: str) -> None:
         """Let others load *key*."""
-        await self._release(keys=[f"{self._prefix}l:{key}"], args=[owner])
+        await self._run(self._release, [f"{self._prefix}l:{key}"], [owner])
 
     async def changes(self) -> AsyncIterator[dict[str, Any] | None]:
         """Yield what other processes say has changed, as `invalidate` was called; first None: from here on nothing is missed.
@@ -180,8 +239,15 @@ class ValkeyLayer:
         """
         async with self._client.pubsub() as channel:
             await channel.subscribe(f"{self._prefix}changed")
-            async for message in channel.listen():
-                if message["type"] == "subscribe":
+            asked = False
+            while True:
+                message = await channel.get_message(timeout=self._silence_s)
+                if message is None and asked:
+                    raise TimeoutError(f"nothing was heard from it for {2 * self._silence_s:g} s")
+                asked = message is None
+                if message is None:
+                    await channel.ping()
+                elif message["type"] == "subscribe":
                     yield None
                 elif message["type"] == "message":
                     yield json.loads(message["data"])
@@ -189,3 +255,16 @@ class ValkeyLayer:
     async def close(self) -> None:
         """Close its connections."""
         await self._client.aclose()
+
+    async def _run(self, script: AsyncScript, keys: list[str], args: list[Any]) -> Any:
+        async with self._room:
+            return await script(keys=keys, args=args)
+
+
+def _found(answer: list[Any]) -> Found:
+    clock, holder, entry = answer
+    if entry is None:
+        return Found(None, int(clock), holder.decode())
+    body, tags, stale_ms, load_ns, left_ms = entry
+    fresh_ns = (int(left_ms) - int(stale_ms)) * 1_000_000
+    return Found(Kept(body, fresh_ns, int(load_ns), tuple(tags.decode().splitlines())), int(clock), holder.decode())

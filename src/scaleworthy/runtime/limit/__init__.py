@@ -7,6 +7,6 @@ if not verdict.allowed: ...  # verdict.retry_after_s, verdict.headers()
 
 from scaleworthy.runtime.limit.fleet import FleetLimit
 from scaleworthy.runtime.limit.local import Limit
-from scaleworthy.runtime.limit.verdict import Quota, Verdict
+from scaleworthy.runtime.limit.verdict import LimitStatistics, Quota, Verdict
 
-__all__ = ["FleetLimit", "Limit", "Quota", "Verdict"]
+__all__ = ["FleetLimit", "Limit", "LimitStatistics", "Quota", "Verdict"]

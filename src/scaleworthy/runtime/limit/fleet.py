@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from scaleworthy.runtime.guard import Guard
 from scaleworthy.runtime.limit.local import Limit
-from scaleworthy.runtime.limit.verdict import Quota, Verdict
+from scaleworthy.runtime.limit.recording import record
+from scaleworthy.runtime.limit.verdict import LimitStatistics, Quota, Verdict
+from scaleworthy.series.meter import Meter
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -36,6 +38,8 @@ class FleetLimit:
         processes: How many share the limit; what each counts by when it is alone.
         prefix: What all keys begin with.
         budget_s: How long an event waits for the server.
+        waiting: Most events that wait for it at once; the next are counted in the process.
+        name, meter: As for `Limit`.
     """
 
     def __init__(
@@ -47,6 +51,9 @@ class FleetLimit:
         processes: int = 1,
         prefix: str = "scaleworthy:limit:",
         budget_s: float = 0.05,
+        waiting: int = 1_000,
+        name: str = "default",
+        meter: Meter | None = None,
     ) -> None:
         self.quota = Quota.parse(rate, burst=burst)
         self._script = client.register_script(_CHECK)
@@ -54,20 +61,39 @@ class FleetLimit:
         self._guard = Guard("the limit's Valkey", budget_s=budget_s)
         share = self.quota.burst / processes
         self._alone = Limit(f"{1e9 / self.quota.interval_ns / processes:.9f}/s", burst=max(1, round(share)))
+        self._waiting = 0
+        self._waiting_most = waiting
+        self._allowed = self._refused = 0
+        if meter is not None:
+            record(meter, name, self.statistics)
 
     def trouble(self) -> str | None:
-        """Why each process counts for itself; None: they count together."""
+        """Return why each process counts for itself; None: they count together."""
         return self._guard.trouble
+
+    def statistics(self) -> LimitStatistics:
+        """Return how many events of this process passed, how many did not, and how many it counted alone."""
+        alone = self._alone.statistics()
+        counted = alone.allowed + alone.refused
+        return LimitStatistics(self._allowed + alone.allowed, self._refused + alone.refused, counted)
 
     async def check(self, key: str, cost: int = 1) -> Verdict:
         """Count an event of *key* that weighs *cost*, and say whether it passes."""
         interval_us = max(1, round(self.quota.interval_ns / 1e3))
-        answer = await self._guard.ask(
-            lambda: self._script(keys=[self._prefix + key], args=[interval_us, self.quota.burst, cost]), None
-        )
+        answer = None
+        if self._waiting < self._waiting_most:
+            self._waiting += 1
+            try:
+                answer = await self._guard.ask(
+                    lambda: self._script(keys=[self._prefix + key], args=[interval_us, self.quota.burst, cost]), None
+                )
+            finally:
+                self._waiting -= 1
         if answer is None:
             return self._alone.check(key, cost)
         allowed, ahead_us = bool(answer[0]), float(answer[1])
+        self._allowed += allowed
+        self._refused += not allowed
         tolerance_us = interval_us * self.quota.burst
         remaining = max(0, int((tolerance_us - ahead_us) // interval_us))
         retry_s = 0.0 if allowed else (ahead_us + interval_us * cost - tolerance_us) / 1e6

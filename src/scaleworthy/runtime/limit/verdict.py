@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from scaleworthy.errors import UsageError
 from scaleworthy.units import parse_rate_per_s
@@ -40,8 +41,7 @@ class Quota:
         return max(1, math.ceil(self.interval_ns * self.burst / 1e9))
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Whether an event passes; how many more would now; when it would (None: never, it costs more than the burst)."""
 
     allowed: bool
@@ -69,3 +69,12 @@ class Verdict:
         if not self.allowed and self.retry_after_s is not None:
             fields.append((b"retry-after", b"%d" % max(1, math.ceil(self.retry_after_s))))
         return fields
+
+
+@dataclass(frozen=True, slots=True)
+class LimitStatistics:
+    """Events let through and refused since the limit was made, and those among them that this process counted alone."""
+
+    allowed: int
+    refused: int
+    alone: int = 0

@@ -167,7 +167,7 @@ class Gateway:
 
     def trouble(self) -> str | None:
         """Return which providers are left alone and which models refuse, and why; None: none does."""
-        reasons = [breaker.trouble for breaker in self._breakers.values()]
+        reasons = [breaker.trouble() for breaker in self._breakers.values()]
         reasons += [asking.trouble for asking in self._asking.values()]
         return "; ".join(dict.fromkeys(reason for reason in reasons if reason)) or None
 

@@ -1,0 +1,34 @@
+"""A lease that is held while its load goes on, so that it is over soon after a process died and not before a slow load ends."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+
+from scaleworthy.runtime.cache.lower import Lower
+
+# Well before a layer takes its owner for gone.
+_RENEW_S = 1.0
+
+
+class HeldLease:
+    """Renews *owner*'s lease of *key* each second, from entering to leaving. A load that is quicker costs a timer."""
+
+    def __init__(self, lower: Lower, key: str, owner: str) -> None:
+        self._lower, self._key, self._owner = lower, key, owner
+        self._timer: asyncio.TimerHandle | None = None
+        self._renewing: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(_RENEW_S, self._renew)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _renew(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._renewing = loop.create_task(self._lower.renew(self._key, self._owner))
+        self._timer = loop.call_later(_RENEW_S, self._renew)
