@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
-from scaleworthy.errors import ServerError
+from scaleworthy.errors import ServerError, UsageError
 from scaleworthy.servers import settings as conf
 from scaleworthy.servers.binaries import PostgresBinaries
 from scaleworthy.servers.cluster import USER, Cluster, configure, environment, lay_out, serve_cluster
@@ -82,24 +82,31 @@ class Postgres:
         self,
         *,
         settings: Mapping[str, str] | None = None,
+        data: Path | None = None,
+        port: int | None = None,
         temporary: Path | None = None,
         patience: Patience = Patience(),  # noqa: B008 - frozen
     ) -> Postgres:
         """Return a hot standby that streams from this server: reads see what it has replayed. It ends by itself as any server does.
 
         Args:
-            settings, temporary, patience: As for `start`.
+            settings, port, temporary, patience: As for `start`.
+            data: Data folder, missing or empty; kept at the end, and `start` opens it again as the standby it is. None: a temporary one.
 
         Raises:
             ServerError: The copy failed, or it does not start.
+            UsageError: The port is in use, or the folder holds something.
         """
         given = conf.checked(settings or {})
+        require_free(port)
+        if data is not None and data.exists() and any(data.iterdir()):
+            raise UsageError(f"{data} is not empty", hint="a replica begins as a copy: name an empty or a new folder")
         folders = make_folders("pg", within=temporary)
         kept = Kept.begin(folders)
         try:
-            cluster = lay_out(kept, folders, None, self.binaries, patience, primary=self.dsn)
+            cluster = lay_out(kept, folders, data, self.binaries, patience, primary=self.dsn)
             extra = configure(cluster, given, fsync=True)
-            port, pid = serve_cluster(kept, cluster, None, extra, patience)
+            port, pid = serve_cluster(kept, cluster, port, extra, patience)
         except BaseException:
             kept.stop()
             raise

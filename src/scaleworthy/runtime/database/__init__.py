@@ -18,6 +18,7 @@ from scaleworthy.runtime.database.sizing import (
 )
 from scaleworthy.runtime.database.statistics import DatabaseStatistics
 from scaleworthy.runtime.database.tenancy import Statement
+from scaleworthy.runtime.database.token import ReadYourWrites, SharedSessions
 
 __all__ = [
     "CURRENT",
@@ -27,6 +28,8 @@ __all__ = [
     "PoolExhausted",
     "PoolSizes",
     "PoolStatistics",
+    "ReadYourWrites",
+    "SharedSessions",
     "Statement",
     "connections_needed",
     "mean_wait_s",

@@ -6,10 +6,10 @@ import os
 import select
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
-import psycopg
-from psycopg import AsyncConnection, pq
+from psycopg import AsyncConnection
 
 from scaleworthy.runtime.database.message import Messages
 from scaleworthy.runtime.database.tenancy import Row, Statement
@@ -32,21 +32,14 @@ class MessageConnection(AsyncConnection[Any]):
         if self.closed:
             return True
         poll = select.poll()
-        poll.register(self.pgconn.socket, select.POLLIN)
-        if not poll.poll(0):
-            return False
-        # Something came unasked: a notice, or the end.
-        try:
-            self.pgconn.consume_input()
-            self.pgconn.is_busy()
-        except psycopg.OperationalError:
-            return True
-        return self.pgconn.status == pq.ConnStatus.BAD
+        poll.register(self.pgconn.socket, select.POLLRDHUP)
+        return bool(poll.poll(0))
 
     def cut(self) -> None:
         """End the connection from outside the task that waits on it; that task is told that it is gone."""
         if not self.closed:
-            with socket.socket(fileno=os.dup(self.pgconn.socket)) as alias:
+            # The other side may have ended it already.
+            with socket.socket(fileno=os.dup(self.pgconn.socket)) as alias, suppress(OSError):
                 alias.shutdown(socket.SHUT_RDWR)
 
     async def run(self, transaction: Sequence[Statement], *, then: Statement | None = None) -> list[list[Row]]:

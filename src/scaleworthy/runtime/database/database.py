@@ -55,6 +55,7 @@ class Database:
         statement_timeout: After which the server gives a statement up.
         slow: Statements of this long are told to *on_slow* (text without values, s).
         heartbeat: How often replicas are asked how far they are.
+        replica_answers: How long a replica may take to say so; then it is gone, and what it was asked is asked of the writer.
         prepare: Whether statements are prepared; not behind a pooler that does not know of prepared statements.
         meter: What `runtime.db.*` is recorded with (docs/reference/series.md).
     """
@@ -73,6 +74,7 @@ class Database:
         slow: str = "200ms",
         on_slow: Callable[[str, float], None] | None = None,
         heartbeat: str = "100ms",
+        replica_answers: str = "2s",
         prepare: bool = True,
         meter: Meter | None = None,
     ) -> None:
@@ -105,6 +107,7 @@ class Database:
                     lag_most=parse_bytes(lag_most),
                     writer_position=lambda: self._router.writer_position,
                     on_gone=self._pools[name].cut,
+                    answer_s=parse_duration_ns(replica_answers) / 1e9,
                 )
                 for name, dsn in zip(self._pools, replicas, strict=True)
             ],
@@ -262,8 +265,9 @@ class Database:
         return DatabaseStatistics(**{name: self._counts[name] for name in names}, pools=pools)
 
     def trouble(self) -> str | None:
-        """Return which replicas are left out and why; None: all serve."""
-        return "; ".join(replica.trouble for replica in self._router.replicas if replica.trouble) or None
+        """Return why the writer cannot be connected to, and which replicas are left out and why; None: all serve."""
+        said = [self._writer.trouble, *(replica.trouble for replica in self._router.replicas)]
+        return "; ".join(reason for reason in said if reason) or None
 
     def _scoped(
         self, statements: Sequence[Statement], tenant: str | None, *, first: Sequence[Statement] = ()
@@ -302,7 +306,7 @@ class Database:
             self._counts["writer_reads"] += 1
             return await self._on_writer(statements, scoped)
         except ConnectionLost as error:
-            replica.left_out(first_line(error))
+            replica.left_out(first_line(error).removeprefix(f"{replica.name}: "))
         except (PoolExhausted, psycopg.errors.SerializationFailure):
             pass  # It is busy, or its replay took away what the statement was reading: it stays.
         else:

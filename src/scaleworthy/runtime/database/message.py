@@ -175,7 +175,9 @@ def _exchange(pgconn: pq.abc.PGconn, groups: int) -> Generator[Wait, Ready | int
     answers: list[list[pq.abc.PGresult]] = [[]]
     unsent = pgconn.flush()
     while True:
-        ready = yield Wait.RW if unsent else Wait.R
+        # Nothing is ready where the wait itself begins anew, after a cancellation.
+        while not (ready := (yield Wait.RW if unsent else Wait.R)):
+            continue
         if ready & Ready.R:
             try:
                 pgconn.consume_input()

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -82,10 +82,11 @@ class Pool:
         self._now = now
         self._at_work: set[MessageConnection] = set()
         self._lost = 0
+        self._refused: str | None = None
         self.usage = Usage(now=now)
         self._pool: AsyncConnectionPool[MessageConnection] = AsyncConnectionPool(
             _with_defaults(dsn, options),
-            connection_class=MessageConnection,
+            connection_class=self._noting_refusals(),
             kwargs={"autocommit": True},
             configure=self._configure,
             min_size=bounds[0],
@@ -97,6 +98,11 @@ class Pool:
             open=False,
             name=name,
         )
+
+    @property
+    def trouble(self) -> str | None:
+        """Why its server cannot be connected to; None: the last connection could be made."""
+        return None if self._refused is None else f"{self.name}: it cannot be connected to: {self._refused}"
 
     async def open(self) -> None:
         """Begin to connect; nobody waits for it."""
@@ -187,15 +193,29 @@ class Pool:
 
     def _why(self, what: str) -> str:
         counts = self._pool.get_stats()
-        said = (
-            f"{self.name}: {what}: {len(self._at_work)} of at most {counts.get('pool_max', 0)} are at work,"
-            f" {counts.get('requests_waiting', 0)} requests wait"
-        )
+        refused = f"; connecting fails: {self._refused}" if self._refused is not None else ""
         return (
-            said
-            if counts.get("pool_size", 0) > len(self._at_work) or self._at_work
-            else f"{said}; is the server there?"
+            f"{self.name}: {what}: {len(self._at_work)} of at most {counts.get('pool_max', 0)} are at work,"
+            f" {counts.get('requests_waiting', 0)} requests wait{refused}"
         )
+
+    def _noting_refusals(self) -> type[MessageConnection]:
+        pool = self
+
+        class Connection(MessageConnection):
+            """Notes why its server cannot be connected to: the pool itself would only write that to its log."""
+
+            @classmethod
+            async def connect(cls, *arguments: Any, **named: Any) -> Self:
+                try:
+                    made = await super().connect(*arguments, **named)
+                except psycopg.Error as error:
+                    pool._refused = first_line(error)
+                    raise
+                pool._refused = None
+                return made
+
+        return Connection
 
     async def _configure(self, connection: MessageConnection) -> None:
         connection.messages.prepares &= self._prepare

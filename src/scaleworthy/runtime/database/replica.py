@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection
 
+from scaleworthy.runtime.database.connection import MessageConnection
+from scaleworthy.runtime.database.tenancy import Statement
 from scaleworthy.runtime.lsn import parse_lsn
 
-_STATE = "select pg_last_wal_replay_lsn()::text, pg_is_in_recovery()"
+_STATE = Statement("select pg_last_wal_replay_lsn()::text as position, pg_is_in_recovery() as in_recovery")
 # While somebody waits for a position it is asked this often; otherwise as often as the heartbeat says.
 _WAITED_FOR_S = 0.001
-_BACK_FIRST_S, _BACK_MOST_S = 0.1, 5.0
+_BACK_FIRST_S, _BACK_MOST_S = 0.1, 1.0
 
 
 class Replica:
@@ -27,6 +27,7 @@ class Replica:
         heartbeat_s: How often it is asked how far it is.
         writer_position: How far the writer is, as far as is known.
         lag_most: Bytes it may be behind before it is left out.
+        answer_s: How long it may take to say how far it is; then it is gone.
         on_gone: Called when it does not answer any more: whoever waits for it waits in vain.
     """
 
@@ -39,6 +40,7 @@ class Replica:
         lag_most: int,
         writer_position: Callable[[], int],
         on_gone: Callable[[], None] = lambda: None,
+        answer_s: float = 2.0,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
@@ -48,12 +50,14 @@ class Replica:
         self._lag_most = lag_most
         self._writer_position = writer_position
         self._on_gone = on_gone
+        self._answer_s = answer_s
         self._now = now
         self._position = 0
         self._lag = 0
         self._heard_at = float("-inf")
         self._reason: str | None = "not asked yet"
         self._task: asyncio.Task[None] | None = None
+        self._connection: MessageConnection | None = None
         self._wanted = asyncio.Event()
         self._moved = asyncio.Condition()
         self._waiting = 0
@@ -87,6 +91,8 @@ class Replica:
     async def stop(self) -> None:
         """End watching."""
         if self._task is not None:
+            if self._connection is not None:
+                self._connection.cut()
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
@@ -122,13 +128,15 @@ class Replica:
 
     def left_out(self, reason: str) -> None:
         """Leave it out until it has been heard of again: somebody could not use it."""
-        self._reason = reason
+        self._reason = self._reason or reason
 
     async def _watch(self) -> None:
         pause_s = _BACK_FIRST_S
         while True:
             try:
-                async with await AsyncConnection.connect(self._dsn, autocommit=True, connect_timeout=2) as connection:
+                connection = await MessageConnection.connect(self._dsn, autocommit=True, connect_timeout=2)
+                async with connection:
+                    self._connection = connection
                     # It may have been built anew from an older copy.
                     self._position = 0
                     while True:
@@ -136,23 +144,32 @@ class Replica:
                         pause_s = _BACK_FIRST_S
                         await self._rest()
             except (psycopg.Error, OSError, TimeoutError) as error:
-                self._reason = str(error).partition("\n")[0] or f"no answer ({type(error).__name__})"
+                self._reason = str(error).partition("\n")[0] or type(error).__name__
                 self._on_gone()
                 async with self._moved:
                     self._moved.notify_all()
+            finally:
+                self._connection = None
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _BACK_MOST_S)
 
-    async def _ask(self, connection: AsyncConnection[Any]) -> None:
-        async with asyncio.timeout(2):
-            row = await (await connection.execute(_STATE)).fetchone()
-        assert row is not None
-        position, in_recovery = row
-        if position is None or not in_recovery:
+    async def _ask(self, connection: MessageConnection) -> None:
+        began = self._now()
+        # Cut rather than cancelled: to cancel, a server that hangs would have to be asked too.
+        late = asyncio.get_running_loop().call_later(self._answer_s, connection.cut)
+        try:
+            [[row]] = await connection.run([_STATE])
+        except psycopg.OperationalError as error:
+            if self._now() - began < self._answer_s:
+                raise
+            raise TimeoutError(f"no answer within {self._answer_s:g} s") from error
+        finally:
+            late.cancel()
+        if row["position"] is None or not row["in_recovery"]:
             self._reason = "it is no replica (any more): it does not replay a writer's log"
             self._heard_at = self._now()
         else:
-            self.heard(parse_lsn(position))
+            self.heard(parse_lsn(row["position"]))
         async with self._moved:
             self._moved.notify_all()
 
