@@ -35,23 +35,33 @@ class Guard:
         # A pause that would last longer than any comes from a clock that went back.
         if 0 < self._paused_until - now <= _PAUSE_MOST_S:
             return otherwise
-        if self._pause_s:
+        return await self._ask(question, otherwise, now)
+
+    async def try_now(self, question: Callable[[], Awaitable[T]], otherwise: T) -> T:
+        """Do the same, left alone or not: for who wants to know how the server is."""
+        return await self._ask(question, otherwise, self._now())
+
+    async def _ask(self, question: Callable[[], Awaitable[T]], otherwise: T, now: float) -> T:
+        pause_s = self._pause_s
+        if pause_s:
             # One asks; the others go on without until it has been answered.
-            self._paused_until = now + self._pause_s
+            self._paused_until = now + pause_s
         try:
             async with asyncio.timeout(self._budget_s):
                 answer = await question()
         except TimeoutError:
-            self._failed(f"no answer within {self._budget_s * 1e3:g} ms")
+            self._failed(f"no answer within {self._budget_s * 1e3:g} ms", pause_s)
             return otherwise
         except Exception as error:  # noqa: BLE001 - whatever its library raises, the request goes on without it
-            self._failed(str(error).partition("\n")[0] or type(error).__name__)
+            self._failed(str(error).partition("\n")[0] or type(error).__name__, pause_s)
             return otherwise
         self._pause_s, self._paused_until, self._reason = 0.0, float("-inf"), None
         return answer
 
-    def _failed(self, reason: str) -> None:
+    def _failed(self, reason: str, pause_s: float) -> None:
         self.failures += 1
-        self._pause_s = min(max(self._pause_s * 2, _PAUSE_LEAST_S), _PAUSE_MOST_S)
-        self._paused_until = self._now() + self._pause_s
+        if pause_s == self._pause_s:
+            # What was asked before the pause began, and fails with it, says nothing new.
+            self._pause_s = min(max(pause_s * 2, _PAUSE_LEAST_S), _PAUSE_MOST_S)
+            self._paused_until = self._now() + self._pause_s
         self._reason = f"{self.name}: {reason}"

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from scaleworthy import __version__
 from scaleworthy.switchboard import refusal
-from scaleworthy.switchboard.cache import Cache
+from scaleworthy.switchboard.cache import make_cache
 from scaleworthy.switchboard.database import Database
 from scaleworthy.switchboard.request import Service
 from scaleworthy.switchboard.routes import (
@@ -50,11 +50,12 @@ def create_app(
     """
     shape = shape_named(settings.shape)
     database = Database(settings.dsn, connections=shape.pool_connections, round_trips=shape.round_trips)
-    cache = Cache(settings.cache, ttl_s=shape.cache_s)
+    cache = make_cache(settings.cache, shape)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await database.open(wait_s=database_wait_s)
+        await cache.open()
         try:
             yield
         finally:
@@ -68,7 +69,7 @@ def create_app(
         shape=shape,
         database=database,
         cache=cache,
-        tenants=Tenants(database, memory_s=shape.tenant_memory_s),
+        tenants=Tenants(database, cache),
         now=now,
         default_key=settings.default_key,
         webhook_secret=settings.webhook_secret,

@@ -1,66 +1,27 @@
-"""Answers kept for some seconds in Valkey. A cache that is gone costs time, never an answer."""
+"""What the service keeps, and where: answers of a tenant in memory and Valkey, tenants by their key in memory."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from typing import Any
+from scaleworthy.runtime.cache import BytesCodec, Cache, Policy, ValkeyLayer
+from scaleworthy.switchboard.shape import Shape
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
-
-_TIMEOUT_S = 0.25
-# After a failure nobody asks the cache for this long: a server that is gone is not waited for by each request.
-_PAUSE_S = 1.0
+ANSWER, TENANT = "answer", "tenant"
+# More than a busy loop takes to come round: a slow moment of the service is no fault of the cache.
+_BUDGET = "250ms"
 
 
-class Cache:
-    """A Valkey server, used for *ttl_s* seconds per entry, or (None) only asked whether it is there."""
+def make_cache(url: str | None, shape: Shape) -> Cache:
+    """Return the cache of a service process; where the shape keeps nothing, it only says whether the server at *url* answers.
 
-    def __init__(self, url: str | None, *, ttl_s: float | None, now: Callable[[], float] = time.monotonic) -> None:
-        # redis-py types its keyword arguments loosely; one connection attempt, no retry: the pause is our retry.
-        options: dict[str, Any] = {"socket_timeout": _TIMEOUT_S, "socket_connect_timeout": _TIMEOUT_S, "retry": None}
-        self._client: Redis | None = Redis.from_url(url, **options) if url else None
-        self._ttl_ms = round(ttl_s * 1000) if ttl_s else None
-        self._now = now
-        self._paused_until = float("-inf")
-
-    async def get(self, key: str) -> bytes | None:
-        """Return what is kept under *key*, or None: nothing, or no cache."""
-        if self._client is None or self._ttl_ms is None or self._now() < self._paused_until:
-            return None
-        try:
-            kept = await self._client.get(key)
-        except (RedisError, OSError):
-            self._pause()
-            return None
-        return kept if isinstance(kept, bytes) else None
-
-    async def put(self, key: str, body: bytes) -> None:
-        """Keep *body* under *key* for the cache's time."""
-        if self._client is None or self._ttl_ms is None or self._now() < self._paused_until:
-            return
-        try:
-            await self._client.set(key, body, px=self._ttl_ms)
-        except (RedisError, OSError):
-            self._pause()
-
-    async def trouble(self) -> str | None:
-        """Return why the cache does not serve, or None when it answers or there is none to ask."""
-        if self._client is None:
-            return None
-        try:
-            await self._client.ping()
-        except (RedisError, OSError) as error:
-            self._pause()
-            return str(error) or type(error).__name__
-        self._paused_until = float("-inf")
-        return None
-
-    async def close(self) -> None:
-        """Close the connections."""
-        if self._client is not None:
-            await self._client.aclose()
-
-    def _pause(self) -> None:
-        self._paused_until = self._now() + _PAUSE_S
+    Without a server nothing is kept that other processes could change: tenants by their key, but no answers.
+    """
+    classes = {}
+    if shape.cache_s is not None and url is not None:
+        fresh, stale = f"{shape.cache_s}s", f"{shape.cache_stale_s or 0}s"
+        classes[ANSWER] = Policy(entries=10_000, memory=fresh, valkey=fresh, table=None, stale=stale)
+    if shape.tenant_memory_s is not None:
+        # An unknown key is looked up each time: it may be a new tenant's.
+        memory = f"{shape.tenant_memory_s}s"
+        classes[TENANT] = Policy(entries=10_000, memory=memory, valkey=None, table=None, negative=None)
+    layer = None if url is None else ValkeyLayer(url, prefix="switchboard:", budget=_BUDGET)
+    return Cache(valkey=layer, classes=classes, codec=BytesCodec())

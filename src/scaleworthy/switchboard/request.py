@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, cast
@@ -12,7 +12,9 @@ from fastapi import Depends, Request, Response
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
 
-from scaleworthy.switchboard.cache import Cache
+from scaleworthy.runtime.cache import Cache
+from scaleworthy.runtime.tenant import tenant_key
+from scaleworthy.switchboard.cache import ANSWER
 from scaleworthy.switchboard.database import Database, Row, Statement
 from scaleworthy.switchboard.refusal import Refusal
 from scaleworthy.switchboard.shape import Shape
@@ -52,16 +54,18 @@ class Caller:
         """Run statements in one transaction of this tenant; return the rows of each."""
         return await self.service.database.run(self.tenant.id, *statements)
 
-    async def cached(self, name: str, compute: Callable[[], Awaitable[dict[str, Any]]]) -> Any:
-        """Return the answer called *name* of this tenant, computed at most once per the shape's cache time."""
+    async def cached(self, name: str, compute: Callable[[], Awaitable[dict[str, Any]]], *, of: Sequence[str]) -> Any:
+        """Return the answer called *name* of this tenant, kept for the shape's time or until a row of the tables it is *of* changes."""
         service = self.service
-        if service.shape.cache_s is None:
+        if not service.cache.keeps(ANSWER):
             return service.answer(await compute())
-        key = f"switchboard:{self.tenant.id}:{name}"
-        body = await service.cache.get(key)
-        if body is None:
-            body = orjson.dumps(await compute())
-            await service.cache.put(key, body)
+
+        async def load() -> bytes:
+            return orjson.dumps(await compute())
+
+        tenant = str(self.tenant.id)
+        tags = [tenant_key(table, tenant) for table in of]
+        body = await service.cache.get_or_set(tenant_key(name, tenant), load, kind=ANSWER, tags=tags)
         return Response(body, media_type=_JSON)
 
 

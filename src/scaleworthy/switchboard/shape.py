@@ -30,6 +30,7 @@ class Shape:
         round_trips: A tenant-scoped read: BEGIN, set_config, each statement and COMMIT one by one, or all in one message.
         encoder: Who writes JSON.
         cache_s: How old a cached aggregate may be, in seconds; None: nothing is cached.
+        cache_stale_s: For how much longer it is shown while it is computed anew, in seconds; None: whoever asks waits.
         tenant_memory_s: How long a key's tenant is remembered, in seconds; None: looked up for each request.
     """
 
@@ -41,6 +42,7 @@ class Shape:
     round_trips: RoundTrips
     encoder: Encoder
     cache_s: float | None
+    cache_stale_s: float | None
     tenant_memory_s: float | None
 
 
@@ -56,6 +58,7 @@ SHAPES = {
             round_trips="per statement",
             encoder="fastapi",
             cache_s=None,
+            cache_stale_s=None,
             tenant_memory_s=None,
         ),
         Shape(
@@ -67,6 +70,7 @@ SHAPES = {
             round_trips="one",
             encoder="orjson",
             cache_s=10.0,
+            cache_stale_s=5.0,
             tenant_memory_s=30.0,
         ),
     )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
+from scaleworthy.runtime.cache import Cache
+from scaleworthy.switchboard.cache import TENANT
 from scaleworthy.switchboard.database import Database, Statement
 
 HEADER = "x-tenant-key"
 BY_KEY = "select id, name from tenant_by_key(%(key)s)"
 BY_CUSTOMER = "select id, name from tenant_by_customer(%(customer)s)"
-_REMEMBERED_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,26 +23,21 @@ class Tenant:
 
 
 class Tenants:
-    """Finds tenants; remembers those found by key for *memory_s* seconds (None: never). Unknown keys are not kept."""
+    """Finds tenants; those found by key are remembered where *cache* has a class for them."""
 
-    def __init__(
-        self, database: Database, *, memory_s: float | None, now: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, database: Database, cache: Cache) -> None:
         self._database = database
-        self._memory_s = memory_s
-        self._now = now
-        self._remembered: dict[str, tuple[float, Tenant]] = {}
+        self._cache = cache
 
     async def by_key(self, key: str) -> Tenant | None:
         """Return the tenant that owns *key*."""
-        known = self._remembered.get(key)
-        if known is not None and known[0] > self._now():
-            return known[1]
-        tenant = await self._find(Statement(BY_KEY, {"key": key}))
-        if tenant is not None and self._memory_s is not None:
-            if len(self._remembered) >= _REMEMBERED_MAX:
-                self._remembered.clear()
-            self._remembered[key] = (self._now() + self._memory_s, tenant)
+
+        async def find() -> Tenant | None:
+            return await self._find(Statement(BY_KEY, {"key": key}))
+
+        if not self._cache.keeps(TENANT):
+            return await find()
+        tenant: Tenant | None = await self._cache.get_or_set(f"key:{key}", find, kind=TENANT, tags=["tenants"])
         return tenant
 
     async def by_customer(self, customer: str) -> Tenant | None:

@@ -5,9 +5,10 @@ lead = await cache.get_or_set("lead:5", load_lead, kind="lead", tags=["leads"])
 """
 
 from scaleworthy.runtime.cache.cache import Cache
+from scaleworthy.runtime.cache.codec import BytesCodec, Codec, JsonCodec
 from scaleworthy.runtime.cache.policy import Policy
 from scaleworthy.runtime.cache.statistics import ClassStatistics
 from scaleworthy.runtime.cache.table import TableLayer
 from scaleworthy.runtime.cache.valkey import ValkeyLayer
 
-__all__ = ["Cache", "ClassStatistics", "Policy", "TableLayer", "ValkeyLayer"]
+__all__ = ["BytesCodec", "Cache", "ClassStatistics", "Codec", "JsonCodec", "Policy", "TableLayer", "ValkeyLayer"]

@@ -32,6 +32,7 @@ class Backplane:
         self._changed = changed
         self._task: asyncio.Task[None] | None = None
         self._listens = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._waiters: list[asyncio.Future[None]] = []
         self._reason = "changes made by other processes are not heard yet"
 
@@ -48,6 +49,14 @@ class Backplane:
     async def listening(self) -> None:
         """Wait until it listens."""
         await self._listens.wait()
+
+    async def try_now(self, *, within_s: float) -> None:
+        """Try again now where it does not listen, and wait so long for it."""
+        if self.trouble is not None:
+            self._hurry.set()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(within_s):
+                    await self._listens.wait()
 
     def next_change(self) -> asyncio.Future[None]:
         """Return what is done when the next change by another process has been taken."""
@@ -77,7 +86,10 @@ class Backplane:
             if self._listens.is_set():
                 self._listens.clear()
                 self._changed((), (), True, None)
-            await asyncio.sleep(pause_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._hurry.wait()
+            self._hurry.clear()
             pause_s = min(pause_s * 2, _PAUSE_MOST_S)
 
     def _take(self, change: dict[str, Any] | None) -> None:

@@ -104,6 +104,10 @@ class Cache:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    def keeps(self, kind: str) -> bool:
+        """Return whether there is such a class of data."""
+        return kind in self._kinds
+
     async def get(self, key: str, default: Any = None, *, kind: str = DEFAULT) -> Any:
         """Return what is kept under *key*, stale values too while the policy allows; *default* where nothing is."""
         known = self._default if kind == DEFAULT else self._kind(kind)
@@ -207,6 +211,13 @@ class Cache:
     def statistics(self) -> dict[str, ClassStatistics]:
         """Return the counts of each class."""
         return {name: kind.statistics() for name, kind in self._kinds.items()}
+
+    async def check(self) -> str | None:
+        """Ask each layer now, those that are left alone too, and return `trouble`: for a health page. Takes two budgets at most."""
+        await asyncio.gather(*(lower.try_now() for lower in self._lower))
+        if self._backplane is not None and self._lower[0].trouble() is None:
+            await self._backplane.try_now(within_s=self._layers[0].budget_s)
+        return self.trouble()
 
     def trouble(self) -> str | None:
         """Return which layers are left alone and why; None: all serve."""

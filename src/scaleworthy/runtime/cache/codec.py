@@ -31,3 +31,21 @@ class JsonCodec:
             raise MissingExtra("runtime", needed_for="keeping values as JSON") from error
         self.encode = orjson.dumps
         self.decode = orjson.loads
+
+
+class BytesCodec:
+    """For values that are bytes already, such as rendered answers."""
+
+    def encode(self, value: Any) -> bytes:
+        """Return *value*.
+
+        Raises:
+            TypeError: It is something else, or empty bytes, which stand for nothing.
+        """
+        if not isinstance(value, bytes) or not value:
+            raise TypeError(f"bytes are wanted, at least one; got {value!r}")
+        return value
+
+    def decode(self, body: bytes) -> bytes:
+        """Return *body*."""
+        return body

@@ -60,6 +60,12 @@ class SharedLayer(Protocol):
     ) -> None:
         """Drop entries, and refuse those whose load began before; *origin* need not be told of it."""
 
+    async def ping(self) -> None:
+        """Raise where it does not answer."""
+
+    async def try_keeping(self) -> None:
+        """Raise where it takes nothing new."""
+
     async def close(self) -> None:
         """Close its connections."""
 

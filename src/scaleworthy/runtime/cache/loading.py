@@ -239,7 +239,7 @@ class Loading:
         load_ns: int,
         owner: str,
     ) -> None:
-        body = self._encoded(kind, value)
+        body = self._encoded(kind, value) if looked.clocks else None
         for lower in self._lower:
             life = self._life_in(lower.name, kind, value, load_ns)
             mine = owner if lower is self._leases else ""

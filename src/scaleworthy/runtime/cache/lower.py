@@ -30,6 +30,12 @@ class Lower:
         """Return why it is left alone; None: it serves."""
         return self._guard.trouble or self._keeping.trouble
 
+    async def try_now(self) -> None:
+        """Ask whether it answers, left alone or not, and whether it keeps what is new, where it did not."""
+        await self._guard.try_now(self._layer.ping, otherwise=None)
+        if self._guard.trouble is None and self._keeping.trouble is not None:
+            await self._keeping.try_now(self._layer.try_keeping, otherwise=None)
+
     async def get(self, key: str) -> Found:
         """Return what it has; nothing, and a clock of -1, where it does not serve."""
         return await self._guard.ask(lambda: self._get(key), _NOTHING)

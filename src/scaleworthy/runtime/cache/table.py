@@ -180,5 +180,15 @@ class TableLayer:
             }
             await connection.execute(_BURY, values)
 
+    async def ping(self) -> None:
+        """Raise where it does not answer."""
+        async with self._pool.connection() as connection:
+            await connection.execute("select 1 from scaleworthy_cache_clock")
+
+    async def try_keeping(self) -> None:
+        """Raise where it takes nothing new."""
+        async with self._pool.connection() as connection:
+            await connection.execute("delete from scaleworthy_cache where false")
+
     async def close(self) -> None:
         """Nothing: the pool is its owner's."""

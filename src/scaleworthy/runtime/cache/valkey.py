@@ -252,6 +252,14 @@ class ValkeyLayer:
                 elif message["type"] == "message":
                     yield json.loads(message["data"])
 
+    async def ping(self) -> None:
+        """Raise where it does not answer."""
+        await self._client.ping()
+
+    async def try_keeping(self) -> None:
+        """Raise where it takes nothing new."""
+        await self._client.set(f"{self._prefix}try", b"1", px=1_000)
+
     async def close(self) -> None:
         """Close its connections."""
         await self._client.aclose()

@@ -17,6 +17,7 @@ from scaleworthy.switchboard.routes.leads import count_by
 router = APIRouter(tags=["analytics"])
 
 _RANGES = {"24h": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90)}
+_TABLES = ("leads", "calls", "activities", "payments")
 
 
 class KpiRange(BaseModel):
@@ -47,7 +48,7 @@ async def dashboard_metrics(caller: AnyCaller) -> Any:
             "active_calls": active,
         }
 
-    return await caller.cached("dashboard/metrics", compute)
+    return await caller.cached("dashboard/metrics", compute, of=_TABLES)
 
 
 @router.get("/analytics/dashboard", response_model=None)
@@ -67,7 +68,7 @@ async def analytics_dashboard(caller: AnyCaller) -> Any:
             "leads_by_source": count_by(breakdown, "source"),
         }
 
-    return await caller.cached("analytics/dashboard", compute)
+    return await caller.cached("analytics/dashboard", compute, of=["calls", "leads"])
 
 
 @router.post("/analytics/kpis", response_model=None)
@@ -91,7 +92,7 @@ async def key_figures(caller: AnyCaller, wanted: KpiRange) -> Any:
             "average_talk_s": round(calls["talk_s"] / calls["completed"]) if calls["completed"] else 0,
         }
 
-    return await caller.cached(f"analytics/kpis/{wanted.date_range}", compute)
+    return await caller.cached(f"analytics/kpis/{wanted.date_range}", compute, of=_TABLES)
 
 
 def _ratio(part: int, whole: int) -> float:

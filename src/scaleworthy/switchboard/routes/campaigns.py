@@ -21,4 +21,4 @@ async def list_campaigns(caller: AnyCaller) -> Any:
         [rows] = await caller.run(Statement(sql.CAMPAIGNS))
         return {"tenant_id": caller.tenant.id, "campaigns": rows}
 
-    return await caller.cached("campaigns", compute)
+    return await caller.cached("campaigns", compute, of=["campaigns", "leads"])

@@ -21,7 +21,7 @@ _DATABASE_WAIT_S = 1.0
 @router.get("/health", response_model=None)
 async def health(service: AnyService) -> Any:
     """Say whether database and cache answer, with a reason for each that does not."""
-    database, cache = await asyncio.gather(service.database.trouble(wait_s=_DATABASE_WAIT_S), service.cache.trouble())
+    database, cache = await asyncio.gather(service.database.trouble(wait_s=_DATABASE_WAIT_S), service.cache.check())
     reasons = [f"database: {database.reason}"] if database else []
     reasons += [f"cache: {cache}"] if cache else []
     return service.answer(

@@ -83,7 +83,7 @@ async def lead_statistics(caller: AnyCaller) -> Any:
             "average_score": round(sum(row["scores"] for row in rows) / total, 1) if total else 0.0,
         }
 
-    return await caller.cached("leads/statistics", compute)
+    return await caller.cached("leads/statistics", compute, of=["leads"])
 
 
 @router.post("/leads", status_code=201, response_model=None)
