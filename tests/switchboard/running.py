@@ -105,13 +105,13 @@ async def serving(
     demo: bool = False,
     clock: Clock | None = None,
     database_wait_s: float = 5.0,
+    **settings: Any,
 ) -> AsyncIterator[Api]:
-    """Run the service in this process, its lifespan included."""
+    """Run the service in this process, its lifespan included; *settings* are those that are not named here."""
     clock = clock or Clock()
-    settings = Settings(
-        shape=shape, dsn=data.app, cache=cache, default_key=data.tenants[0][1] if demo else None, webhook_secret=SECRET
-    )
-    app = create_app(settings, now=clock.now, database_wait_s=database_wait_s)
+    default_key = data.tenants[0][1] if demo else None
+    told = Settings(shape=shape, dsn=data.app, cache=cache, default_key=default_key, webhook_secret=SECRET, **settings)
+    app = create_app(told, now=clock.now, database_wait_s=database_wait_s)
     transport = httpx.ASGITransport(app, raise_app_exceptions=True)
     async with (
         app.router.lifespan_context(app),

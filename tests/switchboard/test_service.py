@@ -136,8 +136,8 @@ def test_the_command_prints_one_ready_line_and_leaves_nothing_after_ctrl_c() -> 
         assert set(ready) == {"url", "database", "cache", "tenants", "processes"}
         assert len(ready["tenants"]) == 10
         assert set(ready["tenants"][0]) == {"id", "key"}
-        pids = [pid for role in ("http", "postgres", "valkey") for pid in ready["processes"][role]]
-        assert len(pids) == len(set(pids)) == 3
+        pids = [pid for role in ("http", "postgres", "valkey", "llm") for pid in ready["processes"][role]]
+        assert len(pids) == len(set(pids)) == 4
         assert httpx.get(f"{ready['url']}/api/health").json()["status"] == "ok"
         assert httpx.get(f"{ready['url']}/api/leads").json()["tenant_id"] == ready["tenants"][0]["id"]
         with psycopg.connect(ready["database"]) as connection:
@@ -184,11 +184,14 @@ def assert_ends(process: subprocess.Popen[str], end: int, *, status: int, pids: 
         (["serve", "--port", "70000"], "a port is a number from 0 to 65535"),
         (["serve", "--shape", "round"], "round"),
         (["serve", "--workers", "0"], "--workers must be at least 1"),
+        (["llm", "--failed", "2"], "failed: a share from 0 to 1 is wanted, got 2"),
+        (["llm", "--first", "soon"], "soon"),
+        (["llm", "--port", "70000"], "a port is a number from 0 to 65535"),
     ],
     ids=str,
 )
 def test_what_cannot_be_served_is_refused_with_status_2(arguments: list[str], said: str, valkey: Valkey) -> None:
-    cache = ["--cache", valkey.url] if arguments[0] == "serve" else []
+    cache = ["--cache", valkey.url, "--llm", "http://127.0.0.1:1/v1"] if arguments[0] == "serve" else []
     with command(*arguments, *cache) as process:
         out, err = process.communicate(timeout=30)
 
@@ -206,3 +209,16 @@ def test_seed_prints_the_rows_per_table(postgres: Postgres) -> None:
     assert process.returncode == 0, err
     assert json.loads(out)["leads"] == 20_000
     assert "seeded 100,000 activities" in err
+
+
+def test_models_are_played_until_the_command_ends() -> None:
+    with command("llm", "--first", "0s", "--tokens", "3", "--key", "sk", "--models", "a, b") as process:
+        ready = read_line(process)
+        asked = {"model": "a", "messages": [{"role": "user", "content": "?"}]}
+        url = f"{ready['url']}/chat/completions"
+        answer = httpx.post(url, json=asked, headers={"authorization": "Bearer sk"}).json()
+
+        assert answer["usage"]["completion_tokens"] == len(answer["choices"][0]["message"]["content"].split()) == 3
+        assert httpx.post(url, json=asked).status_code == 401
+        assert [one["id"] for one in httpx.get(f"{ready['url']}/models").json()["data"]] == ["a", "b"]
+        assert_ends(process, signal.SIGTERM, status=0, pids=ready["processes"]["llm"])

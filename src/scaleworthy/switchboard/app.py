@@ -12,11 +12,14 @@ from scaleworthy import __version__
 from scaleworthy.switchboard import refusal
 from scaleworthy.switchboard.cache import make_cache
 from scaleworthy.switchboard.database import Database
+from scaleworthy.switchboard.models import Models
 from scaleworthy.switchboard.request import Service
 from scaleworthy.switchboard.routes import (
     analytics,
     calls,
     campaigns,
+    conversations,
+    council,
     files,
     health,
     knowledge,
@@ -24,6 +27,7 @@ from scaleworthy.switchboard.routes import (
     recordings,
     transcripts,
     users,
+    voice,
     webhooks,
 )
 from scaleworthy.switchboard.settings import Settings
@@ -32,7 +36,22 @@ from scaleworthy.switchboard.tenancy import Tenants
 
 ROUTERS = tuple(
     noun.router
-    for noun in (health, calls, transcripts, recordings, leads, campaigns, analytics, webhooks, users, files, knowledge)
+    for noun in (
+        health,
+        calls,
+        transcripts,
+        recordings,
+        leads,
+        campaigns,
+        analytics,
+        webhooks,
+        users,
+        files,
+        knowledge,
+        conversations,
+        council,
+        voice,
+    )
 )
 _DATABASE_WAIT_S = 5.0
 
@@ -51,6 +70,7 @@ def create_app(
     shape = shape_named(settings.shape)
     database = Database(settings.dsn, connections=shape.pool_connections, round_trips=shape.round_trips)
     cache = make_cache(settings.cache, shape)
+    models = Models(settings)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -59,6 +79,7 @@ def create_app(
         try:
             yield
         finally:
+            await models.close()
             await cache.close()
             await database.close()
 
@@ -70,6 +91,7 @@ def create_app(
         database=database,
         cache=cache,
         tenants=Tenants(database, cache),
+        models=models,
         now=now,
         default_key=settings.default_key,
         webhook_secret=settings.webhook_secret,

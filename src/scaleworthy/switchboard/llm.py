@@ -1,16 +1,15 @@
 """A language model's endpoint that is none: it speaks OpenAI's chat completions, keeps limits, stalls and fails when told to.
 
-What it says is made from the question by a seeded generator, so that the same question has the same answer and counts of tokens are known.
-It is what the LLM gateway is tested against; it is not clever.
+The same question has the same answer (llm_words.py), and counts of tokens are known. It is what the LLM gateway is tested against; it is
+not clever.
 
 Beside `POST /v1/chat/completions` and `GET /v1/models`: `GET /counts` says what it was asked, `PUT /settings` changes how it behaves from
-the next request on.
+the next request on, and begins to count anew.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import itertools
 import json
 import time
@@ -27,12 +26,8 @@ from starlette.routing import Route
 from scaleworthy.errors import InvalidInput
 from scaleworthy.runtime.limit import Limit
 from scaleworthy.switchboard.llm_settings import LlmSettings, changed
+from scaleworthy.switchboard.llm_words import endless, prompt_tokens, tokens_of
 
-_TEXT = """
-    the call was short and the customer asked about the price of the larger plan so we should call back on monday with an offer that
-    holds until the end of the month and mention the new integration because it was what they missed
-"""
-_WORDS = _TEXT.split()
 # A stream without an end ends all the same.
 _ENDLESS_TOKENS = 50_000_000
 
@@ -70,12 +65,14 @@ class Llm:
             said = json.loads(await request.body())
             model, messages = str(said["model"]), [str(message["content"]) for message in said["messages"]]
             wanted = int(said.get("max_completion_tokens") or said.get("max_tokens") or settings.tokens)
+            schema = _schema(said)
         except (ValueError, KeyError, TypeError, AttributeError):
             return _error(400, "a model and messages with contents are wanted", "invalid_request_error")
         if settings.models and model not in settings.models:
             return _error(404, f"there is no model {model!r}", "invalid_request_error")
         self.counts.asked += 1
-        prompt, wanted = prompt_tokens(messages), max(1, min(wanted, settings.tokens))
+        tokens = tokens_of(messages, max(1, min(wanted, settings.tokens) if schema is None else wanted), schema)
+        prompt, wanted = prompt_tokens(messages), len(tokens)
         refusal = self._over_limits(model, prompt + wanted)
         if refusal is not None:
             self.counts.refused += 1
@@ -89,9 +86,10 @@ class Llm:
         if not said.get("stream"):
             await asyncio.sleep(settings.first_s + wanted / settings.tokens_per_s)
             self.counts.tokens += wanted
-            return JSONResponse(_whole(model, answer_to(messages, wanted), prompt))
+            return JSONResponse(_whole(model, tokens, prompt))
         usage = bool((said.get("stream_options") or {}).get("include_usage"))
-        events = self._counted(self._events(model, _words(messages), prompt, wanted, fault, usage=usage))
+        texts = endless(messages) if fault == "endless" else iter(tokens)
+        events = self._counted(self._events(model, texts, prompt, wanted, fault, usage=usage))
         return StreamingResponse(events, media_type="text/event-stream")
 
     async def say_counts(self, _request: Request) -> Response:
@@ -104,44 +102,43 @@ class Llm:
         return JSONResponse({"object": "list", "data": named})
 
     async def change(self, request: Request) -> Response:
-        """Answer `PUT /settings`: behave so from now on."""
+        """Answer `PUT /settings`: behave so from now on, and count anew."""
         try:
             wanted = json.loads(await request.body())
             self.settings = changed(self.settings, dict(wanted))
         except (ValueError, TypeError, InvalidInput) as error:
             return _error(422, str(error), "invalid_request_error")
         self._rng = Random(self.settings.seed)
+        self.counts = LlmCounts(under_way=self.counts.under_way)
         return JSONResponse(asdict(self.settings))
 
     async def _counted(self, events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Pass on *events*; count the streams that are under way, and those that nobody read to their end."""
-        counts = self.counts
-        counts.under_way += 1
-        counts.at_once_most = max(counts.at_once_most, counts.under_way)
+        self.counts.under_way += 1
+        self.counts.at_once_most = max(self.counts.at_once_most, self.counts.under_way)
         is_left = True
         try:
             async for event in events:
                 yield event
             is_left = False
         finally:
-            counts.under_way -= 1
-            counts.left += is_left
+            self.counts.under_way -= 1
+            self.counts.left += is_left
 
     async def _events(
-        self, model: str, words: Iterator[str], prompt: int, wanted: int, fault: str | None, *, usage: bool
+        self, model: str, texts: Iterator[str], prompt: int, wanted: int, fault: str | None, *, usage: bool
     ) -> AsyncIterator[bytes]:
         before, after = _around(model)
         middle = wanted // 2 if fault not in (None, "endless") else -1
-        count = _ENDLESS_TOKENS if fault == "endless" else wanted
         loop = asyncio.get_running_loop()
         rate, begins_at = self.settings.tokens_per_s, loop.time() + self.settings.first_s
-        for number, word in enumerate(itertools.islice(words, count)):
+        for number, text in enumerate(itertools.islice(texts, _ENDLESS_TOKENS)):
             late_s = begins_at + number / rate - loop.time()
             if late_s > 0:
                 await asyncio.sleep(late_s)
             elif fault == "endless":
                 await asyncio.sleep(0)
-            event = b'%s"%s%s"%s' % (before, b" " if number else b"", word.encode(), after)
+            event = before + json.dumps(text).encode() + after
             if number == middle:
                 yield await _broken(fault or "", event)
                 if fault in ("half", "broken"):
@@ -188,19 +185,11 @@ def create_app(settings: LlmSettings | None = None) -> Starlette:
     return app
 
 
-def answer_to(messages: list[str], tokens: int) -> list[str]:
-    """Return the words that *messages* are answered with: the same for the same question."""
-    return list(itertools.islice(_words(messages), tokens))
-
-
-def _words(messages: list[str]) -> Iterator[str]:
-    seed = int.from_bytes(hashlib.blake2b("\n".join(messages).encode(), digest_size=8).digest())
-    return itertools.islice(itertools.cycle(_WORDS), seed % len(_WORDS), None)
-
-
-def prompt_tokens(messages: list[str]) -> int:
-    """Return how many tokens it takes *messages* for."""
-    return sum(len(text) for text in messages) // 4 + 4 * len(messages)
+def _schema(said: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the schema that an answer is to have, where one is asked for."""
+    wanted = said.get("response_format") or {}
+    schema = (wanted.get("json_schema") or {}).get("schema") if wanted.get("type") == "json_schema" else None
+    return schema if isinstance(schema, dict) else None
 
 
 async def _until_gone(request: Request) -> None:
@@ -227,15 +216,15 @@ def _around(model: str) -> tuple[bytes, bytes]:
     return before, after
 
 
-def _whole(model: str, words: list[str], prompt: int) -> dict[str, Any]:
-    choice = {"index": 0, "message": {"role": "assistant", "content": " ".join(words)}, "finish_reason": "stop"}
+def _whole(model: str, tokens: list[str], prompt: int) -> dict[str, Any]:
+    choice = {"index": 0, "message": {"role": "assistant", "content": "".join(tokens)}, "finish_reason": "stop"}
     return {
         "id": "chatcmpl-switchboard",
         "object": "chat.completion",
         "created": int(time.time()),
         "model": model,
         "choices": [choice],
-        "usage": _usage(prompt, len(words)),
+        "usage": _usage(prompt, len(tokens)),
     }
 
 

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -23,12 +23,21 @@ from scaleworthy.switchboard.database import Database, first_line
 class Refusal(Exception):
     """A request that cannot be answered as asked."""
 
-    def __init__(self, status: int, error: str, message: str, *, problems: Sequence[dict[str, str]] = ()) -> None:
+    def __init__(
+        self,
+        status: int,
+        error: str,
+        message: str,
+        *,
+        problems: Sequence[dict[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.error = error
         self.message = message
         self.problems = list(problems)
+        self.headers = dict(headers or {})
 
 
 def not_found(noun: str, number: int) -> Refusal:
@@ -46,7 +55,7 @@ def install(app: FastAPI, database: Database) -> None:
 
     async def refused(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, Refusal)
-        return _answer(error.status, error.error, error.message, error.problems)
+        return _answer(error.status, error.error, error.message, error.problems, error.headers)
 
     async def invalid(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
@@ -78,9 +87,15 @@ def install(app: FastAPI, database: Database) -> None:
     app.add_exception_handler(psycopg.DataError, bad_value)
 
 
-def _answer(status: int, error: str, message: str, problems: Sequence[dict[str, str]] = ()) -> JSONResponse:
+def _answer(
+    status: int,
+    error: str,
+    message: str,
+    problems: Sequence[dict[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
     content: dict[str, Any] = {"error": error, "message": message}
     if problems:
         content["problems"] = list(problems)
     # A client that comes back at once would only meet the same trouble.
-    return JSONResponse(content, status, headers={"retry-after": "1"} if status == 503 else None)
+    return JSONResponse(content, status, headers=headers or ({"retry-after": "1"} if status == 503 else None))

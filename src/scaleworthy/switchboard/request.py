@@ -16,6 +16,7 @@ from scaleworthy.runtime.cache import Cache
 from scaleworthy.runtime.tenant import tenant_key
 from scaleworthy.switchboard.cache import ANSWER
 from scaleworthy.switchboard.database import Database, Row, Statement
+from scaleworthy.switchboard.models import Models
 from scaleworthy.switchboard.refusal import Refusal
 from scaleworthy.switchboard.shape import Shape
 from scaleworthy.switchboard.tenancy import HEADER, Tenant, Tenants
@@ -31,6 +32,7 @@ class Service:
     database: Database
     cache: Cache
     tenants: Tenants
+    models: Models
     now: Callable[[], datetime]
     default_key: str | None
     webhook_secret: str | None

@@ -14,6 +14,7 @@ import psycopg
 
 from scaleworthy.errors import ServerError, UsageError
 from scaleworthy.servers import Postgres, Valkey
+from scaleworthy.switchboard.llm_process import LlmProcess
 from scaleworthy.switchboard.migrate import app_dsn, migrate
 from scaleworthy.switchboard.processes import HttpProcesses
 from scaleworthy.switchboard.seed import Size, is_empty, seed_database, size_named
@@ -21,6 +22,7 @@ from scaleworthy.switchboard.settings import Settings
 from scaleworthy.switchboard.shape import Shape, shape_named
 
 SECRET_VARIABLE = "SWITCHBOARD_WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
+LLM_KEY_VARIABLE = "SWITCHBOARD_LLM_KEY"
 _DATABASE_NAME = "switchboard"
 _TENANTS_LISTED_MAX = 1000
 _TENANTS = "select id::text, key from tenants order by demo desc, key limit %s"
@@ -73,6 +75,8 @@ class Switchboard:
         port: int = 0,
         workers: int = 1,
         webhook_secret: str | None = None,
+        llm: str | None = None,
+        llm_models: Sequence[str] = (),
         on_progress: Progress | None = None,
     ) -> Switchboard:
         """Return the service, answering.
@@ -88,6 +92,9 @@ class Switchboard:
             port: Of 127.0.0.1; 0 takes a free one.
             workers: Service processes.
             webhook_secret: What payment events are signed with; None takes SWITCHBOARD_WEBHOOK_SECRET.
+            llm: Where language models are asked (OpenAI's protocol), up to `/v1`; None starts a local endpoint that plays them.
+                Its key is taken from SWITCHBOARD_LLM_KEY.
+            llm_models: Names of models there, the chair first; none: those that the local endpoint plays.
             on_progress: Called with a line for people as the work goes on.
 
         Raises:
@@ -98,7 +105,7 @@ class Switchboard:
         wanted, amount = shape_named(shape), size_named(size)
         with ExitStack() as stack:
             http = stack.enter_context(HttpProcesses.bind(port=port, workers=workers))
-            servers: dict[str, list[int]] = {"postgres": [], "valkey": []}
+            servers: dict[str, list[int]] = {"postgres": [], "valkey": [], "llm": []}
             if database is None:
                 postgres = stack.enter_context(Postgres.start())
                 database = postgres.create_database(_DATABASE_NAME)
@@ -108,6 +115,10 @@ class Switchboard:
                 valkey = stack.enter_context(Valkey.start())
                 cache = valkey.url
                 servers["valkey"] = [valkey.pid]
+            if llm is None:
+                endpoint = stack.enter_context(LlmProcess.start())
+                llm = endpoint.url
+                servers["llm"] = [endpoint.pid]
             _prepare(database, wanted, amount, seed=seed, until=until, say=say)
             tenants, demo_key = _tenants_of(database)
             settings = Settings(
@@ -116,6 +127,9 @@ class Switchboard:
                 cache=cache,
                 default_key=demo_key if demo_tenant else None,
                 webhook_secret=webhook_secret or os.environ.get(SECRET_VARIABLE) or None,
+                llm=llm,
+                llm_key=os.environ.get(LLM_KEY_VARIABLE) or None,
+                llm_models=tuple(llm_models),
             )
             http.serve(settings)
             say(f"Switchboard serves in shape {wanted.name} at {http.url}")
@@ -146,7 +160,7 @@ class Switchboard:
 
     @property
     def processes(self) -> dict[str, list[int]]:
-        """Process ids by role: `http`, `postgres`, `valkey`; a server that was given, not started, has none."""
+        """Process ids by role: `http`, `postgres`, `valkey`, `llm`; a server that was given, not started, has none."""
         return {"http": self._http.pids, **self._servers}
 
     @property

@@ -16,6 +16,10 @@ class Settings:
         cache: URL of the cache; None: there is none.
         default_key: Key of the demo tenant, taken where a request has none; None: each request needs its own.
         webhook_secret: What payment events are signed with; None: no signature is accepted.
+        llm: Where language models are asked, up to `/v1`; None: there are none.
+        llm_key: The bearer token for it.
+        llm_models: Names of models there, the chair first; an empty tuple: those of `switchboard llm`.
+        councils_per_minute: Of each tenant, in each process.
     """
 
     shape: str
@@ -23,6 +27,10 @@ class Settings:
     cache: str | None = None
     default_key: str | None = None
     webhook_secret: str | None = None
+    llm: str | None = None
+    llm_key: str | None = None
+    llm_models: tuple[str, ...] = ()
+    councils_per_minute: int = 600
 
     def to_json(self) -> str:
         """Return the settings on one line."""
@@ -31,4 +39,5 @@ class Settings:
     @classmethod
     def from_json(cls, text: str) -> Settings:
         """Return the settings that `to_json` wrote."""
-        return cls(**json.loads(text))
+        values = json.loads(text)
+        return cls(**values | {"llm_models": tuple(values["llm_models"])})

@@ -15,6 +15,7 @@ Paging: TypeAlias = Literal["offset", "keyset"]
 LeadList: TypeAlias = Literal["per lead", "joined"]
 RoundTrips: TypeAlias = Literal["per statement", "one"]
 Encoder: TypeAlias = Literal["fastapi", "orjson"]
+Council: TypeAlias = Literal["in turn", "side by side"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Shape:
         cache_s: How old a cached aggregate may be, in seconds; None: nothing is cached.
         cache_stale_s: For how much longer it is shown while it is computed anew, in seconds; None: whoever asks waits.
         tenant_memory_s: How long a key's tenant is remembered, in seconds; None: looked up for each request.
+        council: Whether the council's models are asked one after the other, or all at once.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Shape:
     cache_s: float | None
     cache_stale_s: float | None
     tenant_memory_s: float | None
+    council: Council
 
 
 SHAPES = {
@@ -60,6 +63,7 @@ SHAPES = {
             cache_s=None,
             cache_stale_s=None,
             tenant_memory_s=None,
+            council="in turn",
         ),
         Shape(
             name="tuned",
@@ -72,6 +76,7 @@ SHAPES = {
             cache_s=10.0,
             cache_stale_s=5.0,
             tenant_memory_s=30.0,
+            council="side by side",
         ),
     )
 }

@@ -24,7 +24,7 @@ from scaleworthy.runtime.llm import (
     convene,
 )
 from scaleworthy.runtime.llm.budget import Budget, OverBudget
-from scaleworthy.switchboard.llm import answer_to
+from scaleworthy.switchboard.llm_words import answer_to
 
 ASK = [{"role": "user", "content": "What was the call about?"}]
 PRICES = Prices({"a": Price(2.0, 10.0)}, as_of=date(2026, 1, 1))

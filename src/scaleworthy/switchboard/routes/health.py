@@ -1,7 +1,7 @@
 """Health: does the service have what it needs, and if not, why?
 
-200 `ok`: everything answers. 200 `degraded`: it serves, without its cache or with every database connection at work; sending
-fewer requests helps, sending none would not. 503 `degraded`: the database is gone, it cannot serve.
+200 `ok`: everything answers. 200 `degraded`: it serves, without its cache, without its language models, or with every database
+connection at work; sending fewer requests helps, sending none would not. 503 `degraded`: the database is gone, it cannot serve.
 """
 
 from __future__ import annotations
@@ -20,16 +20,20 @@ _DATABASE_WAIT_S = 1.0
 
 @router.get("/health", response_model=None)
 async def health(service: AnyService) -> Any:
-    """Say whether database and cache answer, with a reason for each that does not."""
-    database, cache = await asyncio.gather(service.database.trouble(wait_s=_DATABASE_WAIT_S), service.cache.check())
+    """Say whether database, cache and language models answer, with a reason for each that does not."""
+    database, cache, models = await asyncio.gather(
+        service.database.trouble(wait_s=_DATABASE_WAIT_S), service.cache.check(), service.models.trouble()
+    )
     reasons = [f"database: {database.reason}"] if database else []
     reasons += [f"cache: {cache}"] if cache else []
+    reasons += [f"models: {models}"] if models else []
     return service.answer(
         {
             "status": "degraded" if reasons else "ok",
             "reasons": reasons,
             "database": database.state if database else "ok",
             "cache": "gone" if cache else "ok",
+            "models": "none" if service.models.gateway is None else "gone" if models else "ok",
             "shape": service.shape.name,
         },
         503 if database and database.state == "gone" else 200,
