@@ -9,14 +9,14 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection
 
-from scaleworthy.runtime.events import consumer, outbox
+from scaleworthy.runtime.events import inbox, outbox
 
 
 @pytest.fixture
 async def connection(database: str) -> AsyncIterator[AsyncConnection[Any]]:
     async with await psycopg.AsyncConnection.connect(database, autocommit=True) as opened:
         await outbox.create(opened)
-        await consumer.create_inbox(opened)
+        await inbox.create_inbox(opened)
         await opened.execute("create table if not exists handled (event uuid)")
         await opened.execute("truncate scaleworthy_outbox, scaleworthy_inbox, handled")
         yield opened

@@ -54,7 +54,7 @@ async def drained(relay: Relay, connection: AsyncConnection[Any]) -> None:
 
 async def test_what_is_rolled_back_is_never_published(database: str, connection: AsyncConnection[Any]) -> None:
     sink = Kept()
-    relay = Relay(database, sink, idle="1ms", lock="rollback")
+    relay = Relay(database, sink, idle="1ms", again="10ms", lock="rollback")
     for number in range(20):
         try:
             async with connection.transaction():
@@ -85,7 +85,7 @@ async def test_one_that_cannot_be_published_holds_its_aggregate_until_it_is_dead
     sink = Kept()
     sink.fails["lead:1"] = Unpublishable("too large")
     await publish(connection, *(Event("lead.changed", f"lead:{n % 2}", n) for n in range(6)))
-    relay = Relay(database, sink, idle="1ms", attempts=3, lock="dead")
+    relay = Relay(database, sink, idle="1ms", again="10ms", attempts=3, lock="dead")
     relay.start()
     await drained(relay, connection)
     dead = await dead_letters(connection)
@@ -103,7 +103,7 @@ async def test_what_is_kept_can_be_published_again_with_the_same_ids(
     database: str, connection: AsyncConnection[Any]
 ) -> None:
     sink = Kept()
-    relay = Relay(database, sink, idle="1ms", lock="replay")
+    relay = Relay(database, sink, idle="1ms", again="10ms", lock="replay")
     await publish(connection, Event("lead.created", "lead:1", 1), Event("call.ended", "call:1", 2))
     relay.start()
     await drained(relay, connection)
@@ -122,7 +122,7 @@ async def test_one_relay_works_at_a_time_and_the_next_takes_over(
     database: str, connection: AsyncConnection[Any]
 ) -> None:
     sinks = [Kept(), Kept()]
-    first, second = (Relay(database, sink, idle="1ms", lock="turns") for sink in sinks)
+    first, second = (Relay(database, sink, idle="1ms", again="10ms", lock="turns") for sink in sinks)
     first.start()
     await first.working()
     second.start()
@@ -137,7 +137,7 @@ async def test_one_relay_works_at_a_time_and_the_next_takes_over(
     assert [[event.payload for event in sink.events] for sink in sinks] == [[1], [2]]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 async def test_a_relay_killed_at_any_point_loses_and_reorders_nothing(
     database: str, connection: AsyncConnection[Any], valkey: Valkey, seed: int
 ) -> None:
@@ -145,7 +145,7 @@ async def test_a_relay_killed_at_any_point_loses_and_reorders_nothing(
     prefix, rng = next(_PREFIXES), Random(seed)
     command = [sys.executable, str(Path(__file__).with_name("killed_relay.py")), database, valkey.url, prefix]
     written = 0
-    for _ in range(4):
+    for _ in range(2):
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as relay:  # noqa: ASYNC220
             assert relay.stdout is not None
             assert (await asyncio.to_thread(relay.stdout.readline)).strip() == "works"

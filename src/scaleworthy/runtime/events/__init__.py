@@ -5,12 +5,15 @@ async with database.transaction() as connection:
     await publish(connection, Event("lead.created", "lead:5", {"name": "Ann"}, tenant="a"))
 """
 
-from scaleworthy.runtime.events.consumer import Consumer, ConsumerStatistics, create_inbox, first_time, purge_inbox
+from scaleworthy.runtime.events.consumer import Consumer, ConsumerStatistics
 from scaleworthy.runtime.events.event import Event
+from scaleworthy.runtime.events.inbox import aside, create_inbox, drop_aside, first_time, purge_inbox, set_aside
 from scaleworthy.runtime.events.kafka import KafkaSink, KafkaSource
 from scaleworthy.runtime.events.outbox import create, dead_letters, publish, replay, revive, statements
-from scaleworthy.runtime.events.relay import Relay, RelayStatistics, Unpublishable
-from scaleworthy.runtime.events.streams import StreamSink, StreamSource
+from scaleworthy.runtime.events.relay import Relay, RelayStatistics
+from scaleworthy.runtime.events.sink import Sink, Unavailable, Unpublishable
+from scaleworthy.runtime.events.stream_source import LeaseLost, StreamSource
+from scaleworthy.runtime.events.streams import StreamSink
 
 __all__ = [
     "Consumer",
@@ -18,18 +21,24 @@ __all__ = [
     "Event",
     "KafkaSink",
     "KafkaSource",
+    "LeaseLost",
     "Relay",
     "RelayStatistics",
+    "Sink",
     "StreamSink",
     "StreamSource",
+    "Unavailable",
     "Unpublishable",
+    "aside",
     "create",
     "create_inbox",
     "dead_letters",
+    "drop_aside",
     "first_time",
     "publish",
     "purge_inbox",
     "replay",
     "revive",
+    "set_aside",
     "statements",
 ]

@@ -15,7 +15,8 @@ class Event:
     """Events of one tenant's one aggregate keep their order; *id* tells a handler that has seen it already.
 
     Args:
-        topic: What kind of thing has happened, `lead.created` for example; where it is published.
+        topic: What has happened, `lead.created` for example. It is published to the channel before the first dot, `lead`, so that all
+            that happens to a lead stays in order.
         aggregate: What it has happened to, `lead:5` for example.
         payload: What there is to know, as JSON.
         tenant: Whose it is.
@@ -38,6 +39,11 @@ class Event:
     def key(self) -> str:
         """What events are kept in order by."""
         return f"{self.tenant}/{self.aggregate}"
+
+    @property
+    def channel(self) -> str:
+        """Where it is published: the topic up to its first dot."""
+        return self.topic.partition(".")[0]
 
     def to_json(self) -> bytes:
         """Return the form it is published in."""

@@ -1,14 +1,18 @@
-"""Events over Kafka: one topic each, keyed by tenant and aggregate, so that an aggregate's share a partition and keep their order."""
+"""Events to Kafka: a topic per channel, keyed by tenant and aggregate, so that an aggregate's share a partition and keep their order."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any
 
 from scaleworthy.errors import MissingExtra
+from scaleworthy.runtime.events.cancelling import heed_cancellation
+from scaleworthy.runtime.events.consumer import Round
 from scaleworthy.runtime.events.event import Event
-from scaleworthy.runtime.events.relay import Unpublishable
+from scaleworthy.runtime.events.sink import BEHIND, Unavailable, Unpublishable
 
 _TOO_LARGE = "MSG_SIZE_TOO_LARGE"
 
@@ -27,70 +31,123 @@ class KafkaSink:
     Args:
         settings: librdkafka's, `bootstrap.servers` at least.
         prefix: What topics' names begin with.
-        acknowledged_within_s: After which an event counts as not taken, and comes again.
+        acknowledged_within_s: After which what no broker took is called back; it comes again.
+        now: Monotonic seconds.
 
     Raises:
         MissingExtra: confluent-kafka is not installed.
     """
 
-    def __init__(self, settings: Mapping[str, Any], *, prefix: str = "", acknowledged_within_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        *,
+        prefix: str = "",
+        acknowledged_within_s: float = 30.0,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._kafka = _library()
         self._prefix = prefix
-        self._producer = self._kafka.Producer(
-            {
-                "enable.idempotence": True,
-                "linger.ms": 2,
-                "delivery.timeout.ms": round(acknowledged_within_s * 1e3),
-                "request.timeout.ms": min(10_000, round(acknowledged_within_s * 1e3)),
-                **settings,
-            }
-        )
+        self._within_s = acknowledged_within_s
+        self._now = now
+        self._closing = False
+        self._said = ""
+        # No message ends by a time-out of its own: one that did, while the next is delivered, would be overtaken by it.
+        self._settings = {
+            "enable.idempotence": True,
+            "linger.ms": 2,
+            "message.timeout.ms": 0,
+            "error_cb": self._hear,
+            "log_level": 0,
+            **settings,
+        }
+        self._producer: Any = None
 
     async def publish(self, events: Sequence[Event]) -> list[Exception | None]:
         """Publish *events*; return for each None once all in-sync replicas have it, or why not."""
         return await asyncio.to_thread(self._publish, events)
 
     async def close(self) -> None:
-        """Wait for what is under way."""
-        await asyncio.to_thread(self._producer.flush, 10)
+        """Call back what is under way."""
+        self._closing = True
+        if self._producer is not None:
+            await asyncio.to_thread(self._producer.flush, 0)
 
     def _publish(self, events: Sequence[Event]) -> list[Exception | None]:
+        if self._producer is None:
+            self._producer = self._kafka.Producer(self._settings)
+        results = self._sent(events)
+        large = [place for place, error in enumerate(results) if isinstance(error, Unpublishable)]
+        if len(events) > 1 and large:
+            # A broker refuses a batch as a whole for one event that is too large: sent alone, it is the only one refused.
+            for place in range(large[0], len(events)):
+                if results[place] is not None:
+                    [results[place]] = self._sent([events[place]])
+        return _in_order(events, results)
+
+    def _sent(self, events: Sequence[Event]) -> list[Exception | None]:
+        """Send *events*, wait for each one's answer, and call back what has none in time."""
         results: list[Exception | None] = [None] * len(events)
-        done = 0
+        left = len(events)
 
-        def delivered(place: int, error: Any) -> None:
-            nonlocal done
-            done += 1
+        def answered(place: int, error: Any) -> None:
+            nonlocal left
+            left -= 1
             if error is not None:
-                results[place] = _as_error(error)
+                results[place] = self._as_error(error)
 
-        failed: set[str] = set()
+        blamed: set[str] = set()
         for place, event in enumerate(events):
-            if event.key in failed:
-                results[place] = RuntimeError("one before it was not taken")
-                done += 1
+            if event.key in blamed:
+                results[place] = Unavailable(BEHIND)
+                left -= 1
                 continue
             try:
                 self._producer.produce(
-                    self._prefix + event.topic,
+                    self._prefix + event.channel,
                     key=event.key.encode(),
                     value=event.to_json(),
                     headers={name: value.encode() for name, value in event.headers.items()},
-                    on_delivery=lambda error, _message, place=place: delivered(place, error),
+                    on_delivery=lambda error, _message, place=place: answered(place, error),
                 )
-            except (BufferError, self._kafka.KafkaException) as error:
-                failed.add(event.key)
-                done += 1
-                results[place] = _as_error(error.args[0]) if isinstance(error, self._kafka.KafkaException) else error
-        # Each is delivered or has failed by its own time-out.
-        while done < len(events):
-            self._producer.poll(0.1)
+            except BufferError:
+                left -= 1
+                blamed.add(event.key)
+                results[place] = Unavailable("the producer's queue is full")
+            except self._kafka.KafkaException as error:
+                left -= 1
+                blamed.add(event.key)
+                results[place] = self._as_error(error.args[0])
+        deadline = self._now() + self._within_s
+        while left:
+            if self._closing or self._now() >= deadline:
+                self._producer.purge(in_queue=True, in_flight=True, blocking=True)
+            self._producer.poll(0.05)
         return results
 
+    def _hear(self, error: Any) -> None:
+        self._said = str(error.str())
 
-def _as_error(error: Any) -> Exception:
-    name = error.name() if hasattr(error, "name") else ""
-    return Unpublishable(str(error)) if name == _TOO_LARGE else RuntimeError(str(error))
+    def _as_error(self, error: Any) -> Exception:
+        if error.fatal():
+            self._producer = None
+            return Unavailable(f"Kafka: {error.str()}")
+        if error.name() == _TOO_LARGE:
+            return Unpublishable(error.str())
+        if error.name() in ("_PURGE_QUEUE", "_PURGE_INFLIGHT"):
+            return Unavailable(f"Kafka did not take it within {self._within_s:g} s ({self._said or 'no answer'})")
+        return Unavailable(f"Kafka: {error.str()}") if error.retriable() else RuntimeError(str(error))
+
+
+def _in_order(events: Sequence[Event], results: Sequence[Exception | None]) -> list[Exception | None]:
+    """Return *results* with those called failed that were taken behind a failed one of their key: they come again, behind it."""
+    blamed: set[str] = set()
+    ordered: list[Exception | None] = []
+    for event, result in zip(events, results, strict=True):
+        if result is not None:
+            blamed.add(event.key)
+        ordered.append(Unavailable(BEHIND) if result is None and event.key in blamed else result)
+    return ordered
 
 
 class KafkaSource:
@@ -98,7 +155,7 @@ class KafkaSource:
 
     Args:
         settings: librdkafka's, `bootstrap.servers` and `group.id` at least.
-        topics: Without the prefix.
+        topics: Channels: topics up to their first dot.
         prefix: As published.
         together: Most events read at once.
 
@@ -111,35 +168,57 @@ class KafkaSource:
     ) -> None:
         self._kafka = _library()
         self._together = together
+        # A consumer that is closed while another thread reads from it is undefined.
+        self._one_at_a_time = threading.Lock()
+        self._closed = False
         self._consumer = self._kafka.Consumer(
             {
                 "auto.offset.reset": "earliest",
+                "log_level": 0,
+                # What is fetched ahead is bounded too: librdkafka's own limit is 64 MB of each topic.
+                "queued.max.messages.kbytes": 16_384,
                 **settings,
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
             }
         )
-        self._consumer.subscribe([prefix + topic for topic in topics])
+        self._consumer.subscribe([prefix + topic.partition(".")[0] for topic in topics])
 
-    async def batches(self) -> AsyncIterator[tuple[str, list[tuple[str, bytes]]]]:
-        """Yield a partition's next events, in order, as (partition, [(offset, event as bytes)])."""
+    async def rounds(self) -> AsyncGenerator[Round, None]:
+        """Yield the next events of each partition held; the next round begins when those are dealt with."""
         while True:
-            messages = await asyncio.to_thread(self._consumer.consume, self._together, 0.1)
+            heed_cancellation()
             by_partition: dict[str, list[tuple[str, bytes]]] = {}
-            for message in messages:
+            for message in await asyncio.to_thread(self._read):
                 if message.error() is None:
                     name = f"{message.topic()}|{message.partition()}"
-                    by_partition.setdefault(name, []).append((str(message.offset()), message.value()))
-            for name, entries in by_partition.items():
-                yield name, entries
+                    by_partition.setdefault(name, []).append((str(message.offset()), message.value() or b""))
+            if by_partition:
+                yield list(by_partition.items())
 
-    async def acknowledge(self, stream: str, entries: Sequence[str]) -> None:
+    async def acknowledge(self, partition: str, entries: Sequence[str]) -> None:
         """Say that *entries* are dealt with, and all before them."""
-        topic, _, partition = stream.rpartition("|")
-        offset = max(int(entry) for entry in entries) + 1
-        position = self._kafka.TopicPartition(topic, int(partition), offset)
+        position = self._position(partition, max(int(entry) for entry in entries) + 1)
         await asyncio.to_thread(self._consumer.commit, offsets=[position], asynchronous=False)
+
+    async def again(self, partition: str, entries: Sequence[str]) -> None:
+        """Read on from the first of *entries*."""
+        await asyncio.to_thread(self._consumer.seek, self._position(partition, min(int(entry) for entry in entries)))
 
     async def release(self) -> None:
         """Leave the group, so that others have this member's partitions at once."""
-        await asyncio.to_thread(self._consumer.close)
+        await asyncio.to_thread(self._close)
+
+    def _position(self, partition: str, offset: int) -> Any:
+        topic, _, number = partition.rpartition("|")
+        return self._kafka.TopicPartition(topic, int(number), offset)
+
+    def _read(self) -> list[Any]:
+        with self._one_at_a_time:
+            return [] if self._closed else list(self._consumer.consume(self._together, 0.1))
+
+    def _close(self) -> None:
+        with self._one_at_a_time:
+            if not self._closed:
+                self._closed = True
+                self._consumer.close()

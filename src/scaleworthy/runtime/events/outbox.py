@@ -1,8 +1,9 @@
 """The outbox: an event is written in the transaction that makes it true, so it is published if and only if that commits.
 
-Events are told apart from those still being written by the transaction's number: only rows whose transaction ended before every one that is
-still open are published, in the order of their numbers. So none is overtaken by one that began earlier and committed later; the price is
-that the oldest open transaction which has written anything holds all events back.
+Numbers are given in the order of writing, and transactions commit in another: who reads on behind the highest number it has seen misses
+what commits later with a lower one. So only rows are taken whose transaction is older than every one still open, in the order of their
+numbers, and each is marked for itself. Writers of one aggregate that follow one another (they lock its row, as an UPDATE does) are
+published in that order. The price: the oldest open transaction which has written anything holds all events back.
 """
 
 from __future__ import annotations
@@ -44,9 +45,15 @@ _REPLAY = """
 update scaleworthy_outbox set published_at = null, attempts = 0
 where published_at is not null and at >= %(since)s and at < %(until)s and (%(topic)s::text is null or topic = %(topic)s)
 """
+# Of a long queue not each is counted: the look costs the same however much waits. A clock that went back makes no negative age.
+_COUNTED_MOST = 10_000
 _LAG = """
-select count(*), coalesce(extract(epoch from clock_timestamp() - min(at)), 0)
-from scaleworthy_outbox where published_at is null and dead_because is null
+select count(*), coalesce(greatest(extract(epoch from clock_timestamp() - min(at)), 0), 0)
+from (select at from scaleworthy_outbox where published_at is null and dead_because is null order by number limit %s) as oldest
+"""
+_HELD = """
+select coalesce(max(extract(epoch from clock_timestamp() - xact_start)), 0) from pg_stat_activity
+where backend_xid is not null and pid <> pg_backend_pid()
 """
 
 
@@ -61,13 +68,18 @@ async def create(connection: AsyncConnection[Any]) -> None:
 
 
 async def publish(connection: AsyncConnection[Any], *events: Event) -> None:
-    """Write *events*; they are published once the transaction of *connection* has committed, and never if it does not."""
+    """Write *events*; they are published once the transaction of *connection* has committed, and never if it does not.
+
+    Raises:
+        ValueError: A payload is no JSON: NaN, for example.
+        TypeError: The same, of another type.
+    """
     columns = [
         [event.id for event in events],
         [event.topic for event in events],
         [event.tenant for event in events],
         [event.aggregate for event in events],
-        [json.dumps(event.payload) for event in events],
+        [json.dumps(event.payload, allow_nan=False) for event in events],
         [json.dumps(dict(event.headers)) for event in events],
     ]
     await connection.execute(_INSERT, columns)
@@ -132,12 +144,21 @@ async def purge(connection: AsyncConnection[Any], *, older_s: float, most: int =
 
 
 async def lag(connection: AsyncConnection[Any]) -> tuple[int, float]:
-    """Return how many events wait, and the age of the oldest, s."""
+    """Return how many events wait (at most 10,000 are counted), and the age of the oldest, s."""
     async with connection.cursor(row_factory=tuple_row) as cursor:
-        await cursor.execute(_LAG)
+        await cursor.execute(_LAG, [_COUNTED_MOST])
         row = await cursor.fetchone()
     assert row is not None
     return int(row[0]), float(row[1])
+
+
+async def held_back_s(connection: AsyncConnection[Any]) -> float:
+    """Return how long the oldest transaction has been open that has written something, s: events behind it wait for it."""
+    async with connection.cursor(row_factory=tuple_row) as cursor:
+        await cursor.execute(_HELD)
+        row = await cursor.fetchone()
+    assert row is not None
+    return float(row[0])
 
 
 def _event(row: Sequence[Any]) -> Event:

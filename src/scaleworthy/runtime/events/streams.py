@@ -1,68 +1,110 @@
-"""Events over Valkey or Redis streams: partitions, each a stream, so that those of one aggregate keep their order."""
+"""Events to Valkey or Redis streams: partitions, each a stream, so that those of one aggregate keep their order."""
 
 from __future__ import annotations
 
-import asyncio
 import zlib
-from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from scaleworthy.runtime.events.cancelling import heed_cancellation
 from scaleworthy.runtime.events.event import Event
-from scaleworthy.units import parse_duration_ns
+from scaleworthy.runtime.events.sink import BEHIND, Unavailable
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+_TRIM_EVERY = 1_000
+
 
 class StreamSink:
-    """Publishes to the streams `{prefix}{topic}:{partition}` of a redis.asyncio client, which it closes.
+    """Publishes to the streams `{prefix}{channel}:{partition}` of a redis.asyncio client, which it closes.
+
+    What every group of readers has acknowledged is trimmed away, and only that. A stream whose readers are *unread_most* behind takes no
+    more: its events wait in the outbox, and the relay says why. A stream that no group reads keeps about that many, the newest.
 
     Args:
-        client: With one connection at a time used.
-        partitions: As many consumers of a group may work on a topic at once. Never change it while events wait.
-        kept_most: About so many events of each stream are kept, read or not. Beyond them the oldest go: it bounds the server's memory,
-            and the outbox still has them to be replayed.
+        client: Of one server, not of a cluster: a batch is one transaction there. Give it a socket_timeout.
+        prefix: What streams' names begin with.
+        partitions: As many consumers of a group may work on a channel at once. Never change it while events wait.
+        unread_most: Bounds the server's memory.
     """
 
     def __init__(
-        self, client: Redis, *, prefix: str = "events:", partitions: int = 8, kept_most: int = 1_000_000
+        self, client: Redis, *, prefix: str = "events:", partitions: int = 8, unread_most: int = 1_000_000
     ) -> None:
         self._client = client
         self._prefix = prefix
         self._partitions = partitions
-        self._kept_most = kept_most
+        self._unread_most = unread_most
+        self._since_trim: Counter[str] = Counter()
+        self._full: dict[str, str] = {}
 
     async def publish(self, events: Sequence[Event]) -> list[Exception | None]:
-        """Add *events*; the server either takes all of a batch, in order, or the connection is lost and all come again."""
-        pipeline = self._client.pipeline(transaction=False)
-        for event in events:
-            pipeline.xadd(
-                stream_name(self._prefix, event.topic, partition_of(event.key, self._partitions)),
-                {"event": event.to_json()},
-                maxlen=self._kept_most,
-                approximate=True,
-            )
-        try:
-            answers = await pipeline.execute(raise_on_error=False)
-        except Exception as error:  # noqa: BLE001 - whatever the library raises, the events come again
-            return [error] * len(events)
-        failed: set[str] = set()
-        results: list[Exception | None] = []
-        for event, answer in zip(events, answers, strict=True):
-            if isinstance(answer, Exception):
-                failed.add(event.key)
-            results.append(answer if isinstance(answer, Exception) else None)
-        # One that was taken behind a failed one of its key comes again too, in its order; ids tell handlers.
-        return [
-            RuntimeError("one before it was not taken") if result is None and event.key in failed else result
-            for event, result in zip(events, results, strict=True)
+        """Add *events* in one transaction: the server takes all of them, in order, or none."""
+        results: list[Exception | None] = [None] * len(events)
+        names = [
+            stream_name(self._prefix, event.channel, partition_of(event.key, self._partitions)) for event in events
         ]
+        try:
+            for name in set(names) & self._full.keys():
+                await self._trim(name)
+            places = self._open_places(events, names, results)
+            pipeline = self._client.pipeline(transaction=True)
+            for place in places:
+                pipeline.xadd(names[place], {"event": events[place].to_json()})
+            answers = await pipeline.execute(raise_on_error=False) if places else []
+            for place, answer in zip(places, answers, strict=True):
+                results[place] = answer if isinstance(answer, Exception) else None
+            await self._trim_some(names)
+        except Exception as error:  # noqa: BLE001 - whatever the library raises, none was taken, or all come again
+            return [Unavailable(f"the stream server: {error or type(error).__name__}")] * len(events)
+        return results
 
     async def close(self) -> None:
         """Close the client."""
         await self._client.aclose()
+
+    def _open_places(self, events: Sequence[Event], names: Sequence[str], results: list[Exception | None]) -> list[int]:
+        """Return which events may be added: their stream has room, and none of their key waits before them."""
+        if not self._full:
+            return list(range(len(events)))
+        blamed: set[str] = set()
+        places = []
+        for place, (event, name) in enumerate(zip(events, names, strict=True)):
+            if event.key in blamed:
+                results[place] = Unavailable(BEHIND)
+            elif name in self._full:
+                blamed.add(event.key)
+                results[place] = Unavailable(self._full[name])
+            else:
+                places.append(place)
+        return places
+
+    async def _trim_some(self, names: Sequence[str]) -> None:
+        self._since_trim.update(names)
+        for name, added in list(self._since_trim.items()):
+            if added >= min(_TRIM_EVERY, self._unread_most):
+                self._since_trim[name] = 0
+                await self._trim(name)
+
+    async def _trim(self, name: str) -> None:
+        """Remove what every group has acknowledged; note whether there is room for more."""
+        groups = await self._client.xinfo_groups(name)
+        if groups:
+            positions = [await self._read_up_to(name, group) for group in groups]
+            await self._client.xtrim(name, minid=min(positions, key=_as_numbers), approximate=False)
+        else:
+            await self._client.xtrim(name, maxlen=self._unread_most, approximate=True)
+        length = await self._client.xlen(name)
+        self._full.pop(name, None)
+        if groups and length >= self._unread_most:
+            self._full[name] = f"the readers of stream {name} are {length:,} events behind"
+
+    async def _read_up_to(self, name: str, group: dict[str, Any]) -> str:
+        """Return the oldest entry that a group still needs: its oldest unacknowledged one, or the last it was given."""
+        pending = await self._client.xpending(name, group["name"])
+        oldest = pending["min"] if pending["pending"] else group["last-delivered-id"]
+        return oldest.decode() if isinstance(oldest, bytes) else str(oldest)
 
 
 def partition_of(key: str, partitions: int) -> int:
@@ -70,106 +112,11 @@ def partition_of(key: str, partitions: int) -> int:
     return zlib.crc32(key.encode()) % partitions
 
 
-def stream_name(prefix: str, topic: str, partition: int) -> str:
-    """Return the stream of a topic's partition."""
-    return f"{prefix}{topic}:{partition}"
+def stream_name(prefix: str, channel: str, partition: int) -> str:
+    """Return the stream of a channel's partition."""
+    return f"{prefix}{channel}:{partition}"
 
 
-class StreamSource:
-    """Events of *topics* for one member of a consumer group, each again until it is acknowledged.
-
-    A partition is read by one member at a time: who holds its lease. A member that is gone loses its leases after *lease*, and the next one
-    begins with what was not acknowledged.
-
-    Args:
-        client: Of redis.asyncio; closed by its owner.
-        group: Members of one group share the events.
-        member: This one's name.
-        topics, prefix, partitions: As published.
-        lease: How long a member may be silent.
-        together: Most events read at once from a partition.
-    """
-
-    def __init__(
-        self,
-        client: Redis,
-        *,
-        group: str,
-        member: str,
-        topics: Sequence[str],
-        prefix: str = "events:",
-        partitions: int = 8,
-        lease: str = "10s",
-        together: int = 100,
-    ) -> None:
-        self._client = client
-        self._group, self._member = group, member
-        self._streams = [stream_name(prefix, topic, number) for topic in topics for number in range(partitions)]
-        self._prefix = prefix
-        self._lease_ms = parse_duration_ns(lease) // 1_000_000
-        self._together = together
-
-    async def batches(self) -> AsyncIterator[tuple[str, list[tuple[str, bytes]]]]:
-        """Yield a partition's next events, in order, as (stream, [(entry, event as bytes)]); round and round the partitions.
-
-        The next batch of a partition is only read after `acknowledge`, or when this asks again for what was not.
-        """
-        for stream in self._streams:
-            await self._make_group(stream)
-        while True:
-            heed_cancellation()
-            found = False
-            for stream in self._streams:
-                if not await self._holds(stream):
-                    continue
-                # First what this group was given and has not acknowledged, by whomever, then what is new.
-                entries = await self._unacknowledged(stream) or await self._new(stream)
-                if entries:
-                    found = True
-                    yield stream, entries
-            if not found:
-                await asyncio.sleep(0.02)
-
-    async def acknowledge(self, stream: str, entries: Sequence[str]) -> None:
-        """Say that *entries* are dealt with."""
-        await self._client.xack(stream, self._group, *entries)
-
-    async def release(self) -> None:
-        """Let other members have this one's partitions."""
-        for stream in self._streams:
-            key = self._lease_key(stream)
-            if await self._client.get(key) == self._member.encode():
-                await self._client.delete(key)
-
-    async def _make_group(self, stream: str) -> None:
-        from redis.exceptions import ResponseError
-
-        with suppress(ResponseError):
-            await self._client.xgroup_create(stream, self._group, id="0", mkstream=True)
-
-    async def _holds(self, stream: str) -> bool:
-        key = self._lease_key(stream)
-        if await self._client.set(key, self._member, nx=True, px=self._lease_ms):
-            return True
-        if await self._client.get(key) != self._member.encode():
-            return False
-        await self._client.pexpire(key, self._lease_ms)
-        return True
-
-    async def _unacknowledged(self, stream: str) -> list[tuple[str, bytes]]:
-        _, entries, _ = await self._client.xautoclaim(
-            stream, self._group, self._member, min_idle_time=0, start_id="0-0", count=self._together
-        )
-        return [(entry.decode(), fields[b"event"]) for entry, fields in entries if fields]
-
-    async def _new(self, stream: str) -> list[tuple[str, bytes]]:
-        answer: Any = await self._client.xreadgroup(self._group, self._member, {stream: ">"}, count=self._together)
-        if not answer:
-            return []
-        ((_, entries),) = answer.items() if isinstance(answer, dict) else answer
-        if entries and isinstance(entries[0], list) and entries[0] and isinstance(entries[0][0], tuple):
-            (entries,) = entries
-        return [(entry.decode(), fields[b"event"]) for entry, fields in entries]
-
-    def _lease_key(self, stream: str) -> str:
-        return f"{stream}:lease:{self._group}"
+def _as_numbers(entry: str) -> tuple[int, int]:
+    at, _, number = entry.partition("-")
+    return int(at), int(number or 0)

@@ -1,0 +1,190 @@
+"""Over Kafka's protocol: order and delivery on librdkafka's mock brokers; on a real cluster too where KAFKA_BOOTSTRAP names one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from psycopg import AsyncConnection
+
+from scaleworthy.runtime.events import (
+    Consumer,
+    Event,
+    KafkaSink,
+    KafkaSource,
+    Relay,
+    Unavailable,
+    Unpublishable,
+    outbox,
+    publish,
+)
+
+from .brokers import Brokers
+
+_QUICK = {"reconnect.backoff.ms": 5, "reconnect.backoff.max.ms": 20, "retry.backoff.ms": 5, "retry.backoff.max.ms": 20}
+
+
+@pytest.fixture(scope="module")
+def brokers() -> Iterator[Brokers]:
+    with Brokers() as started:
+        yield started
+
+
+def settings(bootstrap: str, **more: Any) -> dict[str, Any]:
+    return {"bootstrap.servers": bootstrap, **_QUICK, **more}
+
+
+class Read:
+    """What a consumer has been given, by aggregate."""
+
+    def __init__(self, expected: int) -> None:
+        self.seen: dict[str, list[int]] = defaultdict(list)
+        self.dead: list[str] = []
+        self.done = asyncio.Event()
+        self._expected = expected
+
+    async def handle(self, event: Event) -> None:
+        self.seen[event.aggregate].append(event.payload)
+        if sum(len(set(numbers)) for numbers in self.seen.values()) >= self._expected:
+            self.done.set()
+
+    async def set_aside(self, _body: bytes, reason: str) -> None:
+        self.dead.append(reason)
+
+
+async def read(source: KafkaSource, expected: int) -> Read:
+    """Consume until *expected* events were handled."""
+    what = Read(expected)
+    task = asyncio.create_task(Consumer(source, what.handle, dead_letter=what.set_aside, pause_s=0.01).run())
+    try:
+        await asyncio.wait_for(what.done.wait(), 20)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    return what
+
+
+def group() -> dict[str, Any]:
+    return {
+        "group.id": uuid4().hex,
+        "session.timeout.ms": 6_000,
+        "heartbeat.interval.ms": 200,
+        "fetch.wait.max.ms": 20,
+        "topic.metadata.refresh.interval.ms": 200,
+    }
+
+
+async def order_and_delivery(bootstrap: str, name: str) -> None:
+    sink = KafkaSink(settings(bootstrap))
+    events = [Event(f"{name}.changed", f"lead:{n % 7}", n, tenant="a", headers={"x": "é"}) for n in range(700)]
+    for start in range(0, 700, 100):
+        assert await sink.publish(events[start : start + 100]) == [None] * 100
+    await sink.close()
+    what = await read(KafkaSource(settings(bootstrap, **group()), topics=[name]), 700)
+    assert what.seen == {f"lead:{n}": list(range(n, 700, 7)) for n in range(7)}
+
+
+async def test_each_arrives_and_those_of_an_aggregate_in_order(brokers: Brokers) -> None:
+    await order_and_delivery(brokers.bootstrap, "order")
+
+
+@pytest.mark.skipif("KAFKA_BOOTSTRAP" not in os.environ, reason="KAFKA_BOOTSTRAP names no Kafka cluster to test on")
+async def test_a_real_cluster_keeps_the_same_order() -> None:
+    await order_and_delivery(os.environ["KAFKA_BOOTSTRAP"], f"scaleworthy-test-{uuid4().hex}")
+
+
+async def test_brokers_that_are_gone_hold_events_back_and_none_is_lost_reordered_or_dead(
+    brokers: Brokers, database: str, connection: AsyncConnection[Any]
+) -> None:
+    """Down for many times as long as the relay waits for an answer: as a minute is to the default of 30 s, and more."""
+    sink = KafkaSink(settings(brokers.bootstrap), acknowledged_within_s=0.15)
+    relay = Relay(database, sink, idle="1ms", again="10ms", attempts=3, lock="brokers")
+    relay.start()
+    brokers.create_topic("gone", 3)
+    await publish(connection, *(Event("gone", f"lead:{n % 5}", n) for n in range(50)))
+    while relay.statistics().published < 50:  # noqa: ASYNC110 - brokers have no event to wait for
+        await asyncio.sleep(0.005)
+    brokers.stop()
+    await publish(connection, *(Event("gone", f"lead:{n % 5}", n) for n in range(50, 100)))
+    for _ in range(4):
+        while relay.trouble() is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+        relay._reason = None
+    assert (await outbox.lag(connection))[0] == 50
+    assert "Kafka did not take it" in await said(relay)
+    brokers.go_on()
+    while (await outbox.lag(connection))[0]:  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
+    await relay.stop()
+    assert (relay.statistics().dead, relay.statistics().failed) == (0, 0)
+    what = await read(KafkaSource(settings(brokers.bootstrap, **group()), topics=["gone"]), 100)
+    for aggregate in range(5):
+        seen = what.seen[f"lead:{aggregate}"]
+        assert [n for place, n in enumerate(seen) if n not in seen[:place]] == list(range(aggregate, 100, 5))
+
+
+async def said(relay: Relay) -> str:
+    while (reason := relay.trouble()) is None:  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
+    return reason
+
+
+async def test_one_that_is_too_large_is_the_only_one_refused(brokers: Brokers) -> None:
+    sink = KafkaSink(settings(brokers.bootstrap, **{"message.max.bytes": 2_000}))
+    events = [Event("large", f"lead:{n % 2}", "x" * (5_000 if n == 2 else 10)) for n in range(6)]
+    answers = await sink.publish(events)
+    await sink.close()
+    assert [type(answer) for answer in answers] == [type(None)] * 2 + [
+        Unpublishable,
+        type(None),
+        Unavailable,
+        type(None),
+    ]
+
+
+async def test_a_member_that_is_gone_leaves_what_it_did_not_acknowledge(brokers: Brokers) -> None:
+    sink = KafkaSink(settings(brokers.bootstrap))
+    await sink.publish([Event("left", "lead:1", n) for n in range(10)])
+    await sink.close()
+    members = group()
+    gone = KafkaSource(settings(brokers.bootstrap, **members), topics=["left"], together=4)
+    async for [(partition, entries)] in gone.rounds():
+        await gone.acknowledge(partition, [entries[0][0]])
+        break
+    await gone.release()
+    what = await read(KafkaSource(settings(brokers.bootstrap, **members), topics=["left"]), 9)
+    assert what.seen == {"lead:1": list(range(1, 10))}
+
+
+async def test_what_cannot_be_set_aside_holds_its_partition(brokers: Brokers) -> None:
+    sink = KafkaSink(settings(brokers.bootstrap))
+    await sink.publish([Event("held", "lead:1", n) for n in range(4)])
+    await sink.close()
+    seen: list[int] = []
+    refused = 0
+    done = asyncio.Event()
+
+    async def handle(event: Event) -> None:
+        if event.payload == 2:
+            raise RuntimeError("poison")
+        seen.append(event.payload)
+        if event.payload == 3:
+            done.set()
+
+    async def dead_letter(_body: bytes, _reason: str) -> None:
+        nonlocal refused
+        refused += 1
+        if refused < 3:
+            raise OSError("the letters' table is gone")
+
+    source = KafkaSource(settings(brokers.bootstrap, **group()), topics=["held"])
+    task = asyncio.create_task(Consumer(source, handle, dead_letter=dead_letter, attempts=1, pause_s=0.01).run())
+    await asyncio.wait_for(done.wait(), 20)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert (seen, refused) == ([0, 1, 3], 3)
