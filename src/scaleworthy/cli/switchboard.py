@@ -40,6 +40,8 @@ def serve(
     size: SizeName = "small",
     seed: int = 1,
     workers: Annotated[int, Parameter(name="--workers")] = 1,
+    replicas: int = 0,
+    replica: Annotated[tuple[str, ...], Parameter(negative=())] = (),
 ) -> None:
     """Serve until Ctrl-C; print one JSON line when ready: url, database, cache, tenants, processes.
 
@@ -69,6 +71,10 @@ def serve(
         Of that data; the same seed gives the same data.
     workers
         Service processes.
+    replicas
+        Replicas of the embedded database, started with it; shape tuned reads from them.
+    replica
+        DSN of a replica of --database, as its owner; may be given several times.
     """
     if workers < 1:
         raise UsageError(f"--workers must be at least 1, got {workers}")
@@ -84,6 +90,8 @@ def serve(
         seed=seed,
         port=port,
         workers=workers,
+        replicas=replicas,
+        replica=replica,
         on_progress=_say,
     ) as switchboard:
         print(json.dumps(switchboard.ready_line), flush=True)

@@ -19,13 +19,24 @@ class Reading:
 
 
 class Session:
-    """What a caller must be able to see: the position after its own last commit."""
+    """What a caller must be able to see: the position after its own last commit, or after what others have committed for it.
+
+    Attributes:
+        position: What a read must have seen.
+        committed: The position after the last commit of this session itself; 0: none yet.
+    """
 
     def __init__(self, position: int = 0) -> None:
         self.position = position
+        self.committed = 0
 
     def raise_to(self, position: int) -> None:
         """Say that the caller has committed up to *position*."""
+        self.committed = max(self.committed, position)
+        self.require(position)
+
+    def require(self, position: int) -> None:
+        """Say that the caller must see what was committed up to *position*, by whomever."""
         self.position = max(self.position, position)
 
 

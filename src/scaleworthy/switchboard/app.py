@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from fastapi import FastAPI
 
 from scaleworthy import __version__
+from scaleworthy.runtime.database import ReadYourWrites
 from scaleworthy.switchboard import refusal
 from scaleworthy.switchboard.cache import make_cache
 from scaleworthy.switchboard.database import Database
@@ -68,7 +69,10 @@ def create_app(
     A database that is not there after *database_wait_s* does not keep it from starting: it answers 503 until the database comes.
     """
     shape = shape_named(settings.shape)
-    database = Database(settings.dsn, connections=shape.pool_connections, round_trips=shape.round_trips)
+    replicas = settings.replicas if shape.reads == "replicas" else ()
+    database = Database(
+        settings.dsn, connections=shape.pool_connections, round_trips=shape.round_trips, replicas=replicas
+    )
     cache = make_cache(settings.cache, shape)
     models = Models(settings)
 
@@ -97,6 +101,8 @@ def create_app(
         webhook_secret=settings.webhook_secret,
     )
     refusal.install(app, database)
+    if replicas:
+        app.add_middleware(ReadYourWrites)
     for router in ROUTERS:
         app.include_router(router, prefix="/api")
         app.include_router(router, include_in_schema=False)

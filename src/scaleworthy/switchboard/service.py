@@ -74,6 +74,8 @@ class Switchboard:
         until: datetime | None = None,
         port: int = 0,
         workers: int = 1,
+        replicas: int = 0,
+        replica: Sequence[str] = (),
         webhook_secret: str | None = None,
         llm: str | None = None,
         llm_models: Sequence[str] = (),
@@ -91,6 +93,8 @@ class Switchboard:
             until: When that data ends; None: the last midnight, UTC.
             port: Of 127.0.0.1; 0 takes a free one.
             workers: Service processes.
+            replicas: How many replicas of the database it starts are started too; shape day-one does not read them.
+            replica: DSNs of replicas of the database that was given, as its owner.
             webhook_secret: What payment events are signed with; None takes SWITCHBOARD_WEBHOOK_SECRET.
             llm: Where language models are asked (OpenAI's protocol), up to `/v1`; None starts a local endpoint that plays them.
                 Its key is taken from SWITCHBOARD_LLM_KEY.
@@ -98,14 +102,16 @@ class Switchboard:
             on_progress: Called with a line for people as the work goes on.
 
         Raises:
-            UsageError: The port is in use, or the database is somebody else's.
+            UsageError: The port is in use, the database is somebody else's, or replicas are asked for that it cannot have.
             ServerError: A server or the service does not start.
         """
         say = on_progress or _say_nothing
         wanted, amount = shape_named(shape), size_named(size)
+        _check_replicas(replicas, replica, database)
         with ExitStack() as stack:
             http = stack.enter_context(HttpProcesses.bind(port=port, workers=workers))
             servers: dict[str, list[int]] = {"postgres": [], "valkey": [], "llm": []}
+            postgres = None
             if database is None:
                 postgres = stack.enter_context(Postgres.start())
                 database = postgres.create_database(_DATABASE_NAME)
@@ -120,11 +126,15 @@ class Switchboard:
                 llm = endpoint.url
                 servers["llm"] = [endpoint.pid]
             _prepare(database, wanted, amount, seed=seed, until=until, say=say)
+            followers = [stack.enter_context(postgres.replica()) for _ in range(replicas)] if postgres else []
+            if followers:
+                servers["replicas"] = [follower.pid for follower in followers]
             tenants, demo_key = _tenants_of(database)
             settings = Settings(
                 shape=wanted.name,
                 dsn=app_dsn(database),
                 cache=cache,
+                replicas=tuple(app_dsn(dsn) for dsn in (*replica, *(one.dsn_for(_DATABASE_NAME) for one in followers))),
                 default_key=demo_key if demo_tenant else None,
                 webhook_secret=webhook_secret or os.environ.get(SECRET_VARIABLE) or None,
                 llm=llm,
@@ -160,7 +170,7 @@ class Switchboard:
 
     @property
     def processes(self) -> dict[str, list[int]]:
-        """Process ids by role: `http`, `postgres`, `valkey`, `llm`; a server that was given, not started, has none."""
+        """Process ids by role: `http`, `postgres`, `valkey`, `llm`, and `replicas` where there are some; one that was given has none."""
         return {"http": self._http.pids, **self._servers}
 
     @property
@@ -225,6 +235,21 @@ def fill(
         with _reached():
             _migrate(dsn, (), say)
             return seed_database(dsn, amount, seed=seed, until=until or last_midnight(), on_progress=say)
+
+
+def _check_replicas(count: int, given: Sequence[str], database: str | None) -> None:
+    if count < 0:
+        raise UsageError(f"--replicas must be at least 0, got {count}")
+    if count and database is not None:
+        raise UsageError(
+            "replicas are started of a database that is started here, and --database names another",
+            hint="name its own replicas: --replica postgresql://user@host:port/name",
+        )
+    if given and database is None:
+        raise UsageError(
+            "--replica names a replica of a database that is not named",
+            hint="name the database by --database, or have both started by --replicas 2",
+        )
 
 
 def _prepare(dsn: str, shape: Shape, size: Size, *, seed: int, until: datetime | None, say: Progress) -> None:

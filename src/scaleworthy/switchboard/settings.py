@@ -13,6 +13,7 @@ class Settings:
     Attributes:
         shape: Name of the shape.
         dsn: The database, as the role that owns nothing.
+        replicas: Its replicas, as the same role.
         cache: URL of the cache; None: there is none.
         default_key: Key of the demo tenant, taken where a request has none; None: each request needs its own.
         webhook_secret: What payment events are signed with; None: no signature is accepted.
@@ -24,6 +25,7 @@ class Settings:
 
     shape: str
     dsn: str
+    replicas: tuple[str, ...] = ()
     cache: str | None = None
     default_key: str | None = None
     webhook_secret: str | None = None

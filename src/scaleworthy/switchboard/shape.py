@@ -14,6 +14,7 @@ from scaleworthy.errors import UsageError
 Paging: TypeAlias = Literal["offset", "keyset"]
 LeadList: TypeAlias = Literal["per lead", "joined"]
 RoundTrips: TypeAlias = Literal["per statement", "one"]
+Reads: TypeAlias = Literal["writer", "replicas"]
 Encoder: TypeAlias = Literal["fastapi", "orjson"]
 Council: TypeAlias = Literal["in turn", "side by side"]
 
@@ -28,7 +29,8 @@ class Shape:
         pool_connections: Database connections of one service process.
         paging: How a cursor finds its page: by counting rows, or from the last row's key.
         lead_list: Owner and last activity of a listed lead: two statements per lead, or one statement for the page.
-        round_trips: A tenant-scoped read: BEGIN, set_config, each statement and COMMIT one by one, or all in one message.
+        round_trips: A tenant-scoped read: BEGIN, set_config, each statement and COMMIT one by one, or all in one message, prepared.
+        reads: Who answers them where there are replicas: the writer still, or any replica that has seen what the tenant wrote.
         encoder: Who writes JSON.
         cache_s: How old a cached aggregate may be, in seconds; None: nothing is cached.
         cache_stale_s: For how much longer it is shown while it is computed anew, in seconds; None: whoever asks waits.
@@ -42,6 +44,7 @@ class Shape:
     paging: Paging
     lead_list: LeadList
     round_trips: RoundTrips
+    reads: Reads
     encoder: Encoder
     cache_s: float | None
     cache_stale_s: float | None
@@ -59,6 +62,7 @@ SHAPES = {
             paging="offset",
             lead_list="per lead",
             round_trips="per statement",
+            reads="writer",
             encoder="fastapi",
             cache_s=None,
             cache_stale_s=None,
@@ -72,6 +76,7 @@ SHAPES = {
             paging="keyset",
             lead_list="joined",
             round_trips="one",
+            reads="replicas",
             encoder="orjson",
             cache_s=10.0,
             cache_stale_s=5.0,

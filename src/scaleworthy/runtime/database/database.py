@@ -36,6 +36,7 @@ from scaleworthy.units import parse_bytes, parse_duration_ns
 CURRENT: Any = object()
 """Whose rows a statement sees, where nothing is said: the tenant of the context (`runtime.tenant`), if there is one."""
 _POSITION = Statement("select pg_current_wal_insert_lsn()::text as position")
+_ALIVE = Statement("select 1")
 # A replica that has no connection free for so long is left to those who have one; the writer answers.
 _REPLICA_ACQUIRE_S = 0.25
 _UNFIT_MOST = 1_000
@@ -207,6 +208,18 @@ class Database:
         self._counts["writes"] += 1
         return rows[len(scoped) - len(statements) :]
 
+    async def reach_writer(self, *, within: str = "1s") -> None:
+        """Ask the writer for a sign of life.
+
+        Raises:
+            PoolExhausted: No connection was free within the time; its `refused` says whether the writer is gone or busy.
+            ConnectionLost: It broke.
+        """
+        try:
+            await self._writer.run([_ALIVE], acquire_s=parse_duration_ns(within) / 1e9)
+        except ConnectionLost:
+            await self._writer.run([_ALIVE], acquire_s=parse_duration_ns(within) / 1e9)
+
     @asynccontextmanager
     async def transaction(self, *, tenant: str | None = CURRENT) -> AsyncIterator[MessageConnection]:
         """Give a connection to the writer within a transaction, for statements that depend on each other.
@@ -264,10 +277,19 @@ class Database:
         pools = {pool.name: pool.statistics() for pool in (self._writer, *self._pools.values())}
         return DatabaseStatistics(**{name: self._counts[name] for name in names}, pools=pools)
 
+    @property
+    def replica_count(self) -> int:
+        """How many replicas it has, those left out among them."""
+        return len(self._router.replicas)
+
+    def replica_troubles(self) -> list[str]:
+        """Return which replicas are left out, each with the reason."""
+        return [replica.trouble for replica in self._router.replicas if replica.trouble is not None]
+
     def trouble(self) -> str | None:
         """Return why the writer cannot be connected to, and which replicas are left out and why; None: all serve."""
-        said = [self._writer.trouble, *(replica.trouble for replica in self._router.replicas)]
-        return "; ".join(reason for reason in said if reason) or None
+        said = [self._writer.trouble] if self._writer.trouble is not None else []
+        return "; ".join([*said, *self.replica_troubles()]) or None
 
     def _scoped(
         self, statements: Sequence[Statement], tenant: str | None, *, first: Sequence[Statement] = ()

@@ -19,6 +19,8 @@ from scaleworthy.series.meter import Distribution
 
 # A server that went away is tried again for this long, then with each request that needs it.
 _RECONNECT_S = 2.0
+# How long a request waits for a server that refuses connections, as one that starts again does.
+_GONE_S = 2.0
 _NETWORK = {
     "connect_timeout": 2,
     # A host that is gone without a word is noticed, however long the statement.
@@ -30,7 +32,15 @@ _NETWORK = {
 
 
 class PoolExhausted(PoolTimeout):
-    """No connection was free in time, or too many wait for one; the text says which pool, and how full it is."""
+    """No connection was free in time, or too many wait for one; the text says which pool, and how full it is.
+
+    Attributes:
+        refused: Why the server cannot be connected to; None: it is only busy.
+    """
+
+    def __init__(self, message: str, *, refused: str | None) -> None:
+        super().__init__(message)
+        self.refused = refused
 
 
 class ConnectionLost(psycopg.OperationalError):
@@ -163,12 +173,18 @@ class Pool:
         began = self._now()
         deadline = began + (self._acquire_s if acquire_s is None else acquire_s)
         while True:
+            left_s = deadline - self._now()
             try:
-                connection = await self._pool.getconn(timeout=max(deadline - self._now(), 1e-3))
+                # With none at work none comes back: either one is made soon, or the server is gone.
+                connection = await self._pool.getconn(
+                    timeout=max(left_s if self._at_work else min(left_s, _GONE_S), 1e-3)
+                )
             except TooManyRequests as error:
-                raise PoolExhausted(self._why("too many requests wait for a connection")) from error
+                raise self._exhausted("too many requests wait for a connection") from error
             except PoolTimeout as error:
-                raise PoolExhausted(self._why(f"no connection was free within {self._now() - began:.3g} s")) from error
+                if self._refused is not None or self._now() >= deadline:
+                    raise self._exhausted(f"no connection was free within {self._now() - began:.3g} s") from error
+                continue
             if not connection.ended_by_server:
                 break
             # Closed while it was idle, as at a restart: nothing was asked of it, so another may be.
@@ -191,12 +207,13 @@ class Pool:
         self._lost += 1
         return ConnectionLost(f"{self.name}: the connection was lost: {first_line(error)}")
 
-    def _why(self, what: str) -> str:
+    def _exhausted(self, what: str) -> PoolExhausted:
         counts = self._pool.get_stats()
         refused = f"; connecting fails: {self._refused}" if self._refused is not None else ""
-        return (
+        return PoolExhausted(
             f"{self.name}: {what}: {len(self._at_work)} of at most {counts.get('pool_max', 0)} are at work,"
-            f" {counts.get('requests_waiting', 0)} requests wait{refused}"
+            f" {counts.get('requests_waiting', 0)} requests wait{refused}",
+            refused=self._refused,
         )
 
     def _noting_refusals(self) -> type[MessageConnection]:

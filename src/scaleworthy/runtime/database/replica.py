@@ -57,7 +57,8 @@ class Replica:
         self._heard_at = float("-inf")
         self._reason: str | None = "not asked yet"
         self._task: asyncio.Task[None] | None = None
-        self._connection: MessageConnection | None = None
+        self._asked: MessageConnection | None = None
+        self._stopping = False
         self._wanted = asyncio.Event()
         self._moved = asyncio.Condition()
         self._waiting = 0
@@ -86,14 +87,18 @@ class Replica:
     def start(self) -> None:
         """Begin to watch it."""
         if self._task is None:
+            self._stopping = False
             self._task = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:
         """End watching."""
         if self._task is not None:
-            if self._connection is not None:
-                self._connection.cut()
-            self._task.cancel()
+            self._stopping = True
+            if self._asked is not None:
+                # Cut rather than cancelled: to cancel, a server that hangs would have to be asked too.
+                self._asked.cut()
+            else:
+                self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
 
@@ -136,7 +141,6 @@ class Replica:
             try:
                 connection = await MessageConnection.connect(self._dsn, autocommit=True, connect_timeout=2)
                 async with connection:
-                    self._connection = connection
                     # It may have been built anew from an older copy.
                     self._position = 0
                     while True:
@@ -148,14 +152,14 @@ class Replica:
                 self._on_gone()
                 async with self._moved:
                     self._moved.notify_all()
-            finally:
-                self._connection = None
+            if self._stopping:
+                return
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _BACK_MOST_S)
 
     async def _ask(self, connection: MessageConnection) -> None:
         began = self._now()
-        # Cut rather than cancelled: to cancel, a server that hangs would have to be asked too.
+        self._asked = connection
         late = asyncio.get_running_loop().call_later(self._answer_s, connection.cut)
         try:
             [[row]] = await connection.run([_STATE])
@@ -164,6 +168,7 @@ class Replica:
                 raise
             raise TimeoutError(f"no answer within {self._answer_s:g} s") from error
         finally:
+            self._asked = None
             late.cancel()
         if row["position"] is None or not row["in_recovery"]:
             self._reason = "it is no replica (any more): it does not replay a writer's log"

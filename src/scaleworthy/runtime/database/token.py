@@ -2,8 +2,8 @@
 
 app = ReadYourWrites(app)
 
-Within a request `runtime.lsn.session` holds it: `Database` reads from servers that have seen it, and raises it at each commit. It is two
-numbers; no time is in it, so it is right however late a replica is, and satisfied as soon as one has caught up.
+Within a request `runtime.lsn.session` holds it: `Database` reads from servers that have seen it, and raises it at each commit. It is one
+number; no time is in it, so it is right however late a replica is, and satisfied as soon as one has caught up.
 """
 
 from __future__ import annotations
@@ -60,11 +60,10 @@ class ReadYourWrites:
             await self._app(scope, receive, send)
             return
         caller = Session(self._said(scope["headers"]))
-        known = caller.position
 
         async def send_token(message: MutableMapping[str, Any]) -> None:
-            if message["type"] == "http.response.start" and caller.position > known:
-                message["headers"] = [*message.get("headers", ()), *self._told(caller.position, scope.get("scheme"))]
+            if message["type"] == "http.response.start" and caller.committed:
+                message["headers"] = [*message.get("headers", ()), *self._told(caller.committed, scope.get("scheme"))]
             await send(message)
 
         before = session.set(caller)
@@ -132,7 +131,7 @@ class SharedSessions:
         self._sessions: OrderedDict[str, Session] = OrderedDict()
 
     def enter(self, name: str) -> Session:
-        """Return the session of *name*, which the caller's context has from now on; what the context knew already is in it."""
+        """Return the session of *name*: what it must see the caller must see too, who has it alone where the context has none."""
         shared = self._sessions.get(name)
         if shared is None:
             shared = self._sessions[name] = Session()
@@ -144,5 +143,5 @@ class SharedSessions:
         if caller is None:
             session.set(shared)
         else:
-            caller.raise_to(shared.position)
+            caller.require(shared.position)
         return shared

@@ -1,7 +1,7 @@
 """Health: does the service have what it needs, and if not, why?
 
-200 `ok`: everything answers. 200 `degraded`: it serves, without its cache, without its language models, or with every database
-connection at work; sending fewer requests helps, sending none would not. 503 `degraded`: the database is gone, it cannot serve.
+200 `ok`: everything answers. 200 `degraded`: it serves, without its cache, a replica or its language models, or with every
+database connection at work; sending fewer requests helps, sending none would not. 503 `degraded`: the database is gone, it cannot serve.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ async def health(service: AnyService) -> Any:
     reasons = [f"database: {database.reason}"] if database else []
     reasons += [f"cache: {cache}"] if cache else []
     reasons += [f"models: {models}"] if models else []
+    replicas, left_out = service.database.replicas()
+    reasons += left_out
     return service.answer(
         {
             "status": "degraded" if reasons else "ok",
@@ -34,6 +36,7 @@ async def health(service: AnyService) -> Any:
             "database": database.state if database else "ok",
             "cache": "gone" if cache else "ok",
             "models": "none" if service.models.gateway is None else "gone" if models else "ok",
+            **({"replicas": f"{replicas - len(left_out)} of {replicas}"} if replicas else {}),
             "shape": service.shape.name,
         },
         503 if database and database.state == "gone" else 200,
