@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # A reader that does not keep up stops the provider from sending at so much that is not yet read.
 _UNREAD_MOST_BYTES = 256 * 1024
-_HEADERS_MOST = 100
+_HEAD_MOST_BYTES = 64 * 1024
 # A message that has said all it has to say may take so long to end; then its connection is closed.
 _END_S = 1.0
 
@@ -58,7 +58,7 @@ class Connection(asyncio.Protocol):
     def _begin(self) -> None:
         self._parser = self._make_parser(self)
         self._chunks: list[bytes] = []
-        self._unread = 0
+        self._unread = self._head_bytes = 0
         self._keeps = False
         self._has_length = False
         self.status: int | None = None
@@ -145,6 +145,12 @@ class Connection(asyncio.Protocol):
         except Exception as error:  # noqa: BLE001 - llhttp's errors, and those of the calls below that it wraps
             self._fail(Broken(f"not HTTP: {error}"))
             self.abort()
+            return
+        if self.status is None:
+            self._head_bytes += len(data)
+            if self._head_bytes > _HEAD_MOST_BYTES:
+                self._fail(Broken(f"headers of more than {_HEAD_MOST_BYTES:,} bytes"))
+                self.abort()
 
     def eof_received(self) -> None:
         """Close, as the other side did."""
@@ -160,8 +166,6 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header."""
-        if len(self.headers) >= _HEADERS_MOST:
-            raise ValueError(f"more than {_HEADERS_MOST} headers")
         self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
