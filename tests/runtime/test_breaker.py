@@ -8,6 +8,7 @@ import pytest
 
 from scaleworthy.errors import InvalidInput
 from scaleworthy.runtime.breaker import Breaker, BreakerOpen
+from scaleworthy.series.meter import Meter
 
 
 class Clock:
@@ -152,3 +153,23 @@ def test_all_that_cannot_be_is_said_at_once() -> None:
     with pytest.raises(InvalidInput) as refused:
         Breaker("crm", failed_share=0, slow_share=1.5, least_calls=0, probes=0)
     assert len(refused.value.problems) == 4
+
+
+def test_a_clock_that_goes_back_does_not_keep_it_open() -> None:
+    breaker, clock = opened()
+    clock.now -= 3600
+    assert breaker.state == "half-open"
+    assert [called(breaker, clock), called(breaker, clock)] == ["passed", "passed"]
+    assert breaker.state == "closed"
+
+
+def test_its_state_and_calls_are_recorded() -> None:
+    meter = Meter()
+    breaker, clock = made(meter=meter)
+    for _ in range(5):
+        called(breaker, clock, error=ValueError("no"))
+    text = meter.exposition()
+    assert 'scaleworthy_runtime_breaker_state{name="crm",state="open"} 1' in text
+    assert 'scaleworthy_runtime_breaker_state{name="crm",state="closed"} 0' in text
+    assert 'scaleworthy_runtime_breaker_calls_total{name="crm",outcome="failed"} 4' in text
+    assert 'scaleworthy_runtime_breaker_calls_total{name="crm",outcome="refused"} 1' in text

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from types import TracebackType
 from typing import TypeVar
 
 T = TypeVar("T")
 
 _PAUSE_LEAST_S, _PAUSE_MOST_S = 0.5, 30.0
+_CANCEL_AGAIN_S = 0.005
 
 
 class Guard:
@@ -47,7 +49,7 @@ class Guard:
             # One asks; the others go on without until it has been answered.
             self._paused_until = now + pause_s
         try:
-            async with asyncio.timeout(self._budget_s):
+            with _Within(self._budget_s):
                 answer = await question()
         except TimeoutError:
             self._failed(f"no answer within {self._budget_s * 1e3:g} ms", pause_s)
@@ -65,3 +67,42 @@ class Guard:
             self._pause_s = min(max(pause_s * 2, _PAUSE_LEAST_S), _PAUSE_MOST_S)
             self._paused_until = self._now() + self._pause_s
         self._reason = f"{self.name}: {reason}"
+
+
+class _Within:
+    """Raises TimeoutError where what is within takes longer than *most_s*.
+
+    Unlike `asyncio.timeout` it cancels again until it is heeded: up to Python 3.11 `asyncio.wait_for`, by which libraries connect, loses a
+    cancellation that comes in the moment it ends, and the budget would be the library's own, of seconds.
+    """
+
+    __slots__ = ("_before", "_cancelled", "_loop", "_most_s", "_task", "_timer")
+
+    def __init__(self, most_s: float) -> None:
+        self._most_s = most_s
+
+    def __enter__(self) -> None:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a server is asked from within a task")
+        self._task = task
+        self._before = task.cancelling()
+        self._cancelled = 0
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(self._most_s, self._cancel)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        left = self._before
+        for _ in range(self._cancelled):
+            left = self._task.uncancel()
+        # Where somebody else cancelled the task too, it is theirs.
+        if self._cancelled and isinstance(error, asyncio.CancelledError) and left <= self._before:
+            raise TimeoutError from error
+
+    def _cancel(self) -> None:
+        self._cancelled += 1
+        self._task.cancel()
+        self._timer = self._loop.call_later(_CANCEL_AGAIN_S, self._cancel)

@@ -42,15 +42,16 @@ class Source:
 class Fleet:
     """As many caches as are asked for."""
 
-    def __init__(self, *, url: str | None, prefix: str, table: TableLayer | None) -> None:
+    def __init__(self, *, url: str | None, prefix: str, table: TableLayer | None, **layer: Any) -> None:
+        self._layer = {"budget": "5s", **layer}
         self.now_ns = 1_000 * SECOND
         self.shares = url is not None or table is not None
-        self._url, self._prefix, self._table = url, prefix, table
+        self._url, self.prefix, self._table = url, prefix, table
         self._caches: list[Cache] = []
 
     async def cache(self, **policy: Any) -> Cache:
         """Return one more cache, listening."""
-        layer = None if self._url is None else ValkeyLayer(self._url, prefix=self._prefix, budget="5s")
+        layer = None if self._url is None else ValkeyLayer(self._url, prefix=self.prefix, **self._layer)
         made = Cache(
             valkey=layer,
             table=self._table,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
 from runtime.cache.fleet import SECOND, Fleet, Source
 from scaleworthy.errors import InvalidInput, UsageError
-from scaleworthy.runtime.cache import Policy
+from scaleworthy.runtime.cache import Cache, Policy
+from scaleworthy.runtime.cache.loading import Loader
 from scaleworthy.runtime.tenant import acting_for
+from scaleworthy.series.meter import Meter
 
 
 async def test_however_many_ask_one_loads(fleet: Fleet) -> None:
@@ -182,3 +185,47 @@ async def test_what_cannot_be_is_said_with_what_to_do(fleet: Fleet) -> None:
     with pytest.raises(InvalidInput) as refused:
         Policy(entries=0, memory="soon", jitter=1.0, early=-1.0)
     assert len(refused.value.problems) == 4
+
+
+async def test_what_is_loaded_ahead_of_time_is_waited_for_by_nobody(fleet: Fleet) -> None:
+    # So eager that every question loads anew.
+    cache, source = await fleet.cache(early=1e12), Source()
+    await cache.get_or_set("a", source.load)
+    await cache.settle()
+    source.gate.clear()
+    source.value = "new"
+    assert [await cache.get_or_set("a", source.load) for _ in range(5)] == ["value"] * 5
+    source.gate.set()
+    await cache.settle()
+    assert source.asked == 2
+    assert await cache.get("a") == "new"
+    said = cache.statistics()["default"]
+    assert (said.refreshes, said.hit_rate) == (1, 6 / 7)
+    await cache.settle()
+
+
+async def test_warming_loads_what_is_not_there(fleet: Fleet) -> None:
+    cache, source = await fleet.cache(), Source()
+
+    async def entries() -> AsyncIterator[tuple[str, Loader]]:
+        for key in "abc":
+            yield key, source.load
+
+    await cache.get_or_set("b", source.load)
+    assert await cache.warm(entries()) == 3
+    assert source.asked == 3
+    assert [await cache.get(key) for key in "abc"] == ["value"] * 3
+
+
+async def test_how_often_each_class_was_hit_is_counted_and_recorded(fleet: Fleet) -> None:
+    meter = Meter()
+    cache, source = Cache(classes={"lead": Policy()}, meter=meter), Source()
+    for _ in range(4):
+        await cache.get_or_set("a", source.load, kind="lead")
+    assert await cache.get("b") is None
+    said = cache.statistics()
+    assert (said["lead"].hit_rate, said["default"].hit_rate) == (0.75, 0.0)
+    text = meter.exposition()
+    assert 'scaleworthy_runtime_cache_hits_total{class="lead",layer="memory"} 3' in text
+    assert 'scaleworthy_runtime_cache_loads_total{class="lead",outcome="loaded"} 1' in text
+    assert 'scaleworthy_runtime_cache_load_time_seconds_count{class="lead"} 1' in text

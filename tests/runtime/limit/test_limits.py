@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 
 import pytest
 from redis.asyncio import Redis
 
 from scaleworthy.errors import UsageError
-from scaleworthy.runtime.limit import FleetLimit, Limit, Quota
+from scaleworthy.runtime.limit import FleetLimit, Limit, LimitStatistics, Quota
+from scaleworthy.series.meter import Meter
 from scaleworthy.servers import Valkey
 
 SECOND = 10**9
@@ -37,6 +40,16 @@ def test_a_refused_event_is_told_when_it_would_pass() -> None:
     passed = limit.check("a")
     assert passed.allowed
     assert "retry-after" not in passed.headers()
+
+
+def test_a_clock_that_jumps_refuses_for_no_longer_than_a_whole_burst() -> None:
+    now = 3_600 * SECOND
+    limit = Limit("1/s", burst=3, now_ns=lambda: now)
+    limit.check("a", 3)
+    now = -3_600 * SECOND
+    assert limit.check("a").retry_after_s == 1.0
+    now = 7_200 * SECOND
+    assert limit.check("a").remaining == 2
 
 
 def test_who_waits_as_told_is_let_through() -> None:
@@ -80,3 +93,39 @@ async def test_without_its_server_each_process_counts_its_share() -> None:
     assert [(await limit.check("a")).allowed for _ in range(4)] == [True, True, False, False]
     assert "limit's Valkey" in (limit.trouble() or "")
     await client.aclose()
+
+
+async def test_a_server_that_hangs_or_is_full_is_done_without_until_it_is_back() -> None:
+    now = [0.0]
+    with Valkey.start(settings={"maxmemory-policy": "noeviction"}) as own:
+        async with Redis.from_url(own.url, retry=None) as client:
+            limit = FleetLimit(client, "4/h", burst=4, processes=2, budget_s=0.02, now=lambda: now[0])
+            os.kill(own.pid, signal.SIGSTOP)
+            try:
+                assert [(await limit.check("a")).allowed for _ in range(3)] == [True, True, False]
+            finally:
+                os.kill(own.pid, signal.SIGCONT)
+            assert limit.trouble() == "the limit's Valkey: no answer within 20 ms"
+            for limits in (b"1", b"0"):
+                await client.config_set("maxmemory", limits)
+                now[0] += 60
+                await limit.check("b")
+                assert ("maxmemory" in (limit.trouble() or "")) == (limits == b"1")
+            assert limit.statistics().alone == 4
+
+
+async def test_what_waits_for_the_server_has_a_bound(client: Redis) -> None:
+    limit = FleetLimit(client, "1/h", burst=10, prefix="bound:", budget_s=5, waiting=3)
+    await asyncio.gather(*(limit.check("a") for _ in range(8)))
+    assert limit.statistics().alone == 5
+
+
+def test_what_it_counts_is_recorded() -> None:
+    meter = Meter()
+    limit = Limit("1/h", burst=2, name="tenants", meter=meter)
+    for _ in range(3):
+        limit.allows("a")
+    text = meter.exposition()
+    assert 'scaleworthy_runtime_limit_allowed_total{by="tenants"} 2' in text
+    assert 'scaleworthy_runtime_limit_refused_total{by="tenants"} 1' in text
+    assert limit.statistics() == LimitStatistics(allowed=2, refused=1)

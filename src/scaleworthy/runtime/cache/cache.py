@@ -7,6 +7,7 @@ the position of the replica it read, if the database part says one), and is kept
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from random import Random
 from typing import Any, Self
@@ -63,7 +64,8 @@ class Cache:
         self._flights = Flights()
         self._layers: list[SharedLayer] = [layer for layer in (valkey, table) if layer is not None]
         self._id = uuid4().hex
-        self._lower = [Lower(layer, valkey if layer is valkey else None) for layer in self._layers]
+        now = time.monotonic if now_ns is None else lambda: now_ns() / 1e9
+        self._lower = [Lower(layer, valkey if layer is valkey else None, now=now) for layer in self._layers]
         self._loading = Loading(
             lower=self._lower,
             leases=None if valkey is None else self._lower[0],

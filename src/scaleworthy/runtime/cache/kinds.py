@@ -76,9 +76,10 @@ class Kind:
     def _now(self) -> int | None:
         if self._now_ns is None:
             return None
-        now_ns = self._now_ns()
+        # Below 0 is where a clock went back beyond its beginning.
+        now_ns = max(0, self._now_ns())
         if now_ns < self._latest_ns:
-            # A clock that went back would show for too long what was kept before.
+            # By a clock that went back what was kept before would be shown for too long.
             self._table.clear()
         self._latest_ns = now_ns
         return now_ns

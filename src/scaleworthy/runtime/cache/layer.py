@@ -73,6 +73,8 @@ class SharedLayer(Protocol):
 class Leases(Protocol):
     """A layer that lets one process of the fleet load a key. A lease is over when its owner says so, or seconds after it last did."""
 
+    lease_s: float
+
     async def get_or_lease(self, key: str, owner: str, *, newer_than_ns: int) -> Found:
         """Return what is kept under *key*; unless it is fresh for longer than *newer_than_ns*, also who may load it: *owner*, if free."""
 

@@ -7,12 +7,9 @@ from types import TracebackType
 
 from scaleworthy.runtime.cache.lower import Lower
 
-# Well before a layer takes its owner for gone.
-_RENEW_S = 1.0
-
 
 class HeldLease:
-    """Renews *owner*'s lease of *key* each second, from entering to leaving. A load that is quicker costs a timer."""
+    """Renews *owner*'s lease of *key* before a third of it is over, from entering to leaving. A load that is quicker costs a timer."""
 
     def __init__(self, lower: Lower, key: str, owner: str) -> None:
         self._lower, self._key, self._owner = lower, key, owner
@@ -20,7 +17,7 @@ class HeldLease:
         self._renewing: asyncio.Task[None] | None = None
 
     def __enter__(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(_RENEW_S, self._renew)
+        self._timer = asyncio.get_running_loop().call_later(self._lower.lease_s / 3, self._renew)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -31,4 +28,4 @@ class HeldLease:
     def _renew(self) -> None:
         loop = asyncio.get_running_loop()
         self._renewing = loop.create_task(self._lower.renew(self._key, self._owner))
-        self._timer = loop.call_later(_RENEW_S, self._renew)
+        self._timer = loop.call_later(self._lower.lease_s / 3, self._renew)

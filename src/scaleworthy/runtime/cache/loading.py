@@ -15,7 +15,7 @@ from typing import Any
 from scaleworthy.runtime.cache.codec import Codec
 from scaleworthy.runtime.cache.flight import Behind, Flights
 from scaleworthy.runtime.cache.kinds import Kind
-from scaleworthy.runtime.cache.layer import Seen
+from scaleworthy.runtime.cache.layer import Kept, Seen
 from scaleworthy.runtime.cache.lease import HeldLease
 from scaleworthy.runtime.cache.looking import NEGATIVE, Looked, look
 from scaleworthy.runtime.cache.lower import Lower
@@ -72,9 +72,8 @@ class Loading:
         owner = self._new_owner(kind)
         looked = await self._look(kind, key, owner=owner)
         if looked.fresh is not None:
-            kept = looked.fresh.kept
-            if kind.policy.is_early(kept.fresh_ns, load_ns=kept.load_ns, rng=self.rng):
-                self.refresh(kind, key, load, tags, newer_than_ns=kept.fresh_ns)
+            if self._is_early(kind, looked.fresh.kept):
+                self.refresh(kind, key, load, tags, newer_than_ns=looked.fresh.kept.fresh_ns)
             return self._raise_up(kind, key, looked)
         if looked.stale is not None:
             self._refresh(kind, key, lambda: self._load_when_free(kind, key, load, tags, looked, owner, refresh=True))
@@ -89,13 +88,17 @@ class Loading:
         """See to it, behind the caller, that there is a value that is fresh for longer than *newer_than_ns*."""
 
         async def work() -> Any:
-            owner = self._new_owner(kind)
-            looked = await self._look(kind, key, newer_than_ns, owner=owner, refresh=True)
+            newer, owner = newer_than_ns, self._new_owner(kind)
+            looked = await self._look(kind, key, newer, owner=owner, refresh=True)
+            for _ in self._lower:
+                if looked.fresh is None or not self._is_early(kind, looked.fresh.kept):
+                    break
+                # What is kept there is hardly newer: the one who is to load ahead of time may be this one.
+                newer = looked.fresh.kept.fresh_ns
+                looked = await self._look(kind, key, newer, owner=owner, refresh=True)
             if looked.fresh is not None:
                 return self._raise_up(kind, key, looked)
-            return await self._load_when_free(
-                kind, key, load, tags, looked, owner, refresh=True, newer_than_ns=newer_than_ns
-            )
+            return await self._load_when_free(kind, key, load, tags, looked, owner, refresh=True, newer_than_ns=newer)
 
         self._refresh(kind, key, work)
 
@@ -119,6 +122,9 @@ class Loading:
     def _refresh(self, kind: Kind, key: str, work: Callable[[], Awaitable[Any]]) -> None:
         if len(self._refreshes) < _REFRESHES_MOST:
             self._refreshes.begin(f"{kind.name}:{key}", work)
+
+    def _is_early(self, kind: Kind, kept: Kept) -> bool:
+        return kind.policy.is_early(kept.fresh_ns, load_ns=kept.load_ns, rng=self.rng)
 
     def _new_owner(self, kind: Kind) -> str:
         """Return the name for a lease of one load; empty where there are none."""

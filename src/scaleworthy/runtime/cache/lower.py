@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from scaleworthy.runtime.cache.layer import Found, Leases, Seen, SharedLayer
 from scaleworthy.runtime.cache.policy import Life
@@ -17,12 +18,15 @@ class Lower:
     What keeps entries is guarded apart from the rest: a server that is full can still be read, and can still be told what changed.
     """
 
-    def __init__(self, layer: SharedLayer, leases: Leases | None = None) -> None:
+    def __init__(
+        self, layer: SharedLayer, leases: Leases | None = None, *, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.lease_s = 0.0 if leases is None else leases.lease_s
         self.name = layer.name
         self._layer = layer
         self._leases = leases
-        self._guard = Guard(layer.name, budget_s=layer.budget_s)
-        self._keeping = Guard(f"{layer.name} keeps nothing new", budget_s=layer.budget_s)
+        self._guard = Guard(layer.name, budget_s=layer.budget_s, now=now)
+        self._keeping = Guard(f"{layer.name} keeps nothing new", budget_s=layer.budget_s, now=now)
         # It was gone when something changed: what it kept from before may be wrong.
         self._owes_clearing = False
 

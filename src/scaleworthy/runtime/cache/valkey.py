@@ -130,8 +130,6 @@ _RENEW = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPI
 _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('UNLINK', KEYS[1]) end return 0"
 # Names told in one script: the server does nothing else meanwhile.
 _NAMES_MOST = 1_000
-# After so long without a word from its owner a lease is over: its process may be gone.
-_LEASE_MS = 3_000
 # Questions under way at once; the next wait, within their budget.
 _CONNECTIONS_MOST = 32
 
@@ -144,6 +142,7 @@ class ValkeyLayer:
         prefix: What all its keys begin with; processes with the same prefix are one fleet.
         budget: How long a request waits for it.
         remember: How long an invalidation is remembered: no entry lives longer, and no load may take longer.
+        lease: After how long without a word from its owner a lease is over: its process may be gone. Owners say it thrice as often.
         silence: After how long without a message the connection that hears of changes is tested, and how long it has to answer.
         options: For the redis client.
 
@@ -160,6 +159,7 @@ class ValkeyLayer:
         prefix: str = "scaleworthy:",
         budget: str = "50ms",
         remember: str = "2h",
+        lease: str = "3s",
         silence: str = "5s",
         **options: Any,
     ) -> None:
@@ -170,6 +170,7 @@ class ValkeyLayer:
         self.budget_s = parse_duration_ns(budget) / 1e9
         self._prefix = prefix
         self._remember_ms = parse_duration_ns(remember) // 1_000_000
+        self.lease_s = parse_duration_ns(lease) / 1e9
         self._silence_s = parse_duration_ns(silence) / 1e9
         # No retry: who asks goes on without it, and asks again after a pause.
         self._client: Redis = Redis.from_url(url, **{"socket_connect_timeout": self.budget_s, "retry": None} | options)
@@ -185,7 +186,7 @@ class ValkeyLayer:
 
     async def get_or_lease(self, key: str, owner: str, *, newer_than_ns: int) -> Found:
         """Return what is kept under *key*; unless it is fresh for longer than *newer_than_ns*, also who may load it: *owner*, if free."""
-        args = [self._prefix, owner, _LEASE_MS, newer_than_ns // 1_000_000]
+        args = [self._prefix, owner, round(self.lease_s * 1e3), newer_than_ns // 1_000_000]
         return _found(await self._run(self._get_or_lease, [f"{self._prefix}e:{key}", f"{self._prefix}l:{key}"], args))
 
     async def put(
@@ -226,7 +227,7 @@ class ValkeyLayer:
 
     async def renew(self, key: str, owner: str) -> None:
         """Say that *owner* still loads *key*."""
-        await self._run(self._renew, [f"{self._prefix}l:{key}"], [owner, _LEASE_MS])
+        await self._run(self._renew, [f"{self._prefix}l:{key}"], [owner, round(self.lease_s * 1e3)])
 
     async def release(self, key: str, owner: str) -> None:
         """Let others load *key*."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from scaleworthy.runtime.guard import Guard
@@ -40,6 +42,7 @@ class FleetLimit:
         budget_s: How long an event waits for the server.
         waiting: Most events that wait for it at once; the next are counted in the process.
         name, meter: As for `Limit`.
+        now: For tests, s; the rate itself goes by the server's clock.
     """
 
     def __init__(
@@ -54,11 +57,12 @@ class FleetLimit:
         waiting: int = 1_000,
         name: str = "default",
         meter: Meter | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.quota = Quota.parse(rate, burst=burst)
         self._script = client.register_script(_CHECK)
         self._prefix = prefix
-        self._guard = Guard("the limit's Valkey", budget_s=budget_s)
+        self._guard = Guard("the limit's Valkey", budget_s=budget_s, now=now)
         share = self.quota.burst / processes
         self._alone = Limit(f"{1e9 / self.quota.interval_ns / processes:.9f}/s", burst=max(1, round(share)))
         self._waiting = 0

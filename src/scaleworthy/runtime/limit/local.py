@@ -43,9 +43,7 @@ class Limit:
 
     def check(self, key: str, cost: int = 1) -> Verdict:
         """Count an event of *key* that weighs *cost*, and say whether it passes; one that does not counts for nothing."""
-        allowed, remaining, retry_ns, reset_ns = self._check(
-            key, cost, None if self._now_ns is None else self._now_ns()
-        )
+        allowed, remaining, retry_ns, reset_ns = self._check(key, cost, self._now_ns and self._now())
         return Verdict(allowed, remaining, None if retry_ns is None else retry_ns / 1e9, reset_ns / 1e9, self.quota)
 
     def statistics(self) -> LimitStatistics:
@@ -57,4 +55,7 @@ class Limit:
         return None
 
     def _allows_at(self, key: str, cost: int = 1) -> bool:
-        return self._table.allows(key, cost, None if self._now_ns is None else self._now_ns())
+        return self._table.allows(key, cost, self._now())
+
+    def _now(self) -> int | None:
+        return None if self._now_ns is None else max(0, self._now_ns())
