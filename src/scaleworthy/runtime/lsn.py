@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from contextvars import ContextVar
 
 from scaleworthy.errors import UsageError
+
+_WRITTEN = re.compile(r"([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})")
 
 
 class Reading:
@@ -51,14 +54,10 @@ def parse_lsn(text: str) -> int:
     Raises:
         UsageError: Anything else.
     """
-    high, slash, low = text.partition("/")
-    try:
-        position = (int(high, 16) << 32) + int(low, 16)
-    except ValueError:
-        slash = ""
-    if not slash or len(high) > 8 or len(low) > 8:
+    found = _WRITTEN.fullmatch(text)
+    if found is None:
         raise UsageError(f"a position in the write-ahead log looks like 0/16B3748; got {text!r}")
-    return position
+    return (int(found[1], 16) << 32) + int(found[2], 16)
 
 
 def show_lsn(position: int) -> str:
