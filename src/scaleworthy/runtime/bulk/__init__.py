@@ -2,7 +2,7 @@
 
 from scaleworthy.runtime.bulk.coalesce import CoalescerStatistics, InsertCoalescer, Overloaded
 from scaleworthy.runtime.bulk.create import OnConflict, bulk_create
-from scaleworthy.runtime.bulk.keyset import Keyset
+from scaleworthy.runtime.bulk.keyset import Keyset, Position, Shown
 from scaleworthy.runtime.bulk.outcome import Failure, Outcome
 from scaleworthy.runtime.bulk.update import bulk_update
 
@@ -14,6 +14,8 @@ __all__ = [
     "OnConflict",
     "Outcome",
     "Overloaded",
+    "Position",
+    "Shown",
     "bulk_create",
     "bulk_update",
 ]

@@ -10,19 +10,23 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import psycopg
-from psycopg import AsyncConnection, sql
-from psycopg.rows import dict_row
-from psycopg_pool import AsyncConnectionPool
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from scaleworthy.errors import InvalidInput, ScaleworthyError
 from scaleworthy.runtime import tenant as tenants
+from scaleworthy.runtime.bulk.create import taker
+from scaleworthy.runtime.bulk.joined import JoinedInsert, Row, Waiting
 from scaleworthy.runtime.bulk.outcome import is_of_a_row
-from scaleworthy.runtime.bulk.tables import Target, named, target
+from scaleworthy.runtime.bulk.texts import is_unsendable
+from scaleworthy.series.meter import Meter
+from scaleworthy.units import parse_duration_ns
 
-Row = dict[str, Any]
+# A connection goes back to its pool after so many statements, so that others get one and the pool can retire it.
+_STAY: Final = 200
 
 
 class Overloaded(ScaleworthyError):
@@ -39,26 +43,25 @@ class CoalescerStatistics:
     waiting: int
 
 
-@dataclass(slots=True)
-class _Waiting:
-    values: tuple[Any, ...]
-    tenant: str | None
-    answer: asyncio.Future[Row]
-
-
 class InsertCoalescer:
     """Inserts into one table, of the same columns.
 
+    A row is in when its `insert` returns. Where `insert` raises it is not, with one exception that no client of a database is spared: if
+    the connection is lost between the COMMIT and its answer, it may be. A caller who is cancelled while its row waits takes it along; once
+    its statement is under way it may be in.
+
     Args:
-        pool: Of connections to the writer (psycopg_pool, autocommit), opened and closed by its owner.
-        table: Its name.
+        pool: Of connections to the writer (psycopg_pool, autocommit), opened and closed by its owner. *flights* of them are used at most.
+        table: Its name, with its schema where it is not on the search path.
         columns: Which are given with each row.
         returning: Which come back.
         together: Most rows of one statement.
         flights: How many statements may be under way at once.
         waiting_most: Beyond so many waiting rows `insert` raises at once.
-        tenant_setting: Set to the tenant of each row's context (`runtime.tenant`), if it has one: rows of several tenants go in one
-            message, in one transaction, each under its own tenant's row-level security.
+        patience: How long rows wait for a connection of the pool.
+        tenant_setting: Set to the tenant of each row's context (`runtime.tenant`), if it has one: rows of several tenants share a round
+            trip and a commit, but each tenant's are a statement of their own, under its own row-level security.
+        meter: Counts rows and statements.
     """
 
     def __init__(
@@ -71,22 +74,32 @@ class InsertCoalescer:
         together: int = 1_000,
         flights: int = 2,
         waiting_most: int = 100_000,
+        patience: str = "5s",
         tenant_setting: str = "app.current_tenant",
+        meter: Meter | None = None,
     ) -> None:
-        if not columns:
-            raise InvalidInput("inserts cannot be joined", ["columns: at least one is wanted, got none"])
+        _require(columns=columns, returning=returning, together=together, flights=flights, waiting_most=waiting_most)
         self._pool = pool
         self._table = table
-        self._columns = tuple(columns)
-        self._returning = tuple(returning)
+        self._take = taker(columns)
+        self._insert = JoinedInsert(table, columns, returning, tenant_setting)
         self._together = together
         self._waiting_most = waiting_most
-        self._setting = tenant_setting
-        self._waiting: deque[_Waiting] = deque()
-        self._free = flights
+        self._patience_s = parse_duration_ns(patience) / 1e9
+        self._waiting: deque[Waiting] = deque()
+        self._flights = self._free = flights
+        self._starting = 0
         self._flying: set[asyncio.Task[None]] = set()
-        self._target: Target | None = None
         self._rows = self._statements = self._failed = 0
+        self._trouble: str | None = None
+        self._counted = None
+        if meter is not None:
+            self._counted = (
+                meter.counter("runtime.bulk.rows", "rows", table=table, outcome="in"),
+                meter.counter("runtime.bulk.rows", "rows", table=table, outcome="failed"),
+                meter.counter("runtime.bulk.statements", "statements", table=table),
+            )
+            meter.gauge("runtime.bulk.waiting", "rows", lambda: float(len(self._waiting)), table=table)
 
     async def insert(self, row: Mapping[str, Any]) -> Row:
         """Insert *row*; return what comes back of it, once it is committed.
@@ -94,17 +107,20 @@ class InsertCoalescer:
         Raises:
             Overloaded: Too many wait already.
             KeyError: A column is missing.
-            psycopg.Error: This row cannot be in; it keeps no other from being.
+            psycopg.Error: This row cannot be in, which keeps no other from being; or the database is not there.
+            PoolTimeout: No connection was free in time.
         """
-        if len(self._waiting) >= self._waiting_most:
+        values, waiting = self._take(row), self._waiting
+        if len(waiting) >= self._waiting_most:
             raise Overloaded(
-                f"{len(self._waiting):,} rows wait for {self._table}, and no more may",
+                f"{len(waiting):,} rows wait for {self._table}, and no more may",
                 hint="refuse work earlier (runtime.http.Shedding), or let more statements be under way",
             )
         answer: asyncio.Future[Row] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(tuple(row[column] for column in self._columns), tenants.current.get(), answer))
+        waiting.append((values, tenants.current.get(), answer))
         if self._free:
             self._free -= 1
+            self._starting += 1
             # Those who ask in the same turn of the loop go along.
             flight = asyncio.ensure_future(self._fly())
             self._flying.add(flight)
@@ -112,7 +128,7 @@ class InsertCoalescer:
         return await answer
 
     async def close(self) -> None:
-        """Wait for what is under way."""
+        """Wait until every row has its answer."""
         while self._flying:
             await asyncio.wait(set(self._flying))
 
@@ -120,83 +136,119 @@ class InsertCoalescer:
         """Return the counts."""
         return CoalescerStatistics(self._rows, self._statements, self._failed, len(self._waiting))
 
+    def trouble(self) -> str | None:
+        """Return why rows are not written: what the last statement failed of, if no row was to blame; None: they are."""
+        return self._trouble
+
     async def _fly(self) -> None:
+        """Carry rows while there are any, on one connection at a time."""
+        started = False
         try:
             while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(min(self._together, len(self._waiting)))]
-                batch = [one for one in batch if not one.answer.done()]
-                if batch:
-                    await self._carry(batch)
+                async with self._pool.connection(timeout=self._patience_s) as connection:
+                    for _ in range(_STAY):
+                        batch = self._batch()
+                        if not started:
+                            started, self._starting = True, self._starting - 1
+                        if batch:
+                            await self._carry(connection, batch)
+                            # Whoever got an answer may have the next row ready: it goes along without a new start.
+                            await asyncio.sleep(0)
+                        if not self._waiting or connection.closed:
+                            break
+        except BaseException as error:
+            self._give_up(error)
+            if not isinstance(error, (psycopg.Error, PoolTimeout)):
+                raise
         finally:
+            self._starting -= not started
             self._free += 1
 
-    async def _carry(self, batch: list[_Waiting]) -> None:
+    def _batch(self) -> list[Waiting]:
+        """Take the rows that wait, leaving a share to flights that are about to start; those whose callers have gone are dropped."""
+        waiting = self._waiting
+        share = -(-len(waiting) // max(self._starting, 1))
+        taken = [waiting.popleft() for _ in range(min(self._together, share))]
+        return [one for one in taken if not one[2].done()]
+
+    async def _carry(self, connection: AsyncConnection[Any], batch: list[Waiting]) -> None:
+        """Give each of *batch* its answer; where a row cannot be in, halves go by themselves."""
+        halves = [batch]
         try:
-            async with self._pool.connection() as connection:
-                if self._target is None:
-                    self._target = await target(connection, self._table, self._columns)
-                await self._insert(connection, batch)
+            while halves:
+                part = halves.pop()
+                self._statements += 1
+                if self._counted:
+                    self._counted[2].add()
+                try:
+                    rows = await self._insert.run(connection, part)
+                except Exception as error:
+                    if not (is_unsendable(error) or (isinstance(error, psycopg.Error) and is_of_a_row(error))):
+                        raise
+                    if len(part) == 1:
+                        self._answer_failed(part, error)
+                    else:
+                        middle = len(part) // 2
+                        halves += [part[middle:], part[:middle]]
+                else:
+                    self._answer(part, rows)
         except BaseException as error:
-            for one in batch:
-                if not one.answer.done():
-                    one.answer.set_exception(error if isinstance(error, Exception) else ConnectionError("it was ended"))
+            self._insert.forget()
+            self._trouble = str(error).partition("\n")[0] or type(error).__name__
+            for left in (part, *halves):
+                self._answer_failed(left, error)
             if not isinstance(error, Exception):
                 raise
+            if isinstance(error, psycopg.errors.FeatureNotSupported):
+                # A statement that was prepared before the table changed; a new connection prepares it anew.
+                await connection.close()
 
-    async def _insert(self, connection: AsyncConnection[Any], batch: list[_Waiting]) -> None:
-        """Insert *batch* together; where one row cannot be, halves by themselves."""
-        try:
-            rows = await self._statement(connection, batch)
-        except psycopg.Error as error:
-            if not is_of_a_row(error):
-                raise
-            if len(batch) == 1:
-                self._failed += 1
-                if not batch[0].answer.done():
-                    batch[0].answer.set_exception(error)
-                return
-            middle = len(batch) // 2
-            await self._insert(connection, batch[:middle])
-            await self._insert(connection, batch[middle:])
+    def _answer(self, part: list[Waiting], rows: list[Row]) -> None:
+        self._trouble = None
+        self._rows += len(part)
+        if self._counted:
+            self._counted[0].add(len(part))
+        for (_, _, answer), row in zip(part, rows, strict=True):
+            if not answer.done():
+                answer.set_result(row)
+
+    def _answer_failed(self, part: list[Waiting], error: BaseException) -> None:
+        self._failed += len(part)
+        if self._counted:
+            self._counted[1].add(len(part))
+        for _, _, answer in part:
+            if not answer.done():
+                answer.set_exception(_own(error, alone=len(part) == 1))
+
+    def _give_up(self, error: BaseException) -> None:
+        """No connection is to be had. Where another flight has one, it takes the rows; else they have waited long enough."""
+        self._trouble = str(error).partition("\n")[0] or type(error).__name__
+        if self._flights - self._free - self._starting > 0 and isinstance(error, Exception):
             return
-        self._rows += len(batch)
-        for one, row in zip(batch, rows, strict=True):
-            if not one.answer.done():
-                one.answer.set_result(row)
+        left, self._waiting = list(self._waiting), deque()
+        self._answer_failed([one for one in left if not one[2].done()], error)
 
-    async def _statement(self, connection: AsyncConnection[Any], batch: list[_Waiting]) -> list[Row]:
-        """Send *batch* as one message, which the server runs as one transaction; return the rows in the order of *batch*."""
-        assert self._target is not None
-        self._statements += 1
-        by_tenant: dict[str | None, list[int]] = {}
-        for place, one in enumerate(batch):
-            by_tenant.setdefault(one.tenant, []).append(place)
-        cursor = psycopg.AsyncClientCursor(connection, row_factory=dict_row)
-        async with cursor:
-            parts = []
-            for tenant, places in by_tenant.items():
-                parts.append(cursor.mogrify("select set_config(%s, %s, true)", (self._setting, tenant or "")))
-                columns = [list(values) for values in zip(*(batch[place].values for place in places), strict=True)]
-                parts.append(cursor.mogrify(self._insert_text(), columns))
-            await cursor.execute(";".join(parts).encode())
-            answers: list[Row] = [{}] * len(batch)
-            for places in by_tenant.values():
-                cursor.nextset()
-                for place, row in zip(places, await cursor.fetchall(), strict=True):
-                    answers[place] = row
-                cursor.nextset()
-            return answers
 
-    def _insert_text(self) -> sql.Composed:
-        """Return the INSERT; rows are taken in the order of their arrays, and come back in it."""
-        assert self._target is not None
-        arrays = sql.SQL(", ").join(sql.SQL("%s::") + sql.SQL(kind) + sql.SQL("[]") for kind in self._target.types)
-        return sql.SQL(
-            "insert into {table} ({columns}) select {columns} from unnest({arrays}) with ordinality as given ({columns}, place)"
-            " order by place returning {returning}"
-        ).format(
-            table=named(self._table),
-            columns=self._target.listed,
-            arrays=arrays,
-            returning=sql.SQL(", ").join(map(sql.Identifier, self._returning)),
-        )
+def _own(error: BaseException, *, alone: bool) -> Exception:
+    """Return *error* for one of those it concerns: raised to each, one object would gather all their tracebacks."""
+    if not isinstance(error, Exception):
+        return ConnectionError("the process that was writing rows was ended")
+    if alone:
+        return error
+    # Made without its constructor, which may want other arguments than those it keeps.
+    own = type(error).__new__(type(error))
+    own.args = error.args
+    own.__dict__.update(error.__dict__)
+    own.__cause__ = error
+    return own
+
+
+def _require(*, columns: Sequence[str], returning: Sequence[str], **least: int) -> None:
+    problems = [
+        f"{name}: at least one is wanted, got none"
+        for name, given in (("columns", columns), ("returning", returning))
+        if not given
+    ]
+    problems += [f"{name}: at least 1 is wanted, got {value}" for name, value in least.items() if value < 1]
+    if problems:
+        raise InvalidInput("inserts cannot be joined", problems)

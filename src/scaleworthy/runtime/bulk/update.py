@@ -9,9 +9,10 @@ import psycopg
 from psycopg import AsyncConnection, sql
 from psycopg.rows import tuple_row
 
-from scaleworthy.runtime.bulk.create import Partial, TakeBack, check_columns
+from scaleworthy.runtime.bulk.create import Partial, TakeBack, check_columns, taker
 from scaleworthy.runtime.bulk.outcome import Failure, Outcome, failure_of, is_of_a_row
 from scaleworthy.runtime.bulk.tables import Target, target
+from scaleworthy.runtime.bulk.texts import Texts, Values
 
 _MISSING = "there is no such row"
 
@@ -42,6 +43,7 @@ async def bulk_update(
         return Outcome()
     columns = [key, *(column for column in rows[0] if column != key)]
     check_columns(rows, columns)
+    take = taker(columns)
     outcome = Outcome()
     try:
         async with connection.transaction():
@@ -54,9 +56,8 @@ async def bulk_update(
             ]
             wanted = sorted(last.values())
             for first in range(0, len(wanted), batch):
-                part = [
-                    (index, tuple(rows[index][column] for column in columns)) for index in wanted[first : first + batch]
-                ]
+                indexes = wanted[first : first + batch]
+                part = list(zip(indexes, [take(rows[index]) for index in indexes], strict=True))
                 outcome.add(await _update(connection, into, part))
             if partial == "all-or-nothing" and outcome.failures:
                 raise TakeBack
@@ -65,9 +66,7 @@ async def bulk_update(
     return outcome.sorted()
 
 
-async def _update(
-    connection: AsyncConnection[Any], into: Target, rows: Sequence[tuple[int, tuple[Any, ...]]]
-) -> Outcome:
+async def _update(connection: AsyncConnection[Any], into: Target, rows: Sequence[tuple[int, Values]]) -> Outcome:
     """Change *rows* at once; where one cannot be, halves by themselves."""
     try:
         async with connection.transaction():
@@ -85,18 +84,18 @@ async def _update(
     return Outcome(len(changed), missing)
 
 
-async def _changed(
-    connection: AsyncConnection[Any], into: Target, rows: Sequence[tuple[int, tuple[Any, ...]]]
-) -> set[int]:
+async def _changed(connection: AsyncConnection[Any], into: Target, rows: Sequence[tuple[int, Values]]) -> set[int]:
     """Return the places in *rows* of those that were there."""
     names = [sql.Identifier(column) for column in into.columns]
-    arrays = sql.SQL(", ").join(sql.SQL("%s::") + sql.SQL(kind) + sql.SQL("[]") for kind in into.types)
-    sets = sql.SQL(", ").join(sql.SQL("{0} = new.{0}").format(name) for name in names[1:])
+    given = list(zip(into.given, into.types, strict=True))
+    values = [sql.Identifier("sw_given", name) + sql.SQL(f"::{kind}") for name, kind in given]
+    sets = sql.SQL(", ").join(
+        name + sql.SQL(" = ") + value for name, value in list(zip(names, values, strict=True))[1:]
+    )
     statement = sql.SQL(
-        "update {table} set {sets} from unnest({arrays}) with ordinality as new ({columns}, scaleworthy_place)"
-        " where {table}.{key} = new.{key} returning new.scaleworthy_place"
-    ).format(table=into.table, sets=sets, arrays=arrays, columns=sql.SQL(", ").join(names), key=names[0])
-    columns = [list(values) for values in zip(*(values for _, values in rows), strict=True)]
+        "update {table} set {sets} from {given} where {table}.{key} = {wanted} returning sw_place"
+    ).format(table=into.table, sets=sets, given=into.unnested(), key=names[0], wanted=values[0])
+    arrays = Texts(connection).arrays([row for _, row in rows])
     async with connection.cursor(row_factory=tuple_row) as cursor:
-        await cursor.execute(statement, columns)
+        await cursor.execute(statement, arrays)
         return {place - 1 for (place,) in await cursor.fetchall()}

@@ -1,0 +1,85 @@
+"""The statement that carries many callers' rows, and how each finds its own again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from psycopg import AsyncConnection, AsyncCursor, sql
+from psycopg.rows import dict_row
+
+from scaleworthy.runtime.bulk.tables import Target, named, target
+from scaleworthy.runtime.bulk.texts import Texts, Values
+
+Row: TypeAlias = dict[str, Any]
+Waiting: TypeAlias = tuple[Values, str | None, asyncio.Future[Row]]
+
+
+class JoinedInsert:
+    """An INSERT of any number of rows, prepared once on each connection."""
+
+    def __init__(self, table: str, columns: Sequence[str], returning: Sequence[str], tenant_setting: str) -> None:
+        self._table = table
+        self._columns = tuple(columns)
+        self._returning = sql.SQL(", ").join(map(sql.Identifier, returning))
+        self._setting = tenant_setting
+        self._plain: str | None = None
+        self._scoped = ""
+
+    def forget(self) -> None:
+        """Ask for the table's columns anew before the next statement: they may have changed."""
+        self._plain = None
+
+    async def run(self, connection: AsyncConnection[Any], batch: Sequence[Waiting]) -> list[Row]:
+        """Insert *batch* in one transaction and one round trip; return what comes back of each."""
+        if self._plain is None:
+            self._write(connection, await target(connection, self._table, self._columns))
+        by_tenant: dict[str | None, list[int]] = {}
+        for place, one in enumerate(batch):
+            by_tenant.setdefault(one[1], []).append(place)
+        if len(by_tenant) == 1:
+            cursor = await self._send(connection, batch[0][1], [one[0] for one in batch])
+            return await cursor.fetchall()
+        # Without a tenant first: a setting that is made holds until the end of the transaction.
+        groups = sorted(by_tenant.items(), key=lambda item: item[0] is not None)
+        async with connection.pipeline():
+            cursors = [
+                await self._send(connection, tenant, [batch[place][0] for place in places]) for tenant, places in groups
+            ]
+        answers: list[Row] = [{}] * len(batch)
+        for cursor, (_, places) in zip(cursors, groups, strict=True):
+            for place, row in zip(places, await cursor.fetchall(), strict=True):
+                answers[place] = row
+        return answers
+
+    async def _send(self, connection: AsyncConnection[Any], tenant: str | None, rows: list[Values]) -> AsyncCursor[Row]:
+        values = Texts(connection).arrays(rows)
+        text = self._plain if tenant is None else self._scoped
+        if tenant is not None:
+            values = [self._setting, tenant, *values]
+        assert text is not None
+        cursor = AsyncCursor(connection, row_factory=dict_row)
+        # None for whoever turned prepared statements off, as a proxy between may ask for.
+        await cursor.execute(text.encode(), values, prepare=True if connection.prepare_threshold is not None else None)
+        return cursor
+
+    def _write(self, connection: AsyncConnection[Any], into: Target) -> None:
+        """Write the two statements: without a tenant, and with one.
+
+        Rows are taken in the order of their arrays, and come back in it. The tenant is set by the statement itself: its one row is joined
+        to the others, so that no row gets to the table, and to the policies there, before the setting is made.
+        """
+        text = sql.SQL(
+            "insert into {table} ({columns}) select {cast} from {scope}{given} order by sw_place returning {returning}"
+        )
+        parts = {
+            "table": named(self._table),
+            "columns": into.listed,
+            "cast": into.cast(),
+            "given": into.unnested(),
+            "returning": self._returning,
+        }
+        scope = sql.SQL("(select set_config(%s, %s, true)) as sw_scope, ")
+        self._scoped = text.format(scope=scope, **parts).as_string(connection)
+        self._plain = text.format(scope=sql.SQL(""), **parts).as_string(connection)
