@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -75,7 +76,7 @@ async def test_any_order_is_paged_forth_and_back_past_ties_and_nulls(
         pages.append(await page_at(connection, keyset, cursor, limit))
     assert [row["id"] for page in pages for row in page.rows] == whole
     assert all(len(page.rows) == limit for page in pages[:-1])
-    for before, after in zip(pages, pages[1:], strict=False):
+    for before, after in pairwise(pages):
         assert after.previous is not None
         back = await page_at(connection, keyset, after.previous, limit)
         assert [row["id"] for row in back.rows] == [row["id"] for row in before.rows]
