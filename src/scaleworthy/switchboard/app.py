@@ -14,6 +14,7 @@ from scaleworthy.switchboard import refusal
 from scaleworthy.switchboard.cache import make_cache
 from scaleworthy.switchboard.database import Database
 from scaleworthy.switchboard.models import Models
+from scaleworthy.switchboard.media.streams import MediaStreams
 from scaleworthy.switchboard.request import Service
 from scaleworthy.switchboard.routes import (
     analytics,
@@ -25,6 +26,7 @@ from scaleworthy.switchboard.routes import (
     health,
     knowledge,
     leads,
+    media,
     recordings,
     transcripts,
     users,
@@ -41,6 +43,7 @@ ROUTERS = tuple(
         health,
         calls,
         transcripts,
+        media,
         recordings,
         leads,
         campaigns,
@@ -99,6 +102,7 @@ def create_app(
         now=now,
         default_key=settings.default_key,
         webhook_secret=settings.webhook_secret,
+        media=MediaStreams(),
     )
     refusal.install(app, database)
     if replicas:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
 from scaleworthy.switchboard.database import Row, Statement
 from scaleworthy.switchboard.queries import files as sql
-from scaleworthy.switchboard.request import Caller
+
+if TYPE_CHECKING:
+    from scaleworthy.switchboard.request import Caller
 
 # What a browser may show by itself; anything else is only ever saved, so that an upload cannot become a page of ours.
 _SHOWN = ("audio/", "image/png", "image/jpeg", "text/plain", "application/pdf")

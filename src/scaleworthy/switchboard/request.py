@@ -17,6 +17,7 @@ from scaleworthy.runtime.tenant import tenant_key
 from scaleworthy.switchboard.cache import ANSWER
 from scaleworthy.switchboard.database import Database, Row, Statement
 from scaleworthy.switchboard.models import Models
+from scaleworthy.switchboard.media.streams import MediaStreams
 from scaleworthy.switchboard.refusal import Refusal
 from scaleworthy.switchboard.shape import Shape
 from scaleworthy.switchboard.tenancy import HEADER, Tenant, Tenants
@@ -36,6 +37,7 @@ class Service:
     now: Callable[[], datetime]
     default_key: str | None
     webhook_secret: str | None
+    media: MediaStreams
 
     def answer(self, content: Any, status: int = 200) -> Any:
         """Return *content* as JSON, by the shape's encoder."""

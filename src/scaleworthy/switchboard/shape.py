@@ -17,6 +17,7 @@ RoundTrips: TypeAlias = Literal["per statement", "one"]
 Reads: TypeAlias = Literal["writer", "replicas"]
 Encoder: TypeAlias = Literal["fastapi", "orjson"]
 Council: TypeAlias = Literal["in turn", "side by side"]
+Sockets: TypeAlias = Literal["asgi", "own"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Shape:
         round_trips: A tenant-scoped read: BEGIN, set_config, each statement and COMMIT one by one, or all in one message, prepared.
         reads: Who answers them where there are replicas: the writer still, or any replica that has seen what the tenant wrote.
         encoder: Who writes JSON.
+        media: Who reads a media stream's socket: the framework, or a protocol of our own.
         cache_s: How old a cached aggregate may be, in seconds; None: nothing is cached.
         cache_stale_s: For how much longer it is shown while it is computed anew, in seconds; None: whoever asks waits.
         tenant_memory_s: How long a key's tenant is remembered, in seconds; None: looked up for each request.
@@ -46,6 +48,7 @@ class Shape:
     round_trips: RoundTrips
     reads: Reads
     encoder: Encoder
+    media: Sockets
     cache_s: float | None
     cache_stale_s: float | None
     tenant_memory_s: float | None
@@ -64,6 +67,7 @@ SHAPES = {
             round_trips="per statement",
             reads="writer",
             encoder="fastapi",
+            media="asgi",
             cache_s=None,
             cache_stale_s=None,
             tenant_memory_s=None,
@@ -78,6 +82,7 @@ SHAPES = {
             round_trips="one",
             reads="replicas",
             encoder="orjson",
+            media="own",
             cache_s=10.0,
             cache_stale_s=5.0,
             tenant_memory_s=30.0,

@@ -10,11 +10,14 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from scaleworthy.switchboard.app import create_app
+from scaleworthy.switchboard.media.protocol import media_protocol
+from scaleworthy.switchboard.request import Service
 from scaleworthy.switchboard.settings import Settings
 
 _GRACE_S = 5
@@ -34,14 +37,27 @@ class _Server(uvicorn.Server):
 
 def main() -> None:
     """Serve until told to stop."""
-    run(lambda line: create_app(Settings.from_json(line)), log_level="warning")
+    run(lambda line: create_app(Settings.from_json(line)), log_level="warning", sockets=_sockets)
 
 
-def run(make_app: Callable[[str], ASGIApp], *, log_level: str) -> None:
-    """Serve the application that is made of the line on standard input, on the socket of the number given, until told to stop."""
+def _sockets(app: Any) -> Any:
+    """Return who reads WebSockets: as the shape has it."""
+    service: Service = app.state.service
+    return media_protocol(service) if service.shape.media == "own" else "auto"
+
+
+def run(
+    make_app: Callable[[str], ASGIApp], *, log_level: str, sockets: Callable[[ASGIApp], Any] = lambda _app: "auto"
+) -> None:
+    """Serve the application that is made of the line on standard input, on the socket of the number given, until told to stop.
+
+    *sockets* says who reads its WebSockets, as uvicorn's `ws` does.
+    """
     listening = socket.socket(fileno=int(sys.argv[1]))
+    app = make_app(sys.stdin.readline())
     config = uvicorn.Config(
-        make_app(sys.stdin.readline()),
+        app,
+        ws=sockets(app),  # type: ignore[arg-type]  # uvicorn names classes alone, and takes whatever makes a protocol
         loop="uvloop",
         http="httptools",
         log_level=log_level,

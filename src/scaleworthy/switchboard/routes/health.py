@@ -29,6 +29,8 @@ async def health(service: AnyService) -> Any:
     reasons += [f"models: {models}"] if models else []
     replicas, left_out = service.database.replicas()
     reasons += left_out
+    media = service.media.trouble()
+    reasons += [f"media: {media}"] if media else []
     return service.answer(
         {
             "status": "degraded" if reasons else "ok",
