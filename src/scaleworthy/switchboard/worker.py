@@ -43,11 +43,14 @@ def main() -> None:
 def _sockets(app: Any) -> Any:
     """Return who reads WebSockets: as the shape has it."""
     service: Service = app.state.service
-    return media_protocol(service) if service.shape.media == "own" else "auto"
+    return media_protocol(service) if service.shape.media == "own" else "websockets-sansio"
 
 
 def run(
-    make_app: Callable[[str], ASGIApp], *, log_level: str, sockets: Callable[[ASGIApp], Any] = lambda _app: "auto"
+    make_app: Callable[[str], ASGIApp],
+    *,
+    log_level: str,
+    sockets: Callable[[ASGIApp], Any] = lambda _app: "websockets-sansio",
 ) -> None:
     """Serve the application that is made of the line on standard input, on the socket of the number given, until told to stop.
 
@@ -57,7 +60,7 @@ def run(
     app = make_app(sys.stdin.readline())
     config = uvicorn.Config(
         app,
-        ws=sockets(app),  # type: ignore[arg-type]  # uvicorn names classes alone, and takes whatever makes a protocol
+        ws=sockets(app),  # a name of uvicorn's, or what makes a protocol
         loop="uvloop",
         http="httptools",
         log_level=log_level,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import orjson
-from uvicorn.protocols.websockets.websockets_impl import WebSocketProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
@@ -60,7 +60,7 @@ class _Sockets(asyncio.Protocol):
         path = _PATH.match(data)
         whose: Any
         if path is None:
-            whose = WebSocketProtocol(**self._given)
+            whose = WebSocketsSansIOProtocol(**self._given)
         else:
             query = parse_qs((path[2] or b"").decode("latin-1"))
             whose = _MediaSocket(self._service, int(path[1]), query, self._given["server_state"])
@@ -164,8 +164,11 @@ class _MediaSocket(asyncio.Protocol):
             elif isinstance(event, Frame):
                 self._frame(event)
         self._flush()
-        if conn.close_expected() and conn.state is State.CLOSED:
-            self._transport.close()
+        if conn.parser_exc is not None and self._stream is not None and self._stream.ended is None:
+            # It broke the rules of WebSocket, and has been told so.
+            sent = conn.close_sent
+            self._stream.ended = (sent.code, sent.reason) if sent else (media.NO_CLOSE, "the protocol was broken")
+            self._over()
         # The quick way is open while no message is half read.
         self._quick = (
             self._stream is not None
@@ -280,6 +283,8 @@ class _MediaSocket(asyncio.Protocol):
         for data in self._conn.data_to_send():
             if data:
                 self._transport.write(data)
+            else:
+                self._transport.close()  # both sides have said that it ends
 
     def _task(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
