@@ -48,7 +48,8 @@ class Served:
 
     def call(self, tenant: int = 0, status: str = "active") -> int:
         [(number,)] = self.data.rows(
-            "insert into calls (tenant_id, phone_number, direction, status) values (%s, '+1555', 'inbound', %s) returning id",
+            "insert into calls (tenant_id, phone_number, direction, status, started_at)"
+            " values (%s, '+1555', 'inbound', %s, '2026-10-30') returning id",
             [self.data.tenants[tenant][0], status],
         )
         return int(number)
