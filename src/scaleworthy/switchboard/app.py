@@ -13,8 +13,8 @@ from scaleworthy.runtime.database import ReadYourWrites
 from scaleworthy.switchboard import refusal
 from scaleworthy.switchboard.cache import make_cache
 from scaleworthy.switchboard.database import Database
-from scaleworthy.switchboard.models import Models
 from scaleworthy.switchboard.media.streams import MediaStreams
+from scaleworthy.switchboard.models import Models
 from scaleworthy.switchboard.request import Service
 from scaleworthy.switchboard.routes import (
     analytics,

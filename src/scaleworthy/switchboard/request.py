@@ -16,8 +16,8 @@ from scaleworthy.runtime.cache import Cache
 from scaleworthy.runtime.tenant import tenant_key
 from scaleworthy.switchboard.cache import ANSWER
 from scaleworthy.switchboard.database import Database, Row, Statement
-from scaleworthy.switchboard.models import Models
 from scaleworthy.switchboard.media.streams import MediaStreams
+from scaleworthy.switchboard.models import Models
 from scaleworthy.switchboard.refusal import Refusal
 from scaleworthy.switchboard.shape import Shape
 from scaleworthy.switchboard.tenancy import HEADER, Tenant, Tenants
