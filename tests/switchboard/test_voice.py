@@ -115,7 +115,7 @@ async def test_a_recordings_sound_is_the_file_of_its_call(api: Api) -> None:
 
     assert (sound.status_code, sound.content) == (200, SOUND)
     assert (await api.get(f"/recordings/{newest['id']}/audio", tenant=1)).json()["error"] == "not_found"
-    silent = (await api.get("/recordings?limit=3")).json()["recordings"][-1]
+    silent = (await api.get("/recordings?limit=100")).json()["recordings"][-1]
     assert (await api.get(f"/recordings/{silent['id']}/audio")).json()["error"] == "no_audio"
 
 
