@@ -1,11 +1,16 @@
 """Every route, in each shape, on real PostgreSQL."""
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from scaleworthy.switchboard.queries.leads import LISTS
+
 from .running import Api
+
+LEADS = LISTS["joined"].order
 
 
 def owners_of(value: Any) -> set[str]:
@@ -177,6 +182,9 @@ BAD = [
     ("GET", "/leads?cursor=nonsense", {}, "cursor"),
     ("GET", "/leads?cursor=WzEsMiwzXQ&page=2", {}, "cursor"),
     ("GET", "/leads?cursor=WzEsMiwiMyJd", {}, "cursor"),
+    ("GET", f"/leads?cursor={LEADS.write([5, 5])}", {}, "cursor"),
+    ("GET", f"/leads?cursor={LEADS.write([datetime(2026, 1, 1, tzinfo=UTC), 2**70])}", {}, "cursor"),
+    ("GET", f"/recordings?cursor={LEADS.write([datetime(2026, 1, 1, tzinfo=UTC), 2])}", {}, "cursor"),
     ("POST", "/analytics/kpis", {"json": {"dateRange": "1y"}}, "dateRange"),
     ("POST", "/calls/start", {"json": {}}, "phone_number"),
     ("POST", "/calls/start", {"json": {"phone_number": "call me"}}, "phone_number"),

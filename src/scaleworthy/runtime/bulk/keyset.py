@@ -114,11 +114,15 @@ class Keyset:
 
     def order_by(self, limit: int, position: Position | None = None) -> str:
         """Return ORDER BY and LIMIT: one row more than is shown, which tells whether there is a further page."""
+        return f"{self.order(position)} limit {limit + 1:d}"
+
+    def order(self, position: Position | None = None) -> str:
+        """Return ORDER BY alone."""
         back = position is not None and position.back
         order = ", ".join(
             f"{_quoted(column)} {'asc' if self._up(column) != back else 'desc'}" for column in self.columns
         )
-        return f"order by {order} limit {limit + 1:d}"
+        return f"order by {order}"
 
     def values(self, position: Position | None) -> dict[str, Any]:
         """Return the values that `where` wants."""

@@ -1,20 +1,21 @@
 """Conversations: what was asked of the council or by voice, and what was answered. `c` is a conversation, `t` one turn of it."""
 # ruff: noqa: S608 - texts of this file are put together, never a value: those are bound
 
+from scaleworthy.switchboard.paging import newest_first
+
 TURNS_MAX = 200
 _CONVERSATION = "c.id, c.tenant_id, c.channel, c.lead_id, c.title, c.created_at, c.updated_at"
 _TURN = "t.id, t.tenant_id, t.conversation_id, t.speaker, t.said, t.model, t.tokens, t.cost_usd, t.created_at"
-_LISTED = f"""
+LIST = newest_first(
+    "conversations",
+    "c",
+    f"""
 select {_CONVERSATION}, n.turns, n.tokens
 from conversations c
 cross join lateral (
     select count(*)::int as turns, coalesce(sum(t.tokens), 0)::bigint as tokens from conversation_turns t where t.conversation_id = c.id
-) n"""
-COUNTED = f"""{_LISTED}
-order by c.created_at desc, c.id desc limit %(rows)s offset %(offset)s"""
-KEYED = f"""{_LISTED}
-where (c.created_at, c.id) < (%(after_at)s, %(after_id)s)
-order by c.created_at desc, c.id desc limit %(rows)s"""
+) n""",
+)
 
 ONE = f"select {_CONVERSATION} from conversations c where c.id = %(id)s"
 TURNS = f"select {_TURN} from conversation_turns t where t.conversation_id = %(id)s order by t.id limit {TURNS_MAX}"

@@ -1,6 +1,8 @@
 """Leads: people a tenant may sell to. `l` is the lead, `u` its owner, `a` its last activity."""
 # ruff: noqa: S608 - texts of this file are put together, never a value: those are bound
 
+from scaleworthy.switchboard.paging import newest_first
+
 _LEAD = """
     l.id, l.tenant_id, l.name, l.email, l.phone, l.company, l.status, l.source, l.score, l.value_cents,
     l.campaign_id, l.owner_id, l.last_activity_id, l.created_at, l.updated_at"""
@@ -13,33 +15,12 @@ _JOINED = (
 _JOINS = """
 left join users u on u.id = l.owner_id
 left join activities a on a.id = l.last_activity_id"""
-_COUNTED = """
-order by l.created_at desc, l.id desc
-limit %(rows)s offset %(offset)s"""
-_KEYED = """(l.created_at, l.id) < (%(after_at)s, %(after_id)s)
-order by l.created_at desc, l.id desc
-limit %(rows)s"""
-_OF_STATUS = "l.status = %(status)s"
-
-# (way of the lead list, filtered by status) → the page by counting rows, the page behind a key.
-PAGES = {
-    ("per lead", False): (
-        f"select {_LEAD} from leads l {_COUNTED}",
-        f"select {_LEAD} from leads l where {_KEYED}",
-    ),
-    ("per lead", True): (
-        f"select {_LEAD} from leads l where {_OF_STATUS} {_COUNTED}",
-        f"select {_LEAD} from leads l where {_OF_STATUS} and {_KEYED}",
-    ),
-    ("joined", False): (
-        f"select {_JOINED} from leads l {_JOINS} {_COUNTED}",
-        f"select {_JOINED} from leads l {_JOINS} where {_KEYED}",
-    ),
-    ("joined", True): (
-        f"select {_JOINED} from leads l {_JOINS} where {_OF_STATUS} {_COUNTED}",
-        f"select {_JOINED} from leads l {_JOINS} where {_OF_STATUS} and {_KEYED}",
-    ),
+# By the way of the lead list.
+LISTS = {
+    "per lead": newest_first("leads", "l", f"select {_LEAD} from leads l"),
+    "joined": newest_first("leads", "l", f"select {_JOINED} from leads l {_JOINS}"),
 }
+OF_STATUS = "l.status = %(status)s"
 
 # What the lead list "per lead" asks once for each lead of the page.
 OWNER = "select name as owner_name, email as owner_email from users where id = %(owner_id)s"

@@ -18,14 +18,14 @@ router = APIRouter(tags=["conversations"])
 @router.get("/conversations", response_model=None)
 async def list_conversations(caller: AnyCaller, page: WantedPage) -> Any:
     """List conversations, newest first, each with its number of turns and the tokens they used."""
-    statement = page.statement(caller.service.shape.paging, counted=sql.COUNTED, keyed=sql.KEYED, values={})
+    statement = page.statement(caller.service.shape.paging, sql.LIST)
     [rows] = await caller.run(statement)
     return caller.service.answer(
         {
             "tenant_id": caller.tenant.id,
             "conversations": rows[: page.limit],
             "limit": page.limit,
-            "next": page.next_cursor(rows),
+            "next": page.next_cursor(sql.LIST, rows),
         }
     )
 

@@ -51,9 +51,9 @@ class NewLead(LeadChange):
 async def list_leads(caller: AnyCaller, page: WantedPage, status: Status | None = None) -> Any:
     """List leads, newest first, each with its owner and last activity."""
     shape = caller.service.shape
-    counted, keyed = sql.PAGES[shape.lead_list, status is not None]
-    values = {} if status is None else {"status": status}
-    [rows] = await caller.run(page.statement(shape.paging, counted=counted, keyed=keyed, values=values))
+    leads = sql.LISTS[shape.lead_list]
+    only = "" if status is None else sql.OF_STATUS
+    [rows] = await caller.run(page.statement(shape.paging, leads, only=only, values={"status": status}))
     shown = rows[: page.limit]
     if shape.lead_list == "per lead":
         await _fill_each(caller, shown)
@@ -62,7 +62,7 @@ async def list_leads(caller: AnyCaller, page: WantedPage, status: Status | None 
             "tenant_id": caller.tenant.id,
             "leads": [as_shown(row) for row in shown],
             "limit": page.limit,
-            "next": page.next_cursor(rows),
+            "next": page.next_cursor(leads, rows),
         }
     )
 

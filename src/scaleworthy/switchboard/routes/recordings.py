@@ -20,16 +20,14 @@ router = APIRouter(tags=["recordings"])
 @router.get("/recordings", response_model=None)
 async def list_recordings(caller: AnyCaller, page: WantedPage) -> Any:
     """List recordings, newest first, each with its call's number and lead."""
-    statement = page.statement(
-        caller.service.shape.paging, counted=sql.RECORDINGS_COUNTED, keyed=sql.RECORDINGS_KEYED, values={}
-    )
+    statement = page.statement(caller.service.shape.paging, sql.RECORDINGS)
     [rows] = await caller.run(statement)
     return caller.service.answer(
         {
             "tenant_id": caller.tenant.id,
             "recordings": rows[: page.limit],
             "limit": page.limit,
-            "next": page.next_cursor(rows),
+            "next": page.next_cursor(sql.RECORDINGS, rows),
         }
     )
 
