@@ -158,9 +158,6 @@ class SlotFollower:
         """Look how far the slot is behind, and whether it still brings what is wanted."""
         while True:
             state = self._state = await self._look(connection)
-            if state.lag_bytes > self._lag_most:
-                behind, most = format_bytes(state.lag_bytes), format_bytes(self._lag_most)
-                raise SlotLost(f"the slot {self._slot.name} is {behind} behind, of at most {most}")
             if state.unpublished:
                 await self._publish_again(connection, state.unpublished)
             await self._teller.settle()
@@ -171,6 +168,9 @@ class SlotFollower:
             state = await self._slot.look(connection)
         if state is None or state.is_lost:
             raise SlotLost(f"the slot {self._slot.name} is gone, and what changed meanwhile is not known")
+        if state.lag_bytes > self._lag_most:
+            behind, most = format_bytes(state.lag_bytes), format_bytes(self._lag_most)
+            raise SlotLost(f"the slot {self._slot.name} is {behind} behind, of at most {most}")
         return state
 
     async def _publish_again(self, connection: Connection, tables: Sequence[str]) -> None:

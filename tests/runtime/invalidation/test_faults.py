@@ -1,0 +1,356 @@
+"""What breaks while changes are followed: servers that go, a reader that is killed, a slot that is lost, tables that change."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import AsyncConnection
+
+from runtime.invalidation import holder
+from runtime.invalidation.told import RULES, TABLES, Told
+from scaleworthy.errors import InvalidInput
+from scaleworthy.runtime.cache import Cache, ValkeyLayer
+from scaleworthy.runtime.invalidation import NotifyFollower, Rule, SlotFollower
+from scaleworthy.runtime.lsn import reading
+from scaleworthy.servers import Postgres, Valkey
+
+
+@asynccontextmanager
+async def following(dsn: str, cache: Any, rules: Any = RULES, **options: Any) -> AsyncIterator[SlotFollower]:
+    """Yield a follower that reads its slot; both are gone at the end."""
+    follower = SlotFollower(dsn, cache, rules, every="20ms", **options)
+    await follower.create()
+    follower.start()
+    await follower.reading()
+    yield follower
+    await follower.stop()
+    await follower.drop()
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until *holds*."""
+    async with asyncio.timeout(20):
+        while not await holds():  # noqa: ASYNC110 (a server is asked, and tells nobody by itself)
+            await asyncio.sleep(0.005)
+
+
+def _replica(writer: Postgres) -> Postgres:
+    return writer.replica(settings={"wal_retrieve_retry_interval": "50ms"})
+
+
+async def test_what_changes_around_a_restart_of_the_database_is_told(tmp_path: Path) -> None:
+    server, told = Postgres.start(settings={"wal_level": "logical"}, data=tmp_path / "data"), Told()
+    server.run_sql(TABLES)
+    follower = SlotFollower(server.dsn, told, RULES, every="20ms")
+    await follower.create()
+    follower.start()
+    await follower.reading()
+    server.run_sql("insert into leads values ('a', 1, 'Ann')")
+    await asyncio.to_thread(server.stop)
+
+    async def complains() -> bool:
+        return follower.trouble() is not None
+
+    await until(complains)
+    again = Postgres.start(settings={"wal_level": "logical"}, data=tmp_path / "data", port=server.port)
+    again.run_sql("insert into leads values ('a', 2, 'Bob')")
+    await told.until(lambda: {"tenant:a:lead:1", "tenant:a:lead:2"} <= told.keys)
+    assert follower.trouble() is None
+    assert not any(everything for _, _, everything in told.said)
+    await follower.stop()
+    again.stop()
+
+
+async def test_when_the_reader_is_killed_another_takes_over_and_nothing_is_missed(
+    logical: Postgres, connection: AsyncConnection[Any], name: str, valkey: Valkey
+) -> None:
+    async with Cache(valkey=ValkeyLayer(valkey.url, prefix=f"{name}:", budget="5s")) as cache:
+        await cache.listening()
+        follower = SlotFollower(logical.dsn, cache, RULES, slot=name, every="20ms")
+        await follower.create()
+        path = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            holder.__name__,
+            *(logical.dsn, valkey.url, name),
+            stdout=asyncio.subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": path},
+        )
+        assert process.stdout is not None
+        assert await asyncio.wait_for(process.stdout.readline(), 20) == b"reads\n"
+        follower.start()
+
+        async def load() -> str:
+            return "old"
+
+        keys = [f"tenant:a:lead:{number}" for number in range(100)]
+        for key in keys:
+            await cache.get_or_set(key, load)
+        for number in range(100):
+            await connection.execute("insert into leads values ('a', %s, 'Ann')", [number])
+            if number == 50:
+                process.kill()
+        await asyncio.wait_for(follower.reading(), 20)
+
+        async def all_forgotten() -> bool:
+            return [await cache.get(key) for key in keys] == [None] * 100
+
+        await until(all_forgotten)
+        await process.wait()
+        assert follower.statistics().everything == 0
+        await follower.stop()
+        await follower.drop()
+
+
+async def test_what_a_frozen_valkey_was_not_told_is_made_good_when_it_answers(
+    logical: Postgres, connection: AsyncConnection[Any], name: str
+) -> None:
+    with Valkey.start() as own:
+        caches = [Cache(valkey=ValkeyLayer(own.url, prefix=f"{name}:", budget="100ms")) for _ in range(2)]
+        for cache in caches:
+            await cache.open()
+            await cache.listening()
+
+        async def load() -> str:
+            return "old"
+
+        async with following(logical.dsn, caches[0], slot=name) as follower:
+            for cache in caches:
+                await cache.get_or_set("tenant:a:lead:1", load)
+            os.kill(own.pid, signal.SIGSTOP)
+            await connection.execute("insert into leads values ('a', 1, 'Ann')")
+
+            async def owes() -> bool:
+                return "could not be told" in (follower.trouble() or "")
+
+            await until(owes)
+            os.kill(own.pid, signal.SIGCONT)
+
+            async def all_forgotten() -> bool:
+                return [await cache.get("tenant:a:lead:1") for cache in caches] == [None, None]
+
+            await until(all_forgotten)
+
+            async def serves() -> bool:
+                return follower.trouble() is None
+
+            await until(serves)
+            assert follower.statistics().everything >= 1
+        for cache in caches:
+            await cache.close()
+
+
+async def test_what_could_not_be_told_is_told_to_who_reads_next(
+    logical: Postgres, connection: AsyncConnection[Any], name: str
+) -> None:
+    deaf, told = Told(lambda: False), Told()
+    first = SlotFollower(logical.dsn, deaf, RULES, slot=name)
+    await first.create()
+    first.start()
+    await first.reading()
+    await connection.execute("insert into leads values ('a', 1, 'Ann')")
+    await deaf.told(1)
+    await first.stop()
+    second = SlotFollower(logical.dsn, told, RULES, slot=name)
+    second.start()
+    await told.until(lambda: "tenant:a:lead:1" in told.keys)
+    await second.stop()
+    await second.drop()
+
+
+async def test_who_does_not_hear_forgets_what_it_knows(valkey: Valkey, name: str) -> None:
+    async with Cache(valkey=ValkeyLayer(valkey.url, prefix=f"{name}:", budget="5s")) as cache:
+        await cache.listening()
+
+        async def load() -> str:
+            return "value"
+
+        await cache.get_or_set("a", load)
+        import redis.asyncio as redis
+
+        async with redis.from_url(valkey.url) as client:
+            await client.delete(f"{name}:e:a")
+            assert await cache.get("a") == "value"
+            await client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+
+        async def forgotten() -> bool:
+            return await cache.get("a") is None
+
+        await until(forgotten)
+
+
+async def test_a_slot_that_is_too_far_behind_is_made_anew(
+    logical: Postgres, connection: AsyncConnection[Any], name: str
+) -> None:
+    told = Told()
+    follower = SlotFollower(logical.dsn, told, RULES, slot=name, lag_most="64KB", every="20ms")
+    await follower.create()
+    await connection.execute("insert into leads select 'a', n, repeat('x', 100) from generate_series(1, 2000) n")
+    follower.start()
+    await told.told(1)
+    assert told.said[0] == ([], [], True)
+    await follower.reading()
+    assert not told.keys, "what the old slot had is not told"
+    await connection.execute("insert into campaigns values (1, 'x')")
+    await told.until(lambda: "campaigns" in told.tags)
+    assert follower.trouble() is None
+    await follower.stop()
+    await follower.drop()
+
+
+async def test_a_load_from_a_replica_that_is_behind_is_not_kept(name: str, valkey: Valkey) -> None:
+    with Postgres.start(settings={"wal_level": "logical"}) as writer, _replica(writer) as replica:
+        writer.run_sql(TABLES + "; insert into leads values ('a', 1, 'old')")
+        async with (
+            Cache(valkey=ValkeyLayer(valkey.url, prefix=f"{name}:", budget="5s")) as cache,
+            await psycopg.AsyncConnection.connect(replica.dsn, autocommit=True) as reads,
+            following(writer.dsn, cache, slot=name) as follower,
+        ):
+
+            async def load() -> str:
+                cursor = await reads.execute("select name, (pg_last_wal_replay_lsn() - '0/0')::bigint from leads")
+                row = await cursor.fetchone()
+                assert row is not None
+                noted = reading.get()
+                assert noted is not None
+                noted.note(row[1])
+                return str(row[0])
+
+            async def sees(value: str) -> bool:
+                row = await (await reads.execute("select to_regclass('leads') is not null")).fetchone()
+                return row == (True,) and await load_bare() == value
+
+            async def load_bare() -> str | None:
+                row = await (await reads.execute("select name from leads")).fetchone()
+                return None if row is None else str(row[0])
+
+            async def told_once() -> bool:
+                return follower.statistics().keys >= 1
+
+            async def old() -> bool:
+                return await sees("old")
+
+            async def new() -> bool:
+                return await sees("new")
+
+            await until(old)
+            await reads.execute("select pg_wal_replay_pause()")
+            writer.run_sql("update leads set name = 'new'")
+            await until(told_once)
+            assert await cache.get_or_set("tenant:a:lead:1", load) == "old"
+            await cache.settle()
+            assert await cache.get("tenant:a:lead:1") is None, "what began after the change, but read before it"
+            await reads.execute("select pg_wal_replay_resume()")
+            await until(new)
+            assert await cache.get_or_set("tenant:a:lead:1", load) == "new"
+            await cache.settle()
+            assert await cache.get("tenant:a:lead:1") == "new"
+
+
+async def test_a_column_may_come_while_it_is_followed_and_one_that_goes_drops_everything(
+    logical: Postgres, connection: AsyncConnection[Any], name: str
+) -> None:
+    told = Told()
+    await connection.execute("drop table if exists things; create table things (id int primary key, owner text)")
+    await connection.execute("alter table things replica identity full")
+    rules = [Rule("things", keys=["{owner}:{id}"])]
+    async with following(logical.dsn, told, rules, slot=name) as follower:
+        await connection.execute("insert into things values (1, 'a')")
+        await connection.execute("alter table things add column colour text default 'red'")
+        await connection.execute("insert into things values (2, 'b', 'blue')")
+        await told.until(lambda: told.keys == {"a:1", "b:2"})
+        await connection.execute("alter table things rename column owner to holder")
+        await connection.execute("insert into things values (3, 'c')")
+        await told.told(len(told.said) + 1)
+        assert told.said[-1] == ([], [], True)
+        assert "public.things.owner" in (follower.trouble() or "")
+
+
+async def test_a_table_that_is_made_anew_is_followed_again(
+    logical: Postgres, connection: AsyncConnection[Any], name: str
+) -> None:
+    told = Told()
+    await connection.execute("drop table if exists things; create table things (id int primary key)")
+    async with following(logical.dsn, told, [Rule("things", keys=["{id}"])], slot=name):
+        await connection.execute("drop table things; create table things (id int primary key)")
+        await told.until(lambda: any(everything for _, _, everything in told.said))
+        await connection.execute("insert into things values (7)")
+        await told.until(lambda: "7" in told.keys)
+
+
+async def test_tables_that_the_log_would_not_tell_of_are_refused_before_anything_is_made(
+    logical: Postgres, connection: AsyncConnection[Any], name: str
+) -> None:
+    await connection.execute("create table keyless (id int); create unlogged table unlogged (id int primary key)")
+    rules = [Rule("keyless", tags=["x"]), Rule("unlogged", tags=["x"])]
+    follower = SlotFollower(logical.dsn, Told(), rules, slot=name)
+    with pytest.raises(InvalidInput) as refused:
+        await follower.create()
+    assert "public.keyless: the table has no primary key" in refused.value.problems[0]
+    assert "public.unlogged: the table is unlogged" in refused.value.problems[1]
+    row = await (await connection.execute("select count(*) from pg_publication where pubname = %s", [name])).fetchone()
+    assert row == (0,)
+    await connection.execute("insert into keyless values (1); update keyless set id = 2")
+    inserts = SlotFollower(logical.dsn, Told(), [Rule("keyless", keys=["{id}"], on=["insert"])], slot=name)
+    await inserts.create()
+    await connection.execute("update keyless set id = 3; drop table keyless, unlogged")
+    await inserts.drop()
+
+
+async def test_more_than_a_message_holds_drops_everything_and_fails_no_write(
+    logical: Postgres, connection: AsyncConnection[Any], name: str
+) -> None:
+    told = Told()
+    follower = NotifyFollower(logical.dsn, told, RULES, name=name, every="20ms")
+    await follower.create()
+    follower.start()
+    await follower.reading()
+    told.said.clear()
+    await connection.execute("insert into leads select 'a', n, 'x' from generate_series(1, 100) n")
+    await told.told(1)
+    await connection.execute("insert into leads select 'b', n, 'x' from generate_series(1, 101) n")
+    await told.told(2)
+    await connection.execute("insert into leads values (repeat('c', 9000), 1, 'x')")
+    await told.told(3)
+    assert [(len(keys), everything) for keys, _, everything in told.said] == [(100, False), (0, True), (0, True)]
+    await follower.stop()
+    await follower.drop()
+    rows = await (
+        await connection.execute("select proname from pg_proc where starts_with(proname, %s)", [name])
+    ).fetchall()
+    assert rows == []
+
+
+async def test_a_listener_that_was_cut_off_drops_everything_and_listens_again(
+    logical: Postgres, connection: AsyncConnection[Any], name: str
+) -> None:
+    told = [Told(), Told()]
+    first, second = (NotifyFollower(logical.dsn, one, RULES, name=name, every="20ms") for one in told)
+    await first.create()
+    first.start()
+    await first.reading()
+    second.start()
+    await connection.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity where query = %s", [f'listen "{name}"']
+    )
+    await asyncio.wait(
+        [asyncio.create_task(one.told(2 - at)) for at, one in enumerate(told)], return_when="FIRST_COMPLETED"
+    )
+    await connection.execute("insert into campaigns values (1, 'x')")
+    await asyncio.wait(
+        [asyncio.create_task(one.until(lambda one=one: "campaigns" in one.tags)) for one in told],  # type: ignore[misc]
+        return_when="FIRST_COMPLETED",
+    )
+    await first.stop()
+    await second.stop()
+    await first.drop()
