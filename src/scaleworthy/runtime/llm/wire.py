@@ -95,8 +95,6 @@ async def pieces(
         while (data := await connection.body(until)) is not None:
             size += len(data)
             *lines, rest = (rest + data).split(b"\n")
-            if size > model.answer_most_bytes or len(rest) > _LINE_MOST_BYTES:
-                raise CallFailed(model.name, f"its answer does not end: {size:,} bytes so far", status=None)
             for line in lines:
                 # Comments, which keep the connection alive and say nothing, are silence too.
                 if not line.startswith(b"data:"):
@@ -110,6 +108,9 @@ async def pieces(
                 piece = _piece(model.name, said)
                 is_finished |= piece.finish is not None
                 yield piece
+            # What has come is passed on first: it has been paid for.
+            if size > model.answer_most_bytes or len(rest) > _LINE_MOST_BYTES:
+                raise CallFailed(model.name, f"its answer does not end: {size:,} bytes so far", status=None)
         if not is_finished:
             raise CallFailed(model.name, "the answer broke off", status=None)
     except TimeoutError as error:
