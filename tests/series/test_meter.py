@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from scaleworthy._native import Histogram
+from scaleworthy.errors import UsageError
 from scaleworthy.series import MemoryStore
 from scaleworthy.series.meter import Meter
 
@@ -45,3 +47,33 @@ def test_what_is_counted_elsewhere_is_asked_for_when_it_is_wanted() -> None:
     counted[0] = 5
     assert [value for _, value in meter.slices()] == [2]
     assert 'scaleworthy_a_hits_total{name="x"} 5' in meter.exposition()
+
+
+def test_labelled_instruments_are_bound_as_they_come_up() -> None:
+    meter = Meter()
+    calls, times = meter.counters("a.calls", "calls", "to", "how"), meter.histograms("a.time", "to")
+    calls["x", "up"].add()
+    calls["x", "up"].add(2)
+    calls["x", "down"].add()
+    times["x",].record(5)
+    assert meter.counter("a.calls", "calls", how="up", to="x").total == 3
+    assert meter.counter("a.calls", "calls", to="x", how="down").total == 1
+    assert len(meter.slices()) == 3
+    with pytest.raises(ValueError, match="zip"):
+        calls["x",]
+
+
+def test_labels_without_end_are_not_remembered_by_those_who_use_them() -> None:
+    meter = Meter()
+    calls = meter.counters("a.calls", "calls", "client")
+    for number in range(10_100):
+        calls[str(number),].add()
+    assert len(calls) == 10_000
+    assert sum(float(value) for _, value in meter.slices()) == 10_100  # type: ignore[arg-type]
+
+
+def test_one_name_is_of_one_kind() -> None:
+    meter = Meter()
+    meter.counter("a", "calls")
+    with pytest.raises(UsageError, match="a is a counter already, and no gauge"):
+        meter.gauge("a", "calls", lambda: 0)

@@ -42,6 +42,7 @@ def serve(
     workers: Annotated[int, Parameter(name="--workers")] = 1,
     replicas: int = 0,
     replica: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    tenant_rate: str | None = None,
 ) -> None:
     """Serve until Ctrl-C; print one JSON line when ready: url, database, cache, tenants, processes.
 
@@ -75,6 +76,8 @@ def serve(
         Replicas of the embedded database, started with it; shape tuned reads from them.
     replica
         DSN of a replica of --database, as its owner; may be given several times.
+    tenant_rate
+        Requests that a tenant may send each process, such as 500/s; what comes beyond is answered 429. By default as the shape says.
     """
     if workers < 1:
         raise UsageError(f"--workers must be at least 1, got {workers}")
@@ -92,6 +95,7 @@ def serve(
         workers=workers,
         replicas=replicas,
         replica=replica,
+        tenant_rate=tenant_rate,
         on_progress=_say,
     ) as switchboard:
         print(json.dumps(switchboard.ready_line), flush=True)

@@ -112,6 +112,7 @@ class Meter:
 
     def __init__(self) -> None:
         self._instruments: dict[SeriesKey, _Instrument] = {}
+        self._kinds: dict[str, Kind] = {}
         self._lock = threading.Lock()
 
     def counter(self, name: str, unit: str, /, **labels: str) -> Counter:
@@ -175,13 +176,10 @@ class Meter:
         found = self._instruments.get(key)
         if found is None:
             with self._lock:
+                if self._kinds.setdefault(name, kind) != kind:
+                    raise UsageError(f"{name} is a {self._kinds[name]} already, and no {kind}")
                 if len(self._instruments) >= _SERIES_MOST:
                     key = SeriesKey(name, _OTHER, unit, kind)
                 found = self._instruments.setdefault(key, make())
         made: _K = found  # type: ignore[assignment]
-        if kind != _KINDS[type(found)]:
-            raise UsageError(f"{name} is recorded as another kind already")
         return made, key.labels != _OTHER
-
-
-_KINDS: dict[type, Kind] = {Counter: "counter", Count: "counter", Distribution: "histogram", Gauge: "gauge"}

@@ -51,14 +51,29 @@ def line(name: str, labels: Labels, value: float) -> str:
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 
-def exposition(slices: Iterable[Slice]) -> str:
-    """Return *slices* (counters' and histograms' totals, gauges' values) as text exposition, a series' lines together."""
-    lines: list[str] = []
-    told: set[str] = set()
+Families = dict[str, tuple[str, list[str]]]
+"""What was said of each metric: the lines that introduce it, and those of its samples."""
+
+
+def families(slices: Iterable[Slice]) -> Families:
+    """Return *slices* (counters' and histograms' totals, gauges' values) as lines by metric."""
+    told: Families = {}
     for key, value in slices:
         name = metric_name(key)
-        if name not in told:
-            told.add(name)
-            lines += [f"# HELP {name} {key.name} ({key.unit})", f"# TYPE {name} {key.kind}"]
-        lines += [line(*sample) for sample in samples(key, value)]
-    return "\n".join(lines) + "\n"
+        head = f"# HELP {name} {key.name} ({key.unit})\n# TYPE {name} {key.kind}"
+        told.setdefault(name, (head, []))[1].extend(line(*sample) for sample in samples(key, value))
+    return told
+
+
+def merged(several: Iterable[Families]) -> str:
+    """Return what several processes said as one text, a metric's lines together."""
+    told: Families = {}
+    for one in several:
+        for name, (head, lines) in one.items():
+            told.setdefault(name, (head, []))[1].extend(lines)
+    return "".join("\n".join((head, *lines)) + "\n" for head, lines in told.values())
+
+
+def exposition(slices: Iterable[Slice]) -> str:
+    """Return *slices* (counters' and histograms' totals, gauges' values) as text exposition, a series' lines together."""
+    return merged([families(slices)])

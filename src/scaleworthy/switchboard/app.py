@@ -10,9 +10,13 @@ from fastapi import FastAPI
 
 from scaleworthy import __version__
 from scaleworthy.runtime.database import ReadYourWrites
+from scaleworthy.runtime.http import Draining, Stack
+from scaleworthy.series.meter import Meter
 from scaleworthy.switchboard import refusal
 from scaleworthy.switchboard.cache import make_cache
 from scaleworthy.switchboard.database import Database
+from scaleworthy.switchboard.figures import Figures
+from scaleworthy.switchboard.manners import manners_of, refused
 from scaleworthy.switchboard.media.streams import MediaStreams
 from scaleworthy.switchboard.models import Models
 from scaleworthy.switchboard.request import Service
@@ -27,6 +31,7 @@ from scaleworthy.switchboard.routes import (
     knowledge,
     leads,
     media,
+    metrics,
     recordings,
     transcripts,
     users,
@@ -41,6 +46,7 @@ ROUTERS = tuple(
     noun.router
     for noun in (
         health,
+        metrics,
         calls,
         transcripts,
         media,
@@ -72,21 +78,26 @@ def create_app(
     A database that is not there after *database_wait_s* does not keep it from starting: it answers 503 until the database comes.
     """
     shape = shape_named(settings.shape)
+    meter = Meter()
+    figures = Figures(meter, process=settings.process, processes=settings.processes, folder=settings.figures)
+    draining = Draining()
     replicas = settings.replicas if shape.reads == "replicas" else ()
     database = Database(
-        settings.dsn, connections=shape.pool_connections, round_trips=shape.round_trips, replicas=replicas
+        settings.dsn, connections=shape.pool_connections, round_trips=shape.round_trips, replicas=replicas, meter=meter
     )
-    cache = make_cache(settings.cache, shape)
-    models = Models(settings)
+    cache = make_cache(settings.cache, shape, meter=meter)
+    models = Models(settings, meter=meter)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await figures.open()
         await database.open(wait_s=database_wait_s)
         await cache.open()
         try:
             yield
         finally:
             await models.close()
+            await figures.close()
             await cache.close()
             await database.close()
 
@@ -103,7 +114,10 @@ def create_app(
         default_key=settings.default_key,
         webhook_secret=settings.webhook_secret,
         media=MediaStreams(),
+        figures=figures,
     )
+    app.state.draining = draining
+    app.add_middleware(Stack, manners=manners_of(shape, settings, meter, draining), words=refused)
     refusal.install(app, database)
     if replicas:
         app.add_middleware(ReadYourWrites)

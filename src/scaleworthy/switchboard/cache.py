@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scaleworthy.runtime.cache import BytesCodec, Cache, Policy, ValkeyLayer
+from scaleworthy.series.meter import Meter
 from scaleworthy.switchboard.shape import Shape
 
 ANSWER, TENANT = "answer", "tenant"
@@ -10,7 +11,7 @@ ANSWER, TENANT = "answer", "tenant"
 _BUDGET = "250ms"
 
 
-def make_cache(url: str | None, shape: Shape) -> Cache:
+def make_cache(url: str | None, shape: Shape, *, meter: Meter) -> Cache:
     """Return the cache of a service process; where the shape keeps nothing, it only says whether the server at *url* answers.
 
     Without a server nothing is kept that other processes could change: tenants by their key, but no answers.
@@ -24,4 +25,4 @@ def make_cache(url: str | None, shape: Shape) -> Cache:
         memory = f"{shape.tenant_memory_s}s"
         classes[TENANT] = Policy(entries=10_000, memory=memory, valkey=None, table=None, negative=None)
     layer = None if url is None else ValkeyLayer(url, prefix="switchboard:", budget=_BUDGET)
-    return Cache(valkey=layer, classes=classes, codec=BytesCodec())
+    return Cache(valkey=layer, classes=classes, codec=BytesCodec(), meter=meter)

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
+from scaleworthy.series.meter import Meter
 from scaleworthy.switchboard.asking import Row as Row
 from scaleworthy.switchboard.asking import Statement as Statement
 from scaleworthy.switchboard.asking import Trouble as Trouble
@@ -32,13 +33,22 @@ class Database:
         connections: To each server.
         round_trips: One for each statement, or one for a transaction.
         replicas: DSNs of the writer's replicas; read only where a transaction is one message.
+        meter: What the pool's figures are recorded with.
     """
 
-    def __init__(self, dsn: str, *, connections: int, round_trips: RoundTrips, replicas: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        connections: int,
+        round_trips: RoundTrips,
+        replicas: Sequence[str] = (),
+        meter: Meter | None = None,
+    ) -> None:
         self._way: PerStatement | OneMessage = (
-            OneMessage(dsn, connections=connections, replicas=replicas)
+            OneMessage(dsn, connections=connections, replicas=replicas, meter=meter)
             if round_trips == "one"
-            else PerStatement(dsn, connections=connections)
+            else PerStatement(dsn, connections=connections, meter=meter)
         )
 
     async def open(self, *, wait_s: float) -> None:

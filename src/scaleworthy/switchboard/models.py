@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from scaleworthy.runtime.limit import Limit
 from scaleworthy.runtime.llm import Gateway, Model, Prices, Provider
+from scaleworthy.series.meter import Meter
 from scaleworthy.switchboard.settings import Settings
 
 # What `switchboard llm` is asked for; the first is the chair.
@@ -22,10 +23,12 @@ _PROBED_S = 1.0
 class Models:
     """The gateway to the models of *settings*, and each tenant's limit of councils. `close` at the end."""
 
-    def __init__(self, settings: Settings, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, settings: Settings, *, meter: Meter, now: Callable[[], float] = time.monotonic) -> None:
         self.chair, *members = settings.llm_models or OWN_MODELS
         self.members = tuple(members) or (self.chair,)
-        self.limit = Limit(f"{settings.councils_per_minute}/m", burst=settings.councils_per_minute)
+        self.limit = Limit(
+            f"{settings.councils_per_minute}/m", burst=settings.councils_per_minute, name="councils", meter=meter
+        )
         self._url = settings.llm
         self._now = now
         self._probed: tuple[float, str | None] = (float("-inf"), None)
@@ -45,6 +48,7 @@ class Models:
                 for name in names
             ],
             prices=None if settings.llm_models else _own_prices(),
+            meter=meter,
         )
 
     async def trouble(self) -> str | None:

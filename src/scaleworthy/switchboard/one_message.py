@@ -11,6 +11,7 @@ from psycopg import AsyncConnection
 
 from scaleworthy.runtime.database import Database, PoolExhausted, PoolSizes, SharedSessions
 from scaleworthy.runtime.lsn import Session, session
+from scaleworthy.series.meter import Meter
 from scaleworthy.switchboard.asking import (
     STATEMENT_MAX_MS,
     TENANT_SETTING,
@@ -30,7 +31,7 @@ class OneMessage:
     that wrote for it; between processes it comes with the client's own header or cookie (ReadYourWrites).
     """
 
-    def __init__(self, dsn: str, *, connections: int, replicas: Sequence[str]) -> None:
+    def __init__(self, dsn: str, *, connections: int, replicas: Sequence[str], meter: Meter | None) -> None:
         sizes = PoolSizes(
             write=(connections, connections),
             read=(min(2, connections), connections),
@@ -43,6 +44,7 @@ class OneMessage:
             sizes=sizes,
             tenant_setting=TENANT_SETTING,
             statement_timeout=f"{STATEMENT_MAX_MS}ms",
+            meter=meter,
         )
         self._sessions = SharedSessions() if replicas else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -11,6 +12,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from scaleworthy.series.meter import Meter
 from scaleworthy.switchboard.asking import (
     RECONNECT_S,
     SET_TENANT,
@@ -27,7 +29,7 @@ from scaleworthy.switchboard.asking import (
 class PerStatement:
     """BEGIN, set_config, each statement and COMMIT, one by one, on the writer."""
 
-    def __init__(self, dsn: str, *, connections: int) -> None:
+    def __init__(self, dsn: str, *, connections: int, meter: Meter | None) -> None:
         self._pool: AsyncConnectionPool[AsyncConnection[DictRow]] = AsyncConnectionPool(
             dsn,
             kwargs={
@@ -45,6 +47,18 @@ class PerStatement:
             name="switchboard",
         )
         self._dsn = dsn
+        if meter is not None:
+            for state in ("connections", "at_work", "waiting"):
+                meter.gauge(
+                    "runtime.db.connections", "connections", partial(self._now, state), pool="writer", state=state
+                )
+
+    def _now(self, state: str) -> float:
+        """Return how many of its connections there are, are at work, or are waited for."""
+        told = self._pool.get_stats()
+        size = told.get("pool_size", 0)
+        at_work = size - told.get("pool_available", 0)
+        return float({"connections": size, "at_work": at_work, "waiting": told.get("requests_waiting", 0)}[state])
 
     async def open(self, *, wait_s: float) -> None:
         """Connect; a database that is not there within *wait_s* is connected to when it comes."""

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import IO, Self
 
@@ -25,14 +26,16 @@ _STOP_S = 8.0
 class HttpProcesses:
     """Some service processes on one port of 127.0.0.1.
 
-    The socket belongs to this process: while no service process runs, new connections wait in its backlog. Those open to a process
-    that ends are closed with it.
+    The socket belongs to this process: while no service process runs, new connections wait in its backlog. A process that ends answers
+    what it has, and asks its clients to come anew.
     """
 
     def __init__(self, listening: socket.socket, workers: int) -> None:
         self._listening = listening
         self._workers = workers
         self._running: list[Child] = []
+        # Where they ask each other what they count.
+        self._figures = tempfile.TemporaryDirectory(prefix="switchboard-")
 
     @classmethod
     def bind(cls, *, port: int, workers: int) -> HttpProcesses:
@@ -60,8 +63,10 @@ class HttpProcesses:
             ServerError: One does not start; the text ends with what it said.
         """
         self._stop_running()
-        for _ in range(self._workers):
-            self._running.append(Child("scaleworthy.switchboard.worker", self._listening, settings.to_json()))
+        folder = self._figures.name if self._workers > 1 else None
+        for number in range(self._workers):
+            one = replace(settings, process=number, processes=self._workers, figures=folder)
+            self._running.append(Child("scaleworthy.switchboard.worker", self._listening, one.to_json()))
         for worker in self._running:
             worker.wait_ready()
 
@@ -73,6 +78,7 @@ class HttpProcesses:
         """End the processes and give up the port. Does nothing a second time."""
         self._stop_running()
         self._listening.close()
+        self._figures.cleanup()
 
     def _stop_running(self) -> None:
         for worker in self._running:

@@ -16,6 +16,7 @@ from scaleworthy.runtime.cache import Cache
 from scaleworthy.runtime.tenant import tenant_key
 from scaleworthy.switchboard.cache import ANSWER
 from scaleworthy.switchboard.database import Database, Row, Statement
+from scaleworthy.switchboard.figures import Figures
 from scaleworthy.switchboard.media.streams import MediaStreams
 from scaleworthy.switchboard.models import Models
 from scaleworthy.switchboard.refusal import Refusal
@@ -38,6 +39,7 @@ class Service:
     default_key: str | None
     webhook_secret: str | None
     media: MediaStreams
+    figures: Figures
 
     def answer(self, content: Any, status: int = 200) -> Any:
         """Return *content* as JSON, by the shape's encoder."""

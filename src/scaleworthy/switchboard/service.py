@@ -13,6 +13,7 @@ from typing import Any, Self
 import psycopg
 
 from scaleworthy.errors import ServerError, UsageError
+from scaleworthy.runtime.limit import Quota
 from scaleworthy.servers import Postgres, Valkey
 from scaleworthy.switchboard.llm_process import LlmProcess
 from scaleworthy.switchboard.migrate import app_dsn, migrate
@@ -79,6 +80,7 @@ class Switchboard:
         webhook_secret: str | None = None,
         llm: str | None = None,
         llm_models: Sequence[str] = (),
+        tenant_rate: str | None = None,
         on_progress: Progress | None = None,
     ) -> Switchboard:
         """Return the service, answering.
@@ -99,15 +101,20 @@ class Switchboard:
             llm: Where language models are asked (OpenAI's protocol), up to `/v1`; None starts a local endpoint that plays them.
                 Its key is taken from SWITCHBOARD_LLM_KEY.
             llm_models: Names of models there, the chair first; none: those that the local endpoint plays.
+            tenant_rate: Requests that a tenant may send each process, such as `500/s`; None: as the shape says.
             on_progress: Called with a line for people as the work goes on.
 
         Raises:
-            UsageError: The port is in use, the database is somebody else's, or replicas are asked for that it cannot have.
+            UsageError: The port is in use, the database is somebody else's, the rate is none, or replicas are asked for that it
+                cannot have.
             ServerError: A server or the service does not start.
         """
         say = on_progress or _say_nothing
         wanted, amount = shape_named(shape), size_named(size)
         _check_replicas(replicas, replica, database)
+        if tenant_rate is not None:
+            # Said now, before anything is started.
+            Quota.parse(tenant_rate)
         with ExitStack() as stack:
             http = stack.enter_context(HttpProcesses.bind(port=port, workers=workers))
             servers: dict[str, list[int]] = {"postgres": [], "valkey": [], "llm": []}
@@ -140,6 +147,7 @@ class Switchboard:
                 llm=llm,
                 llm_key=os.environ.get(LLM_KEY_VARIABLE) or None,
                 llm_models=tuple(llm_models),
+                tenant_rate=tenant_rate,
             )
             http.serve(settings)
             say(f"Switchboard serves in shape {wanted.name} at {http.url}")

@@ -21,6 +21,9 @@ class Settings:
         llm_key: The bearer token for it.
         llm_models: Names of models there, the chair first; an empty tuple: those of `switchboard llm`.
         councils_per_minute: Of each tenant, in each process.
+        tenant_rate: Requests that a tenant may send each process, such as `500/s`; None: as the shape says.
+        process, processes: Which of how many processes this is.
+        figures: Folder in which the processes tell each other what they count; None: there is one process.
     """
 
     shape: str
@@ -33,6 +36,10 @@ class Settings:
     llm_key: str | None = None
     llm_models: tuple[str, ...] = ()
     councils_per_minute: int = 600
+    tenant_rate: str | None = None
+    process: int = 0
+    processes: int = 1
+    figures: str | None = None
 
     def to_json(self) -> str:
         """Return the settings on one line."""

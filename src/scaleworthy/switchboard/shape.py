@@ -18,6 +18,7 @@ Reads: TypeAlias = Literal["writer", "replicas"]
 Encoder: TypeAlias = Literal["fastapi", "orjson"]
 Council: TypeAlias = Literal["in turn", "side by side"]
 Sockets: TypeAlias = Literal["asgi", "own"]
+Manner: TypeAlias = Literal["slow log", "shed", "deadline", "coalesce", "compress", "etag", "redact", "cache-control"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Shape:
         cache_stale_s: For how much longer it is shown while it is computed anew, in seconds; None: whoever asks waits.
         tenant_memory_s: How long a key's tenant is remembered, in seconds; None: looked up for each request.
         council: Whether the council's models are asked one after the other, or all at once.
+        manners: What is done with every request and answer, besides counting them and limiting bodies (manners.py).
+        tenant_rate: Requests that a tenant may send each process; None: any number.
     """
 
     name: str
@@ -53,6 +56,8 @@ class Shape:
     cache_stale_s: float | None
     tenant_memory_s: float | None
     council: Council
+    manners: tuple[Manner, ...]
+    tenant_rate: str | None
 
 
 SHAPES = {
@@ -72,6 +77,8 @@ SHAPES = {
             cache_stale_s=None,
             tenant_memory_s=None,
             council="in turn",
+            manners=(),
+            tenant_rate=None,
         ),
         Shape(
             name="tuned",
@@ -87,6 +94,8 @@ SHAPES = {
             cache_stale_s=5.0,
             tenant_memory_s=30.0,
             council="side by side",
+            manners=("slow log", "shed", "deadline", "coalesce", "compress", "etag", "redact", "cache-control"),
+            tenant_rate="5000/s",
         ),
     )
 }

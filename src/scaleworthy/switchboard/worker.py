@@ -15,24 +15,48 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from scaleworthy.runtime.http import Draining
 from scaleworthy.switchboard.app import create_app
 from scaleworthy.switchboard.media.protocol import media_protocol
 from scaleworthy.switchboard.request import Service
 from scaleworthy.switchboard.settings import Settings
 
 _GRACE_S = 5
+_QUIET_S, _QUIET_LOOKS = 0.05, 10
 # Longer than a client waits between two requests: the side that closes first can cut a request that is on its way.
 _KEEP_ALIVE_S = 75
 
 
 class _Server(uvicorn.Server):
-    """Says `ready` once the application has started and the socket is served."""
+    """Says `ready` once the application has started and the socket is served; ends without losing what has come."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             sys.stdout.write("ready\n")
             sys.stdout.flush()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        state = getattr(self.config.app, "state", None)
+        draining = getattr(state, "draining", None)
+        if draining is not None:
+            # Busy clients are asked to leave while they are still answered; then, while no new ones are let in, what they sent is read.
+            draining.leave()
+            await self._until_quiet(draining)
+            for server in self.servers:
+                server.close()
+            await self._until_quiet(draining)
+        await super().shutdown(sockets)
+
+    async def _until_quiet(self, draining: Draining) -> None:
+        """Wait until for a moment no request has come, or there is nobody to send one; not for long, since some send without end."""
+        for _ in range(_QUIET_LOOKS):
+            seen = draining.begun
+            if not self.server_state.connections:
+                return
+            await asyncio.sleep(_QUIET_S)
+            if draining.begun == seen:
+                return
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from scaleworthy.runtime.http.draining import Draining
 from scaleworthy.runtime.http.etag import ETag
 from scaleworthy.runtime.http.limiting import RateLimit, by_address, by_header, by_tenant
 from scaleworthy.runtime.http.manner import Manner
-from scaleworthy.runtime.http.message import Answer, Request, problem
+from scaleworthy.runtime.http.message import Answer, Problem, Request
 from scaleworthy.runtime.http.metrics import Metrics
 from scaleworthy.runtime.http.redaction import SENSITIVE, Redaction
 from scaleworthy.runtime.http.shedding import Shedding
@@ -33,6 +33,7 @@ __all__ = [
     "ETag",
     "Manner",
     "Metrics",
+    "Problem",
     "RateLimit",
     "Redaction",
     "Request",
@@ -43,5 +44,4 @@ __all__ = [
     "by_address",
     "by_header",
     "by_tenant",
-    "problem",
 ]

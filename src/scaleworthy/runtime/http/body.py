@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from scaleworthy.runtime.http.manner import Manner, Produce
-from scaleworthy.runtime.http.message import Answer, Message, Request, problem
+from scaleworthy.runtime.http.message import Answer, Message, Problem, Request
 
 
 class BodyLimit(Manner):
@@ -70,4 +70,4 @@ class BodyLimit(Manner):
     def _refuse(self, most: int) -> Answer:
         self.refused += 1
         detail = f"a request's body has at most {most} bytes"
-        return problem(413, "Content too large", detail, headers=[(b"connection", b"close")])
+        return Problem(413, "Content too large", detail, headers=[(b"connection", b"close")])

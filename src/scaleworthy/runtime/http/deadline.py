@@ -7,7 +7,7 @@ import math
 
 from scaleworthy.errors import UsageError
 from scaleworthy.runtime.http.manner import Manner, Produce
-from scaleworthy.runtime.http.message import Answer, Request, problem
+from scaleworthy.runtime.http.message import Answer, Problem, Request
 from scaleworthy.units import format_ns, parse_duration_ns
 
 
@@ -33,7 +33,7 @@ class Deadline(Manner):
                 wanted_ns = min(_read_ns(value.decode("latin-1")), self._most_ns)
             except (UsageError, ValueError):
                 detail = f"{self._name} is a time such as 500ms or 2s; got {value.decode('latin-1')[:50]!r}"
-                return problem(400, "Unreadable deadline", detail)
+                return Problem(400, "Unreadable deadline", detail)
         try:
             async with asyncio.timeout(wanted_ns / 1e9) as timer:
                 request.notes[self] = timer
@@ -42,7 +42,7 @@ class Deadline(Manner):
             if not timer.expired():
                 raise
             self.passed += 1
-            return problem(504, "Deadline passed", f"no answer within {format_ns(wanted_ns)}")
+            return Problem(504, "Deadline passed", f"no answer within {format_ns(wanted_ns)}")
 
     def came(self, request: Request, answer: Answer) -> None:
         """It is in time."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from scaleworthy.runtime.http.manner import Manner
-from scaleworthy.runtime.http.message import Answer, Request, problem
+from scaleworthy.runtime.http.message import Answer, Problem, Request
 
 
 class Draining(Manner):
@@ -20,8 +20,8 @@ class Draining(Manner):
         self._leaving = self._draining = False
         self._idle = asyncio.Event()
         self._idle.set()
-        self.answered = 0
-        """Requests that were answered since the start."""
+        self.begun = 0
+        """Requests that came since the start."""
 
     @property
     def at_work(self) -> int:
@@ -45,10 +45,11 @@ class Draining(Manner):
     async def before(self, request: Request) -> Answer | None:
         """Count it, or send it elsewhere."""
         if self._draining:
-            return problem(
+            return Problem(
                 503, "Going away", "this process is ending; another one answers", headers=[(b"retry-after", b"1")]
             )
         request.notes[self] = True
+        self.begun += 1
         self._at_work += 1
         self._idle.clear()
         return None
@@ -67,7 +68,6 @@ class Draining(Manner):
     def done(self, request: Request, status: int | None) -> None:  # noqa: ARG002 - over is over
         """It is no longer at work."""
         if self in request.notes:
-            self.answered += 1
             self._at_work -= 1
             if not self._at_work:
                 self._idle.set()

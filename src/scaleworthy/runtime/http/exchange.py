@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from scaleworthy.runtime.http.message import Answer, App, Message, Request, Send, problem
+from scaleworthy.runtime.http.message import Answer, App, Message, Problem, Request, Send
 
 # Pieces of a declared length up to this are put together: they are in memory already, cut up by a middleware on the way.
 _GATHERED_BYTES = 1024 * 1024
@@ -20,6 +20,7 @@ class Around(Protocol):
     """The part of a stack that an exchange needs."""
 
     app: App
+    words: Callable[[Problem], bytes] | None
     now_ns: Callable[[], int]
     cames: list[Came]
     afters: list[After]
@@ -61,6 +62,9 @@ class Exchange:
         stack, request = self._stack, self._request
         for after in stack.afters:
             answer = after(request, answer)
+        if stack.words is not None and isinstance(answer, Problem):
+            answer.body = stack.words(answer)
+            answer.set(b"content-type", b"application/json")
         self.status = answer.status
         request.took_ns = stack.now_ns() - request.began_ns
         await answer.send(self._send)
@@ -118,7 +122,7 @@ class Exchange:
         pieces, self._pieces = self._pieces or [], []
         if self._must:
             detail = f"the application's answer comes in pieces and is longer than the {self._most} bytes that are looked at whole"
-            await self.deliver(problem(500, "Unreadable answer", detail))
+            await self.deliver(Problem(500, "Unreadable answer", detail))
             return
         await self._stream(start, Answer.of(start, b""))
         await self._send({"type": "http.response.body", "body": b"".join(pieces), "more_body": more})

@@ -6,10 +6,9 @@ import math
 from collections.abc import Callable
 
 from scaleworthy.runtime.http.manner import Manner
-from scaleworthy.runtime.http.message import Answer, Request, problem
+from scaleworthy.runtime.http.message import Answer, Problem, Request
 from scaleworthy.runtime.limit import FleetLimit, Limit, Verdict
 from scaleworthy.runtime.tenant import current
-from scaleworthy.series.meter import Meter
 
 # Of draft-ietf-httpapi-ratelimit-headers-10.
 _EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
@@ -49,7 +48,6 @@ class RateLimit(Manner):
         by: What a request is counted by; None from it: not at all.
         name: Of the policy, in the header fields.
         spare: Paths that are never limited, health and metrics for example.
-        meter: Where `runtime.limit.refused` is counted.
 
     Every answer says what is left: `RateLimit-Policy` and `RateLimit`; a 429 says `Retry-After` too.
     """
@@ -61,15 +59,12 @@ class RateLimit(Manner):
         by: Callable[[Request], str | None] = by_address,
         name: str = "default",
         spare: tuple[str, ...] = ("/health", "/api/health", "/metrics"),
-        meter: Meter | None = None,
     ) -> None:
         self._limit = limit
         self._by = by
         self._name = name
         self._spare = frozenset(spare)
         self.refused = 0
-        if meter is not None:
-            meter.counter_of("runtime.limit.refused", "requests", lambda: self.refused, by=name)
 
     async def before(self, request: Request) -> Answer | None:
         """Refuse it, or remember what to tell."""
@@ -86,7 +81,7 @@ class RateLimit(Manner):
         rate = f"{verdict.quota.burst} at once, {1e9 / verdict.quota.interval_ns:.3g} a second"
         detail = f"the limit is {rate}{wait}"
         more = {"violated-policies": [self._name]}
-        return problem(429, "Too many requests", detail, kind=_EXCEEDED, more=more)
+        return Problem(429, "Too many requests", detail, kind=_EXCEEDED, more=more)
 
     def after(self, request: Request, answer: Answer) -> Answer:
         """Say what is left."""

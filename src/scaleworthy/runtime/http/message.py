@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
@@ -109,17 +110,25 @@ class Answer:
         await send({"type": "http.response.body", "body": b"" if self.status in _WITHOUT_BODY else self.body})
 
 
-def problem(
-    status: int,
-    title: str,
-    detail: str,
-    *,
-    headers: list[tuple[bytes, bytes]] | None = None,
-    kind: str = "about:blank",
-    more: Mapping[str, Any] | None = None,
-) -> Answer:
-    """Return a refusal as `application/problem+json` (RFC 9457), of the type *kind*, with *more* members."""
-    import json
+class Problem(Answer):
+    """A refusal by a manner: `application/problem+json` (RFC 9457), unless the stack is given words of its own."""
 
-    body = json.dumps({"type": kind, "title": title, "status": status, "detail": detail, **(more or {})}).encode()
-    return Answer(status, [(b"content-type", b"application/problem+json"), *(headers or [])], body)
+    __slots__ = ("detail", "kind", "more", "title")
+
+    def __init__(
+        self,
+        status: int,
+        title: str,
+        detail: str,
+        *,
+        headers: list[tuple[bytes, bytes]] | None = None,
+        kind: str = "about:blank",
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.title = title
+        self.detail = detail
+        self.kind = kind
+        self.more = more or {}
+        members = {"type": kind, "title": title, "status": status, "detail": detail, **self.more}
+        headers = [(b"content-type", b"application/problem+json"), *(headers or [])]
+        super().__init__(status, headers, json.dumps(members).encode())

@@ -17,7 +17,12 @@ _BOUND_MOST = 10_000
 
 def route_of(request: Request) -> str:
     """Return the route's pattern (`/api/leads/{id}`), as Starlette and FastAPI leave it in the scope; a path of the client's never."""
-    route = request.scope.get("route")
+    scope = request.scope
+    route = scope.get("route")
+    # A FastAPI that includes routers without copying their routes keeps the prefix here; its route knows the rest alone.
+    included = scope.get("fastapi")
+    if isinstance(included, dict):
+        route = included.get("effective_route_context", route)
     path = getattr(route, "path", None)
     return path if isinstance(path, str) else _UNMATCHED
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from scaleworthy._native import Redactor
 from scaleworthy.runtime.http.manner import Manner
-from scaleworthy.runtime.http.message import Answer, Request, problem
+from scaleworthy.runtime.http.message import Answer, Problem, Request
 
 SENSITIVE = ("password", "apiKey", "secret", "token")
 
@@ -39,7 +39,7 @@ class Redaction(Manner):
             answer.body = self._redactor.redact(answer.body)
         except ValueError as error:
             self.unreadable += 1
-            return problem(
+            return Problem(
                 500, "Unreadable answer", f"the application's JSON could not be checked for sensitive fields: {error}"
             )
         return answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scaleworthy.runtime.http.adaptive import AdaptiveLimit
 from scaleworthy.runtime.http.manner import Manner
-from scaleworthy.runtime.http.message import Answer, Request, problem
+from scaleworthy.runtime.http.message import Answer, Problem, Request
 from scaleworthy.series.meter import Meter
 
 # Of draft-ietf-httpapi-ratelimit-headers-10.
@@ -46,7 +46,7 @@ class Shedding(Manner):
             return None
         self.refused += 1
         detail = f"{self.limit.at_work} requests are at work, which is what is answered in time"
-        return problem(503, "Too busy", detail, kind=_REDUCED, headers=[(b"retry-after", b"1")])
+        return Problem(503, "Too busy", detail, kind=_REDUCED, headers=[(b"retry-after", b"1")])
 
     def head(self, request: Request, answer: Answer) -> None:  # noqa: ARG002 - that there is one is enough
         """Give a stream's place back; its time is that of another kind of answer."""

@@ -15,7 +15,7 @@ from functools import partial
 
 from scaleworthy.runtime.http.exchange import After, Came, Exchange, Gathers
 from scaleworthy.runtime.http.manner import Manner, Produce
-from scaleworthy.runtime.http.message import Answer, App, Receive, Request, Scope, Send
+from scaleworthy.runtime.http.message import Answer, App, Problem, Receive, Request, Scope, Send
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +28,27 @@ class StackStatistics:
 
 
 class Stack:
-    """An ASGI application: *app* with *manners*, the first outermost.
+    """An ASGI application with manners.
 
-    WebSockets and lifespan pass untouched. What reads `now_ns` for all manners is given here.
+    Args:
+        app: The application.
+        manners: What is done, the first outermost.
+        words: What to say, in JSON, in place of a manner's problem, where an application has a form of its own for refusals.
+        now_ns: The clock of all of them.
+
+    WebSockets and lifespan pass untouched.
     """
 
-    def __init__(self, app: App, manners: Sequence[Manner], *, now_ns: Callable[[], int] = time.monotonic_ns) -> None:
+    def __init__(
+        self,
+        app: App,
+        manners: Sequence[Manner],
+        *,
+        words: Callable[[Problem], bytes] | None = None,
+        now_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
         self.app = app
+        self.words = words
         self.now_ns = now_ns
         self._manners = tuple(manners)
         self._requests = self._raised = 0
