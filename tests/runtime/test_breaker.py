@@ -132,6 +132,28 @@ def test_a_cancelled_probe_gives_its_place_to_another() -> None:
     assert breaker.state == "closed"
 
 
+def test_probes_that_never_come_back_are_given_up() -> None:
+    breaker, clock = opened()
+    clock.now += 5
+    for _ in range(2):
+        breaker.call().__enter__()
+    clock.now += 4.999
+    assert called(breaker, clock) == "refused"
+    clock.now += 0.001
+    assert [called(breaker, clock), called(breaker, clock)] == ["passed", "passed"]
+    assert breaker.state == "closed"
+
+
+def test_what_leaves_the_window_is_taken_off_step_by_step() -> None:
+    breaker, clock = made(window="10s", failed_share=0.6)
+    for error in (ValueError("no"), None, None):
+        called(breaker, clock, error=error)
+        clock.now += 4
+    # The failure of 12 s ago counts no more: 2 of 4 fail.
+    assert [called(breaker, clock, error=error) for error in (ValueError("no"), ValueError("no"))] == ["failed"] * 2
+    assert breaker.state == "closed"
+
+
 def test_a_clients_own_mistake_is_no_failure() -> None:
     breaker, clock = made(counts=lambda error: not isinstance(error, KeyError))
     assert [called(breaker, clock, error=KeyError("a")) for _ in range(10)] == ["failed"] * 10

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import functools
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, ParamSpec, TypeVar
 
 from scaleworthy.errors import InvalidInput, ScaleworthyError
+from scaleworthy.runtime.window import CallWindow
 from scaleworthy.series.meter import Meter
 from scaleworthy.units import parse_duration_ns
 
@@ -28,8 +28,6 @@ T = TypeVar("T")
 State = Literal["closed", "open", "half-open"]
 
 _OPEN_MOST = 32
-# The window moves in so many steps.
-_STEPS = 10
 
 
 class BreakerOpen(ScaleworthyError):
@@ -38,14 +36,6 @@ class BreakerOpen(ScaleworthyError):
     def __init__(self, name: str, retry_after_s: float, reason: str) -> None:
         self.retry_after_s = retry_after_s
         super().__init__(f"{name} is not asked for another {retry_after_s:.3g} s: {reason}")
-
-
-@dataclass(slots=True)
-class _Step:
-    begun: float
-    calls: int = 0
-    failed: int = 0
-    slow: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +98,7 @@ class Breaker:
         if problems:
             raise InvalidInput(f"the breaker {name!r} cannot be", problems)
         self.name = name
-        self._step_s = parse_duration_ns(window) / 1e9 / _STEPS
+        self._window = CallWindow(parse_duration_ns(window) / 1e9)
         self._least_calls = least_calls
         self._failed_share, self._slow_share = failed_share, slow_share
         self._slow_s = None if slow is None else parse_duration_ns(slow) / 1e9
@@ -117,15 +107,14 @@ class Breaker:
         self._probes = probes
         self._counts = counts
         self._now = now
-        self._steps: deque[_Step] = deque()
         self._state: State = "closed"
         self._open_until = 0.0
         self._probing = self._probes_good = 0
+        self._tried_since = 0.0
         self._reason = ""
         # Which of its lives a call belongs to: what began before it opened says nothing about whether it is back.
         self._life = 0
-        self._total = _Step(0.0)
-        self._refused = self._opened = 0
+        self._calls = self._failed = self._slow = self._refused = self._opened = 0
         if meter is not None:
             self._record_with(meter)
 
@@ -142,8 +131,7 @@ class Breaker:
 
     def statistics(self) -> BreakerStatistics:
         """Return its state and counts."""
-        total = self._total
-        return BreakerStatistics(self.state, total.calls, total.failed, total.slow, self._refused, self._opened)
+        return BreakerStatistics(self.state, self._calls, self._failed, self._slow, self._refused, self._opened)
 
     def call(self) -> Call:
         """Return one call, to be entered with `with`; entering raises `BreakerOpen` where it is not to be made."""
@@ -154,8 +142,14 @@ class Breaker:
 
         @functools.wraps(function)
         async def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
-            with self.call():
-                return await function(*args, **kwargs)
+            life, began = self.admit()
+            try:
+                answer = await function(*args, **kwargs)
+            except BaseException as error:
+                self.end(life, began, error)
+                raise
+            self.end(life, began, None)
+            return answer
 
         return guarded
 
@@ -166,39 +160,49 @@ class Breaker:
             BreakerOpen: It is not to be made.
         """
         now = self._now()
-        if self._state == "open" and self._open_left_s(now) <= 0:
-            self._state, self._probing, self._probes_good = "half-open", 0, 0
-            self._life += 1
-        if self._state == "open":
-            self._refused += 1
-            raise BreakerOpen(self.name, self._open_until - now, self._reason)
-        if self._state == "half-open":
-            if self._probing >= self._probes:
-                self._refused += 1
-                raise BreakerOpen(self.name, self._step_s, f"{self._reason}; it is being tried")
-            self._probing += 1
+        if self._state != "closed":
+            self._admit_to_probe(now)
         return self._life, now
+
+    def _admit_to_probe(self, now: float) -> None:
+        if self._state == "open":
+            left_s = self._open_left_s(now)
+            if left_s > 0:
+                self._refused += 1
+                raise BreakerOpen(self.name, left_s, self._reason)
+            self._begin_trying(now)
+        elif self._probing >= self._probes:
+            # Probes that did not come back for as long as it was open are given up, and others try.
+            left_s = self._tried_since + self._open_s - now
+            if 0 < left_s <= self._open_s:
+                self._refused += 1
+                raise BreakerOpen(self.name, min(left_s, self._window.step_s), f"{self._reason}; it is being tried")
+            self._begin_trying(now)
+        self._probing += 1
+
+    def _begin_trying(self, now: float) -> None:
+        self._state, self._probing, self._probes_good, self._tried_since = "half-open", 0, 0, now
+        self._life += 1
 
     def end(self, life: int, began: float, error: BaseException | None) -> None:
         """Say how a call ended that was let through."""
+        if life != self._life:
+            return
         now = self._now()
         failed = error is not None and self._counts(error)
         slow = not failed and self._slow_s is not None and now - began >= self._slow_s
-        abandoned = error is not None and not isinstance(error, Exception)
-        if life != self._life:
-            return
-        if abandoned:
+        if error is not None and not isinstance(error, Exception):
             # A call that was cancelled says nothing; its place goes to another.
             self._probing -= self._state == "half-open"
             return
-        step = self._step(now)
-        for counts in (step, self._total):
-            counts.calls += 1
-            counts.failed += failed
-            counts.slow += slow
+        self._calls += 1
+        self._failed += failed
+        self._slow += slow
+        window = self._window
+        window.add(now, failed=failed, slow=slow)
         if self._state == "half-open":
             self._judge_probe(good=not failed and not slow, now=now)
-        elif self._state == "closed":
+        elif (window.failed or window.slow) and window.calls >= self._least_calls:
             self._judge(now)
 
     def _record_with(self, meter: Meter) -> None:
@@ -211,37 +215,26 @@ class Breaker:
                 state=state,
             )
         for outcome, read in (
-            ("passed", lambda: self._total.calls - self._total.failed),
-            ("failed", lambda: self._total.failed),
+            ("passed", lambda: self._calls - self._failed),
+            ("failed", lambda: self._failed),
             ("refused", lambda: self._refused),
         ):
             meter.counter_of("runtime.breaker.calls", "calls", read, name=self.name, outcome=outcome)
-        meter.counter_of("runtime.breaker.slow", "calls", lambda: self._total.slow, name=self.name)
+        meter.counter_of("runtime.breaker.slow", "calls", lambda: self._slow, name=self.name)
 
     def _open_left_s(self, now: float) -> float:
         """Return for how much longer it stays open; what is longer than it ever was to be comes from a clock that went back."""
         left_s = self._open_until - now
         return left_s if left_s <= self._open_s else 0.0
 
-    def _step(self, now: float) -> _Step:
-        while self._steps and now - self._steps[0].begun >= self._step_s * _STEPS:
-            self._steps.popleft()
-        if not self._steps or now - self._steps[-1].begun >= self._step_s or now < self._steps[-1].begun:
-            self._steps.append(_Step(now))
-            if len(self._steps) > _STEPS:
-                self._steps.popleft()
-        return self._steps[-1]
-
     def _judge(self, now: float) -> None:
-        calls = sum(step.calls for step in self._steps)
-        if calls < self._least_calls:
-            return
+        window = self._window
         for what, count, bound in (
-            ("failed", sum(step.failed for step in self._steps), self._failed_share),
-            (f"took {self._slow_s or 0:g} s or longer", sum(step.slow for step in self._steps), self._slow_share),
+            ("failed", window.failed, self._failed_share),
+            (f"took {self._slow_s or 0:g} s or longer", window.slow, self._slow_share),
         ):
-            if count >= bound * calls:
-                self._open(now, f"{count} of {calls} calls {what}")
+            if count and count >= bound * window.calls:
+                self._open(now, f"{count} of {window.calls} calls {what}")
                 return
 
     def _judge_probe(self, *, good: bool, now: float) -> None:
@@ -252,12 +245,12 @@ class Breaker:
         self._probes_good += 1
         if self._probes_good >= self._probes:
             self._state, self._open_s, self._reason = "closed", self._open_first_s, ""
-            self._steps.clear()
+            self._window.clear()
             self._life += 1
 
     def _open(self, now: float, reason: str) -> None:
         self._state, self._open_until, self._reason = "open", now + self._open_s, reason
-        self._steps.clear()
+        self._window.clear()
         self._life += 1
         self._opened += 1
 

@@ -165,6 +165,9 @@ async def test_a_decorated_function_is_asked_once_for_each_tenant_and_argument(f
             assert [await lead(1), await lead(number=1), await lead(2)] == [
                 {"number": n, "full": False} for n in (1, 1, 2)
             ]
+        for args, kwargs in (((1,), {"number": 1}), ((), {}), ((1,), {"fuller": True}), ((1, 2), {})):
+            with pytest.raises(TypeError):
+                await lead(*args, **kwargs)  # type: ignore[arg-type]
     assert asked == [1, 2, 1, 2]
     assert await cache.get("tenant:a:lead:1") == {"number": 1, "full": False}
     await cache.invalidate(tags=["tenant:a:leads"])

@@ -135,15 +135,7 @@ class Cache:
         value = known.get(key, MISSING)
         if value is not MISSING:
             return value
-        looked = known.look(key)
-        if looked is not None:
-            kept, state, _, load_ns, left_ns = looked
-            if state == "stale" or known.policy.is_early(left_ns, load_ns=load_ns, rng=self._loading.rng):
-                self._loading.refresh(known, key, load, tags)
-            return kept
-        if self._flights.task(f"{kind}:{key}") is not None:
-            known.tally.add("joined")
-        return await self._flights.join(f"{kind}:{key}", lambda: self._loading.load(known, key, load, tags))
+        return await self._beyond_memory(known, key, load, tags)
 
     async def set(self, key: str, value: Any, *, kind: str = DEFAULT, tags: Sequence[str] = ()) -> None:
         """Keep *value* in every layer, whatever was there; other processes drop theirs."""
@@ -198,8 +190,7 @@ class Cache:
         """
         from scaleworthy.runtime.cache.decorator import decorate
 
-        self._kind(kind)
-        return decorate(self, key, kind=kind, tags=tags)
+        return decorate(self._kind(kind), self._beyond_memory, key, tags)
 
     async def get_for_tenant(self, key: str, load: Loader, *, kind: str = DEFAULT, tags: Sequence[str] = ()) -> Any:
         """`get_or_set` under the current tenant's own key and tags, `tenant:{id}:{key}`."""
@@ -227,6 +218,19 @@ class Cache:
         if self._backplane is not None:
             reasons.append(self._backplane.trouble)
         return "; ".join(reason for reason in reasons if reason) or None
+
+    async def _beyond_memory(self, known: Kind, key: str, load: Loader, tags: Sequence[str]) -> Any:
+        """Return what is stale or due in memory, below it, or loaded; memory has been asked for what is fresh and counted it."""
+        looked = known.look(key)
+        if looked is not None:
+            kept, state, _, load_ns, left_ns = looked
+            if state == "stale" or known.policy.is_early(left_ns, load_ns=load_ns, rng=self._loading.rng):
+                self._loading.refresh(known, key, load, tags)
+            return kept
+        flight = f"{known.name}:{key}"
+        if self._flights.task(flight) is not None:
+            known.tally.add("joined")
+        return await self._flights.join(flight, lambda: self._loading.load(known, key, load, tags))
 
     def _changed(self, keys: Sequence[str], tags: Sequence[str], everything: bool, position: int | None) -> None:
         self._stones.bury([*keys, *tags], everything=everything, position=position)
