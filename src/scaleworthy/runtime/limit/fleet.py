@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -27,6 +28,10 @@ if next - now > tolerance then return {0, string.format('%.0f', tat - now)} end
 redis.call('SET', KEYS[1], string.format('%.0f', next), 'PX', math.ceil((next - now) / 1000) + 1)
 return {1, string.format('%.0f', next - now)}
 """
+
+
+# Questions under way at once; the next wait, within their budget.
+_CONNECTIONS_MOST = 32
 
 
 class FleetLimit:
@@ -65,6 +70,8 @@ class FleetLimit:
         self._guard = Guard("the limit's Valkey", budget_s=budget_s, now=now)
         share = self.quota.burst / processes
         self._alone = Limit(f"{1e9 / self.quota.interval_ns / processes:.9f}/s", burst=max(1, round(share)))
+        # A client's own pool has an end at which it raises.
+        self._room = asyncio.Semaphore(_CONNECTIONS_MOST)
         self._waiting = 0
         self._waiting_most = waiting
         self._allowed = self._refused = 0
@@ -88,9 +95,8 @@ class FleetLimit:
         if self._waiting < self._waiting_most:
             self._waiting += 1
             try:
-                answer = await self._guard.ask(
-                    lambda: self._script(keys=[self._prefix + key], args=[interval_us, self.quota.burst, cost]), None
-                )
+                args = [interval_us, self.quota.burst, cost]
+                answer = await self._guard.ask(lambda: self._ask(self._prefix + key, args), None)
             finally:
                 self._waiting -= 1
         if answer is None:
@@ -103,3 +109,8 @@ class FleetLimit:
         retry_s = 0.0 if allowed else (ahead_us + interval_us * cost - tolerance_us) / 1e6
         never = cost > self.quota.burst
         return Verdict(allowed, remaining, None if never else retry_s, ahead_us / 1e6, self.quota)
+
+    async def _ask(self, key: str, args: list[int]) -> list[bytes]:
+        async with self._room:
+            answer: list[bytes] = await self._script(keys=[key], args=args)
+            return answer
