@@ -18,7 +18,7 @@ from psycopg import AsyncConnection, sql
 from psycopg.rows import tuple_row
 
 from scaleworthy.runtime.bulk.copying import copy_rows, may_be_binary
-from scaleworthy.runtime.bulk.outcome import ROW_STATES, Failure, reason
+from scaleworthy.runtime.bulk.outcome import ROW_STATES, Failure, is_of_a_row, reason
 from scaleworthy.runtime.bulk.tables import Target
 from scaleworthy.runtime.bulk.texts import UNSENDABLE, Values, is_unsendable
 
@@ -104,7 +104,8 @@ class Stage:
                     await self._copy(placed, self._into.types)
                 return
             except (psycopg.Error, *UNSENDABLE) as error:
-                if not is_unsendable(error):
+                # The server's refusal too: psycopg sends a NUL in binary as it is, and refuses it itself only in text.
+                if not is_unsendable(error) and not (isinstance(error, psycopg.Error) and is_of_a_row(error)):
                     raise
                 self._binary = False
         await self._copy(placed, ["text"] * len(self._into.columns))
