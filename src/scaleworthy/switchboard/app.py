@@ -29,6 +29,8 @@ from scaleworthy.switchboard.routes import (
     files,
     health,
     knowledge,
+    lead_bulk,
+    lead_search,
     leads,
     media,
     metrics,
@@ -51,6 +53,9 @@ ROUTERS = tuple(
         transcripts,
         media,
         recordings,
+        # Before the routes of one lead, whose paths would take these names for its number.
+        lead_search,
+        lead_bulk,
         leads,
         campaigns,
         analytics,

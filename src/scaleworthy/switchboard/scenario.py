@@ -23,11 +23,13 @@ from scaleworthy.switchboard.tenancy import HEADER
 OBJECTIVES = ("p95 < 200ms", "failed < 1%")
 # Requests in a hundred, and why that many.
 WEIGHTS = {
-    "list leads": 18,  # the page an agent works from, reloaded after each call
+    "list leads": 17,  # the page an agent works from, reloaded after each call
     "list leads, deep page": 3,  # few people page on; day-one's cost grows with the page, tuned's does not
-    "get lead": 14,  # opened before each call
+    "get lead": 13,  # opened before each call
+    "search leads": 2,  # somebody calls back, and all there is is a name; few, but day-one reads every lead for each
+    "leads in bulk": 1,  # lists that are imported a page at a time: one request, ten leads
     "create lead": 6,  # web forms and imports, all day
-    "lead statistics": 5,  # the head of the lead page, where it is shown
+    "lead statistics": 4,  # the head of the lead page, where it is shown
     "dashboard metrics": 12,  # the start page, on a screen that refreshes itself
     "analytics dashboard": 4,  # managers, some times a day
     "kpis": 4,  # managers, for a range of days
@@ -41,6 +43,7 @@ WEIGHTS = {
 _TENANTS_MAX = 40
 _LEADS_PER_TENANT = 20
 _DEEP_PAGE = 20
+_LEADS_IN_BULK = 10
 _TIMEOUT_S = 30.0
 _SAMPLERS = 2
 
@@ -55,10 +58,10 @@ class HasKey(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """What exists at one tenant: leads to open and their numbers, calls to end, a cursor deep in the list."""
+    """What exists at one tenant: leads to open, their numbers and last names, calls to end, a cursor deep in the list."""
 
     key: str
-    leads: list[tuple[int, str]]
+    leads: list[tuple[int, str, str]]
     calls: list[int]
     cursor: str
 
@@ -114,6 +117,17 @@ def _steps() -> dict[str, dict[str, Any]]:
         "list leads": {"get": "/api/leads?limit=20", **ok},
         "list leads, deep page": {"get": "/api/leads?limit=20&cursor={{ cursor }}", **ok},
         "get lead": {"get": "/api/leads/{{ lead }}", **ok},
+        "search leads": {"get": "/api/leads/search?q={{ word }}&limit=20", **ok},
+        "leads in bulk": {
+            "post": "/api/leads/bulk",
+            "json": {
+                "leads": [
+                    {"name": f"Ann {{{{ $n }}}}-{number}", "phone": f"+1555{{{{ $n }}}}{number}", "source": "import"}
+                    for number in range(_LEADS_IN_BULK)
+                ]
+            },
+            **ok,
+        },
         "create lead": {
             "post": "/api/leads",
             "json": {"name": "Ann {{ $n }}", "phone": "+1555{{ $n }}", "source": "web", "value_cents": 120000},
@@ -144,9 +158,16 @@ def _steps() -> dict[str, dict[str, Any]]:
 def _rows(samples: Sequence[_Sample]) -> Iterator[dict[str, str]]:
     """Return the feeder's rows: each names a tenant and things of that same tenant."""
     for sample in samples:
-        for index, (lead, phone) in enumerate(sample.leads):
+        for index, (lead, phone, word) in enumerate(sample.leads):
             call = sample.calls[index % len(sample.calls)]
-            yield {"key": sample.key, "lead": str(lead), "phone": phone, "call": str(call), "cursor": sample.cursor}
+            yield {
+                "key": sample.key,
+                "lead": str(lead),
+                "phone": phone,
+                "word": word,
+                "call": str(call),
+                "cursor": sample.cursor,
+            }
 
 
 def _sample(url: str, key: str) -> _Sample:
@@ -154,7 +175,7 @@ def _sample(url: str, key: str) -> _Sample:
     listed = _get(url, f"/api/leads?limit={_LEADS_PER_TENANT}", key)
     deep = _get(url, f"/api/leads?limit=20&page={_DEEP_PAGE}", key)
     active = _get(url, "/api/dashboard/metrics", key)["active_calls"]
-    leads = [(lead["id"], lead["phone"] or "+15550100") for lead in listed["leads"]]
+    leads = [(lead["id"], lead["phone"] or "+15550100", lead["name"].split()[-1]) for lead in listed["leads"]]
     cursor = deep["next"] or listed["next"]
     if not active or cursor is None:
         raise TargetError(

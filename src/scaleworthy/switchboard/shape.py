@@ -16,6 +16,8 @@ LeadList: TypeAlias = Literal["per lead", "joined"]
 RoundTrips: TypeAlias = Literal["per statement", "one"]
 Reads: TypeAlias = Literal["writer", "replicas"]
 Encoder: TypeAlias = Literal["fastapi", "orjson"]
+Search: TypeAlias = Literal["scan", "indexed"]
+BulkWrites: TypeAlias = Literal["row by row", "together"]
 Council: TypeAlias = Literal["in turn", "side by side"]
 Sockets: TypeAlias = Literal["asgi", "own"]
 Manner: TypeAlias = Literal["slow log", "shed", "deadline", "coalesce", "compress", "etag", "redact", "cache-control"]
@@ -31,6 +33,8 @@ class Shape:
         pool_connections: Database connections of one service process.
         paging: How a cursor finds its page: by counting rows, or from the last row's key.
         lead_list: Owner and last activity of a listed lead: two statements per lead, or one statement for the page.
+        search: How leads are searched: the tenant's leads read one by one, or by an index over their words and trigrams.
+        bulk_writes: Many leads of one request: a statement for each, or all together (`runtime.bulk`).
         round_trips: A tenant-scoped read: BEGIN, set_config, each statement and COMMIT one by one, or all in one message, prepared.
         reads: Who answers them where there are replicas: the writer still, or any replica that has seen what the tenant wrote.
         encoder: Who writes JSON.
@@ -48,6 +52,8 @@ class Shape:
     pool_connections: int
     paging: Paging
     lead_list: LeadList
+    search: Search
+    bulk_writes: BulkWrites
     round_trips: RoundTrips
     reads: Reads
     encoder: Encoder
@@ -69,6 +75,8 @@ SHAPES = {
             pool_connections=4,
             paging="offset",
             lead_list="per lead",
+            search="scan",
+            bulk_writes="row by row",
             round_trips="per statement",
             reads="writer",
             encoder="fastapi",
@@ -86,6 +94,8 @@ SHAPES = {
             pool_connections=8,
             paging="keyset",
             lead_list="joined",
+            search="indexed",
+            bulk_writes="together",
             round_trips="one",
             reads="replicas",
             encoder="orjson",

@@ -59,6 +59,12 @@ with ids as (
 )
 select {_JOINED} from l {_JOINS.replace("join activities a on", "join a on")}"""
 
+# For many at once: keys in advance, so that a lead and its first activity can name each other; and which references are this tenant's.
+NEW_IDS = """
+select nextval('leads_id_seq') as lead_id, nextval('activities_id_seq') as activity_id
+from generate_series(1, %(count)s)"""
+PRESENT = {table: f"select id from {table} where id = any(%(ids)s::bigint[])" for table in ("users", "campaigns")}
+
 CHANGEABLE = (
     "owner_id",
     "campaign_id",

@@ -56,7 +56,7 @@ async def list_leads(caller: AnyCaller, page: WantedPage, status: Status | None 
     [rows] = await caller.run(page.statement(shape.paging, leads, only=only, values={"status": status}))
     shown = rows[: page.limit]
     if shape.lead_list == "per lead":
-        await _fill_each(caller, shown)
+        await fill_each(caller, shown)
     return caller.service.answer(
         {
             "tenant_id": caller.tenant.id,
@@ -134,7 +134,7 @@ def count_by(rows: list[Row], column: str) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-async def _fill_each(caller: Caller, rows: list[Row]) -> None:
+async def fill_each(caller: Caller, rows: list[Row]) -> None:
     """Ask for the owner and the last activity of each lead on its own, as code that walks from object to object does."""
     if not rows:
         return
