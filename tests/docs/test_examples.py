@@ -63,6 +63,7 @@ KINDS: dict[str, Callable[[Path], bool]] = {
     "first.yaml": is_a_plan,
     "users.yaml": is_a_plan,
     "working-day.yaml": is_a_plan,
+    "voice.yaml": is_a_plan,
     "scaleworthy.yaml": is_a_configuration,
     "tenants.csv": is_the_keys_of_the_small_data,
     "ci-gate.sh": is_shell,

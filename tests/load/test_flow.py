@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from load.echoing import Echo, echoing
+from scaleworthy._native import NullServer
 from scaleworthy.load import make_plan, run_load
 from scaleworthy.series import MemoryStore
 
@@ -198,3 +199,26 @@ def test_unique_rows_end_the_run_when_they_are_used_up(echo: Echo) -> None:
 
     assert summary["answered"] == 5
     assert sorted(request.json for request in echo.seen) == [0, 1, 2, 3, 4]
+
+
+def test_a_loop_with_a_pace_waits_for_each_pass_and_times_a_late_one_from_when_it_was_due() -> None:
+    """Quick passes are spread out; slow ones begin at once, and wait from their plan on: pass 9 is due at 90 ms, answered at 250."""
+    paced = {"every": "10ms", "count": 10, "steps": [{"get": "/"}]}
+    seen = {}
+    for name, service_ns in (("quick", 0), ("slow", 25_000_000)):
+        server = NullServer(service_time_ns=service_ns)
+        try:
+            plan = make_plan(
+                {
+                    "target": f"http://127.0.0.1:{server.port}",
+                    "scenarios": [{"name": "s", "steps": [{"loop": paced}]}],
+                    "load": {"users": 1, "count": 1},
+                }
+            )
+            seen[name] = run_load(plan, MemoryStore())
+        finally:
+            server.stop()
+
+    assert seen["quick"]["answered"] == seen["slow"]["answered"] == 10
+    assert seen["quick"]["seconds"] >= 0.09
+    assert seen["slow"]["response_ms"]["max"] >= 10 * 25 - 9 * 10

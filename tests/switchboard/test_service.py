@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,7 +17,8 @@ import psycopg
 import pytest
 
 from scaleworthy.errors import ServerError, UsageError
-from scaleworthy.load import Plan
+from scaleworthy.load import Plan, load_plan, run_load
+from scaleworthy.series import MemoryStore
 from scaleworthy.servers import Postgres, Valkey
 from scaleworthy.switchboard.processes import HttpProcesses
 from scaleworthy.switchboard.scenario import OBJECTIVES, WEIGHTS, mixed_plan
@@ -86,6 +88,27 @@ def test_a_request_sent_while_no_process_serves_waits_for_one(own: Data) -> None
             answer = b"".join(iter(lambda: client.recv(4096), b""))
 
     assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("shape", ["day-one", "tuned"])
+def test_the_example_of_voice_holds_streams_at_their_pace(
+    own: Data, valkey: Valkey, shape: str, tmp_path: Path
+) -> None:
+    """The plan as it is, with fewer calls for less time: every frame comes back, and the service's own count agrees."""
+    text = (Path(__file__).parents[2] / "examples" / "voice.yaml").read_text("utf-8")
+    own.rows("truncate media_streams")
+    with Switchboard.start(database=own.owner, cache=valkey.url, shape=shape) as switchboard:
+        short = text.replace("http://127.0.0.1:8000", switchboard.url).replace("for: 10s", "count: 25")
+        path = tmp_path / "voice.yaml"
+        path.write_text(short.replace('stages: "5s:50,20s:50"', "users: 3, count: 3"), "utf-8")
+        recording = MemoryStore()
+        summary = run_load(load_plan(path), recording)
+
+    assert summary["errors"] == {}
+    assert recording.total("load.answered", labels={"step": "frame"}) == 75
+    assert own.rows("select sum(frames_received), sum(frames_sent), sum(frames_lost) from media_streams") == [
+        (75, 75, 0)
+    ]
 
 
 def test_a_port_in_use_is_refused() -> None:

@@ -276,6 +276,9 @@ pub struct Loop {
     pub count: Option<u64>,
     #[serde(default)]
     pub for_ns: Option<u64>,
+    /// A pass is due so long after the one before, however long that one took.
+    #[serde(default)]
+    pub every_ns: Option<u64>,
     /// A list, or a template that stands for one.
     #[serde(default)]
     pub over: Option<serde_json::Value>,

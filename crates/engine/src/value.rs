@@ -98,6 +98,10 @@ pub struct Turns {
     pub index: u64,
     /// When a loop for a time makes its last pass.
     pub until_ns: u64,
+    /// When the first pass was due, ...
+    pub began_ns: u64,
+    /// ... and the last pass that a loop with a pace has waited for.
+    pub waited: u64,
     /// What a loop over a list goes through, and where it is.
     pub list: String,
     pub elements: Elements,

@@ -63,6 +63,7 @@ class Loop(PlanPart):
     Attributes:
         count: Passes at most.
         for_ns: No pass begins after so long.
+        every_ns: A pass is due so long after the one before was, however long that one took; a late one is timed from when it was due.
         over: A list, or a template that stands for one: a pass for each item, which is called `item`.
         holds: No pass begins where this does not hold.
         item: The item's name: `as` in the plan file.
@@ -70,6 +71,7 @@ class Loop(PlanPart):
 
     count: Annotated[int, Field(ge=0, le=TURNS_MAX)] | None = None
     for_ns: Duration | None = Field(None, alias="for")
+    every_ns: Duration | None = Field(None, alias="every")
     over: Annotated[Any, BeforeValidator(_read_over)] = None
     holds: Condition | None = Field(None, alias="while")
     item: Variable = Field("item", alias="as")
@@ -113,6 +115,7 @@ class LoopStep(PlanPart):
             "loop": {
                 "count": loop.count if bounded else WHILE_TURNS_DEFAULT,
                 "for_ns": loop.for_ns,
+                "every_ns": loop.every_ns,
                 "over": loop.over,
                 "item": loop.item if loop.over is not None else None,
                 "while": loop.holds,

@@ -127,6 +127,9 @@ fn check_loop(path: &str, turns: &Loop, wrong: &mut impl FnMut(&str, String)) {
             format!("must be at most {TURNS_MAX}, got {count}"),
         );
     }
+    if turns.every_ns == Some(0) {
+        wrong(&format!("{path}.every_ns"), "must be above 0, got 0".into());
+    }
     let waits = |step: &Step| {
         !matches!(
             step,

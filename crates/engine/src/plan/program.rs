@@ -77,6 +77,7 @@ pub struct LoopTest {
     pub count: u64,
     pub over: bool,
     pub for_ns: Option<u64>,
+    pub every_ns: Option<u64>,
     pub condition: Option<Condition>,
     /// The slot that takes the list's item.
     pub item: Option<usize>,
@@ -418,6 +419,7 @@ impl Layout<'_, '_> {
             register,
             count: turns.count.unwrap_or(u64::MAX),
             for_ns,
+            every_ns: turns.every_ns,
             condition,
             over: is_over,
             item,

@@ -21,6 +21,8 @@ pub enum Turn {
         min_ns: u64,
         max_ns: u64,
     },
+    /// The next pass of a loop with a pace is due then, which may have been.
+    Until(u64),
     Socket,
     Fork(usize),
     BranchEnd,
@@ -82,6 +84,12 @@ impl User {
                 memory,
                 rng: &mut rng,
             };
+            if let CompiledStep::LoopTest(test) = step
+                && let Some(due_ns) = at.due_ns(test)
+            {
+                at.memory.unwaited = 0;
+                return Turn::Until(due_ns);
+            }
             let next = match step {
                 CompiledStep::Set(set) => {
                     if let Err(reason) = at.give(set.slot, &set.value) {
@@ -213,12 +221,28 @@ impl Place<'_> {
             until_ns: start
                 .for_ns
                 .map_or(0, |for_ns| at_ns.saturating_add(for_ns)),
+            began_ns: at_ns,
             ..Turns::default()
         };
         if start.over.is_some() {
             turns.list = list.into_text();
         }
         Ok(())
+    }
+
+    /// When the next pass of a loop with a pace is due, if that has not been waited for.
+    fn due_ns(&mut self, test: &LoopTest) -> Option<u64> {
+        let every_ns = test.every_ns?;
+        let turns = &mut self.memory.turns[test.register];
+        if turns.waited == turns.index || turns.index >= test.count {
+            return None;
+        }
+        turns.waited = turns.index;
+        Some(
+            turns
+                .began_ns
+                .saturating_add(every_ns.saturating_mul(turns.index)),
+        )
     }
 
     /// Is there another pass? Its item is put in its place.

@@ -306,6 +306,12 @@ impl Worker {
                 at.idle = false;
                 self.pause_user(user, at_ns.saturating_add(pause_ns));
             }
+            // A pass that is late begins at once, and is counted from when it was due.
+            Turn::Until(due_ns) if due_ns <= self.now_ns => self.soon_at(user, due_ns),
+            Turn::Until(due_ns) => {
+                at.idle = false;
+                self.pause_user(user, due_ns);
+            }
             Turn::Socket => {
                 at.idle = false;
                 return self.begin_socket_step(user, at_ns);
