@@ -1,5 +1,6 @@
 """A filled database and the service on it, run within the tests' own process."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ import psycopg
 
 from scaleworthy.servers import Postgres
 from scaleworthy.switchboard.app import create_app
-from scaleworthy.switchboard.migrate import app_dsn, migrate
+from scaleworthy.switchboard.migrate import app_dsn, migrate, relay_dsn
 from scaleworthy.switchboard.seed import seed_database
 from scaleworthy.switchboard.seed.size import Size
 from scaleworthy.switchboard.settings import Settings
@@ -73,6 +74,12 @@ class Api:
         return await self.send("POST", path, tenant=tenant, **given)
 
 
+async def handled(data: Data) -> None:
+    """Wait until no webhook is in the queue."""
+    while data.rows("select 1 from webhook_queue"):  # noqa: ASYNC110 - the service has no event to wait for
+        await asyncio.sleep(0.005)
+
+
 def fill(postgres: Postgres, name: str, *, sets: tuple[str, ...] = ()) -> Data:
     """Return a database of its own: a copy of one that was filled once."""
     if postgres.run_sql("select count(*) from pg_database where datname = 'filled'") == "0":
@@ -110,7 +117,15 @@ async def serving(
     """Run the service in this process, its lifespan included; *settings* are those that are not named here."""
     clock = clock or Clock()
     default_key = data.tenants[0][1] if demo else None
-    told = Settings(shape=shape, dsn=data.app, cache=cache, default_key=default_key, webhook_secret=SECRET, **settings)
+    told = Settings(
+        shape=shape,
+        dsn=data.app,
+        relay_dsn=relay_dsn(data.owner),
+        cache=cache,
+        default_key=default_key,
+        webhook_secret=SECRET,
+        **settings,
+    )
     app = create_app(told, now=clock.now, database_wait_s=database_wait_s)
     transport = httpx.ASGITransport(app, raise_app_exceptions=True)
     async with (

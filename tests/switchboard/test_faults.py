@@ -1,5 +1,6 @@
 """The database goes and comes back; the cache goes and nobody notices but health."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from scaleworthy.servers import Postgres, Valkey
 
-from .running import Api, Data, fill, serving
+from .running import Api, Data, fill, handled, serving
 
 
 @pytest.fixture
@@ -16,12 +17,19 @@ def own_postgres(tmp_path: Path) -> Iterator[Postgres]:
         yield server
 
 
+async def well(api: Api) -> None:
+    """Wait until nothing is wrong: each part comes back by itself, at its own time."""
+    while (await api.get("/health", tenant=None)).json()["reasons"]:  # noqa: ASYNC110 - health tells when asked
+        await asyncio.sleep(0.01)
+
+
 async def test_health_is_ok_when_everything_answers(api: Api) -> None:
+    await handled(api.data)
     for path in ("/health", "/api/health"):
         answer = await api.get(path, tenant=None)
 
         assert answer.status_code == 200
-        parts = {"database": "ok", "cache": "ok", "models": "none"}
+        parts = {"database": "ok", "cache": "ok", "models": "none", "webhooks_waiting": 0}
         assert answer.json() == {"status": "ok", "reasons": [], **parts, "shape": api.shape}
 
 
@@ -30,7 +38,7 @@ async def test_without_its_cache_the_service_serves_and_says_it_is_degraded(data
     with Valkey.start() as cache:
         port = cache.port
         async with serving(data[shape], shape, cache=cache.url) as api:
-            assert (await api.get("/health", tenant=None)).json()["status"] == "ok"
+            await well(api)
             await api.get("/leads/statistics")
             cache.stop()
 
@@ -46,7 +54,7 @@ async def test_without_its_cache_the_service_serves_and_says_it_is_degraded(data
             assert (await api.get("/dashboard/metrics")).status_code == 200
 
             with Valkey.start(port=port):
-                assert (await api.get("/health", tenant=None)).json()["status"] == "ok"
+                await well(api)
                 assert (await api.get("/campaigns")).status_code == 200
 
 
@@ -69,7 +77,7 @@ async def test_without_its_database_the_service_says_so_and_comes_back_by_itself
             # A request waits for a connection, and the pool makes one as soon as it can: no sleep is needed here.
             back = await api.get("/leads")
             assert back.status_code == 200
-            assert (await api.get("/health", tenant=None)).json()["status"] == "ok"
+            await well(api)
 
 
 async def test_a_service_that_starts_before_its_database_serves_when_it_comes(own_postgres: Postgres) -> None:

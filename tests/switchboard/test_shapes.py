@@ -9,7 +9,7 @@ from scaleworthy.errors import UsageError
 from scaleworthy.servers import Postgres, Valkey
 from scaleworthy.switchboard.shape import SHAPES, shape_named
 
-from .running import Api, fill, serving
+from .running import Api, fill, handled, serving
 
 WRITES: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/leads", {"name": "Ann", "owner_id": 2, "campaign_id": 3, "phone": "+15550123", "value_cents": 5}),
@@ -63,6 +63,7 @@ async def transcript(api: Api) -> list[tuple[str, int, str]]:
             answer = await api.send(
                 method, path, tenant=tenant, json=body, headers={"stripe-signature": "test_signature"}
             )
+            await handled(api.data)
             kept.append((f"{method} {path}", answer.status_code, answer.text))
         cursor: str | None = (await api.get("/leads?limit=40", tenant=tenant)).json()["next"]
         while cursor is not None:

@@ -11,7 +11,7 @@ import pytest
 from scaleworthy.switchboard.routes.webhooks import BODY_BYTES_MAX
 from scaleworthy.switchboard.signature import TOLERANCE_S, complaint, sign
 
-from .running import SECRET, Api, Data, serving
+from .running import SECRET, Api, Data, handled, serving
 
 AT = 1_700_000_000
 
@@ -71,7 +71,9 @@ def event(name: str, *, customer: str | None = None, kind: str = "invoice.paymen
 async def deliver(api: Api, body: bytes | dict[str, Any], *, secret: str = SECRET) -> httpx.Response:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     header = sign(raw, secret=secret, at_s=int(api.clock.at.timestamp()))
-    return await api.post("/api/webhooks/stripe", tenant=None, content=raw, headers={"stripe-signature": header})
+    answer = await api.post("/api/webhooks/stripe", tenant=None, content=raw, headers={"stripe-signature": header})
+    await handled(api.data)
+    return answer
 
 
 def customer(api: Api, tenant: int) -> str:

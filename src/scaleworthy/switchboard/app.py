@@ -16,6 +16,7 @@ from scaleworthy.switchboard import refusal
 from scaleworthy.switchboard.cache import make_cache
 from scaleworthy.switchboard.database import Database
 from scaleworthy.switchboard.figures import Figures
+from scaleworthy.switchboard.live.live import Live, told_by
 from scaleworthy.switchboard.manners import manners_of, refused
 from scaleworthy.switchboard.media.streams import MediaStreams
 from scaleworthy.switchboard.models import Models
@@ -26,6 +27,7 @@ from scaleworthy.switchboard.routes import (
     campaigns,
     conversations,
     council,
+    events,
     files,
     health,
     knowledge,
@@ -66,6 +68,7 @@ ROUTERS = tuple(
         conversations,
         council,
         voice,
+        events,
     )
 )
 _DATABASE_WAIT_S = 5.0
@@ -88,19 +91,26 @@ def create_app(
     draining = Draining()
     replicas = settings.replicas if shape.reads == "replicas" else ()
     database = Database(
-        settings.dsn, connections=shape.pool_connections, round_trips=shape.round_trips, replicas=replicas, meter=meter
+        told_by(settings.dsn, shape.events),
+        connections=shape.pool_connections,
+        round_trips=shape.round_trips,
+        replicas=replicas,
+        meter=meter,
     )
     cache = make_cache(settings.cache, shape, meter=meter)
     models = Models(settings, meter=meter)
+    live = Live(settings, shape, database, now=now, meter=meter)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await figures.open()
         await database.open(wait_s=database_wait_s)
         await cache.open()
+        await live.open()
         try:
             yield
         finally:
+            await live.close()
             await models.close()
             await figures.close()
             await cache.close()
@@ -120,6 +130,7 @@ def create_app(
         webhook_secret=settings.webhook_secret,
         media=MediaStreams(),
         figures=figures,
+        live=live,
     )
     app.state.draining = draining
     app.add_middleware(Stack, manners=manners_of(shape, settings, meter, draining), words=refused)

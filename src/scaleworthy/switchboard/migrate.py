@@ -19,6 +19,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from scaleworthy.errors import UsageError
 
 APP_ROLE = "switchboard_app"
+RELAY_ROLE = "switchboard_relay"
 BASE_SET = "base"
 # Any number will do as long as every process of ours uses the same one.
 _LOCK = 0x5357_4244
@@ -80,13 +81,20 @@ def migrate(dsn: str, *, sets: Sequence[str] = ()) -> list[str]:
                         f"migration {label} was applied to this database with another text",
                         hint="undo the change of the file and put the new SQL into a migration of its own",
                     )
-        _set_app_password(connection, dsn)
+        for role in (APP_ROLE, RELAY_ROLE):
+            _set_password(connection, dsn, role)
     return applied_now
 
 
 def app_dsn(dsn: str) -> str:
     """Return how the service logs in: the owner's *dsn* with the role that owns nothing."""
-    return make_conninfo(dsn, user=APP_ROLE, password=_app_password(dsn), application_name="switchboard")
+    return make_conninfo(dsn, user=APP_ROLE, password=_password(dsn, APP_ROLE), application_name="switchboard")
+
+
+def relay_dsn(dsn: str) -> str:
+    """Return how the relay logs in: the owner's *dsn* with the role that has the outbox, and nothing else."""
+    name = "switchboard relay"
+    return make_conninfo(dsn, user=RELAY_ROLE, password=_password(dsn, RELAY_ROLE), application_name=name)
 
 
 def _apply(connection: psycopg.Connection, migration: Migration) -> None:
@@ -111,14 +119,14 @@ def _refuse_foreign_database(connection: psycopg.Connection) -> None:
         )
 
 
-def _app_password(dsn: str) -> str:
-    """Derive the role's password from the owner's: no second secret to keep, and every process finds the same one."""
+def _password(dsn: str, role: str) -> str:
+    """Derive a role's password from the owner's: no second secret to keep, and every process finds the same one."""
     owner = str(conninfo_to_dict(dsn).get("password") or "")
-    return hmac.new(owner.encode(), APP_ROLE.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(owner.encode(), role.encode(), hashlib.sha256).hexdigest()
 
 
-def _set_app_password(connection: psycopg.Connection, dsn: str) -> None:
+def _set_password(connection: psycopg.Connection, dsn: str, role: str) -> None:
     if conninfo_to_dict(dsn).get("password"):
         connection.execute(
-            sql.SQL("alter role {} password {}").format(sql.Identifier(APP_ROLE), sql.Literal(_app_password(dsn)))
+            sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(_password(dsn, role)))
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -30,13 +31,14 @@ class PerStatement:
     """BEGIN, set_config, each statement and COMMIT, one by one, on the writer."""
 
     def __init__(self, dsn: str, *, connections: int, meter: Meter | None) -> None:
+        given = conninfo_to_dict(dsn).get("options") or ""
         self._pool: AsyncConnectionPool[AsyncConnection[DictRow]] = AsyncConnectionPool(
             dsn,
             kwargs={
                 "autocommit": True,
                 "row_factory": dict_row,
                 "connect_timeout": 2,
-                "options": f"-c statement_timeout={STATEMENT_MAX_MS} -c timezone=UTC",
+                "options": f"-c statement_timeout={STATEMENT_MAX_MS} -c timezone=UTC {given}",
             },
             min_size=connections,
             max_size=connections,

@@ -17,6 +17,7 @@ from scaleworthy.runtime.tenant import tenant_key
 from scaleworthy.switchboard.cache import ANSWER
 from scaleworthy.switchboard.database import Database, Row, Statement
 from scaleworthy.switchboard.figures import Figures
+from scaleworthy.switchboard.live.live import Live
 from scaleworthy.switchboard.media.streams import MediaStreams
 from scaleworthy.switchboard.models import Models
 from scaleworthy.switchboard.refusal import Refusal
@@ -40,6 +41,7 @@ class Service:
     webhook_secret: str | None
     media: MediaStreams
     figures: Figures
+    live: Live
 
     def answer(self, content: Any, status: int = 200) -> Any:
         """Return *content* as JSON, by the shape's encoder."""

@@ -16,7 +16,7 @@ from scaleworthy.errors import ServerError, UsageError
 from scaleworthy.runtime.limit import Quota
 from scaleworthy.servers import Postgres, Valkey
 from scaleworthy.switchboard.llm_process import LlmProcess
-from scaleworthy.switchboard.migrate import app_dsn, migrate
+from scaleworthy.switchboard.migrate import app_dsn, migrate, relay_dsn
 from scaleworthy.switchboard.processes import HttpProcesses
 from scaleworthy.switchboard.seed import Size, is_empty, seed_database, size_named
 from scaleworthy.switchboard.settings import Settings
@@ -140,6 +140,7 @@ class Switchboard:
             settings = Settings(
                 shape=wanted.name,
                 dsn=app_dsn(database),
+                relay_dsn=relay_dsn(database),
                 cache=cache,
                 replicas=tuple(app_dsn(dsn) for dsn in (*replica, *(one.dsn_for(_DATABASE_NAME) for one in followers))),
                 default_key=demo_key if demo_tenant else None,

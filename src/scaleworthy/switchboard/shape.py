@@ -18,6 +18,8 @@ Reads: TypeAlias = Literal["writer", "replicas"]
 Encoder: TypeAlias = Literal["fastapi", "orjson"]
 Search: TypeAlias = Literal["scan", "indexed"]
 BulkWrites: TypeAlias = Literal["row by row", "together"]
+Events: TypeAlias = Literal["notify", "outbox"]
+Webhooks: TypeAlias = Literal["in the request", "queued"]
 Council: TypeAlias = Literal["in turn", "side by side"]
 Sockets: TypeAlias = Literal["asgi", "own"]
 Manner: TypeAlias = Literal["slow log", "shed", "deadline", "coalesce", "compress", "etag", "redact", "cache-control"]
@@ -45,6 +47,8 @@ class Shape:
         council: Whether the council's models are asked one after the other, or all at once.
         manners: What is done with every request and answer, besides counting them and limiting bodies (manners.py).
         tenant_rate: Requests that a tenant may send each process; None: any number.
+        events: How processes hear what has happened, to tell their sockets: NOTIFY in the transaction, or an outbox and a relay to Valkey.
+        webhooks: Whether a webhook's effect is made before it is answered, or stored, answered and made by a worker.
     """
 
     name: str
@@ -64,6 +68,8 @@ class Shape:
     council: Council
     manners: tuple[Manner, ...]
     tenant_rate: str | None
+    events: Events
+    webhooks: Webhooks
 
 
 SHAPES = {
@@ -87,6 +93,8 @@ SHAPES = {
             council="in turn",
             manners=(),
             tenant_rate=None,
+            events="notify",
+            webhooks="in the request",
         ),
         Shape(
             name="tuned",
@@ -106,6 +114,8 @@ SHAPES = {
             council="side by side",
             manners=("slow log", "shed", "deadline", "coalesce", "compress", "etag", "redact", "cache-control"),
             tenant_rate="5000/s",
+            events="outbox",
+            webhooks="queued",
         ),
     )
 }

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from scaleworthy.runtime.http import Draining
 from scaleworthy.switchboard.app import create_app
+from scaleworthy.switchboard.live.frames import FRAME_BYTES_MOST, FrameProtocol
 from scaleworthy.switchboard.media.protocol import media_protocol
 from scaleworthy.switchboard.request import Service
 from scaleworthy.switchboard.settings import Settings
@@ -67,7 +68,7 @@ def main() -> None:
 def _sockets(app: Any) -> Any:
     """Return who reads WebSockets: as the shape has it."""
     service: Service = app.state.service
-    return media_protocol(service) if service.shape.media == "own" else "websockets-sansio"
+    return media_protocol(service) if service.shape.media == "own" else FrameProtocol
 
 
 def run(
@@ -87,6 +88,8 @@ def run(
         ws=sockets(app),  # a name of uvicorn's, or what makes a protocol
         loop="uvloop",
         http="httptools",
+        ws_max_size=FRAME_BYTES_MOST,
+        ws_per_message_deflate=False,
         log_level=log_level,
         access_log=False,
         server_header=False,

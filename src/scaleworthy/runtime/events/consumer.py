@@ -23,7 +23,7 @@ class Source(Protocol):
     """Where events come from: `StreamSource` or `KafkaSource`."""
 
     def rounds(self) -> AsyncGenerator[Round, None]:
-        """Yield the next events of each partition; the next round begins when those are dealt with."""
+        """Yield the next events of each partition; the next round begins when those are dealt with. A round may be empty."""
 
     async def acknowledge(self, partition: str, entries: Sequence[str]) -> None:
         """Say that *entries* are dealt with.

@@ -193,8 +193,7 @@ class KafkaSource:
                 if message.error() is None:
                     name = f"{message.topic()}|{message.partition()}"
                     by_partition.setdefault(name, []).append((str(message.offset()), message.value() or b""))
-            if by_partition:
-                yield list(by_partition.items())
+            yield list(by_partition.items())
 
     async def acknowledge(self, partition: str, entries: Sequence[str]) -> None:
         """Say that *entries* are dealt with, and all before them."""

@@ -101,6 +101,7 @@ class Relay:
     def start(self) -> None:
         """Begin to work, now or when the relay that does ends."""
         if self._task is None:
+            self._reason = None
             self._task = asyncio.create_task(self._run())
 
     def nudge(self) -> None:

@@ -117,9 +117,7 @@ class StreamSource:
                 heed_cancellation()
                 if speaking.done():
                     speaking.result()
-                found = await self._unacknowledged() or await self._new()
-                if found:
-                    yield found
+                yield await self._unacknowledged() or await self._new()
         finally:
             speaking.cancel()
             await asyncio.gather(speaking, return_exceptions=True)

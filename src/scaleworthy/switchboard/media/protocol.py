@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import orjson
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.speedups import apply_mask
 
+from scaleworthy.switchboard.live.frames import FrameProtocol
 from scaleworthy.switchboard.media import stream as media
 from scaleworthy.switchboard.media.framing import FRAME_BYTES
 from scaleworthy.switchboard.media.stream import Stream
@@ -60,7 +60,7 @@ class _Sockets(asyncio.Protocol):
         path = _PATH.match(data)
         whose: Any
         if path is None:
-            whose = WebSocketsSansIOProtocol(**self._given)
+            whose = FrameProtocol(**self._given)
         else:
             query = parse_qs((path[2] or b"").decode("latin-1"))
             whose = _MediaSocket(self._service, int(path[1]), query, self._given["server_state"])

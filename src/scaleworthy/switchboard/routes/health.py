@@ -27,6 +27,9 @@ async def health(service: AnyService) -> Any:
     reasons = [f"database: {database.reason}"] if database else []
     reasons += [f"cache: {cache}"] if cache else []
     reasons += [f"models: {models}"] if models else []
+    waiting, late = (0, None) if database else await service.live.backlog()
+    reasons += [f"webhooks: {late}"] if late else []
+    reasons += [events] if (events := service.live.trouble()) else []
     replicas, left_out = service.database.replicas()
     reasons += left_out
     media = service.media.trouble()
@@ -39,6 +42,7 @@ async def health(service: AnyService) -> Any:
             "cache": "gone" if cache else "ok",
             "models": "none" if service.models.gateway is None else "gone" if models else "ok",
             **({"replicas": f"{replicas - len(left_out)} of {replicas}"} if replicas else {}),
+            "webhooks_waiting": waiting,
             "shape": service.shape.name,
         },
         503 if database and database.state == "gone" else 200,

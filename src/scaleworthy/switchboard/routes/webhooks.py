@@ -67,7 +67,11 @@ async def receive_event(service: AnyService, request: Request) -> Any:
         "currency": paid.currency,
         "now": service.now(),
     }
-    _, stored = await service.database.run(tenant.id, Statement(sql.LOCK, values), Statement(sql.STORE, values))
+    queued = service.shape.webhooks == "queued"
+    store = Statement(sql.QUEUE if queued else sql.STORE, values)
+    _, stored = await service.database.run(tenant.id, Statement(sql.LOCK, values), store)
+    if queued and stored:
+        service.live.nudge()
     return service.answer({"received": True, "event_id": event_id, "tenant_id": tenant.id, "duplicate": not stored})
 
 
