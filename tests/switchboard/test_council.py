@@ -126,6 +126,22 @@ async def test_what_cannot_be_asked_is_refused(api: Api, body: dict[str, Any], s
     assert (await api.post("/v1/council", json=body)).status_code == status
 
 
+@pytest.mark.parametrize("path", ["/v1/council", "/voice/process"])
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [(r"\u0000 note that \u0000 x", (200, 422)), (r"\ud800 call", (400, 422)), ("x" * 100_000, (422,)), ("'; drop table x; --", (200,))],
+    ids=["NUL", "half a character", "too long", "SQL"],
+)  # fmt: skip
+async def test_odd_text_is_taken_or_refused_and_never_breaks_anything(
+    api: Api, path: str, text: str, status: tuple[int, ...]
+) -> None:
+    body = f'{{"question": "{text}"}}' if "council" in path else f'{{"text": "{text}"}}'
+    answer = await api.post(path, content=body.encode(), headers={"content-type": "application/json"})
+
+    assert answer.status_code in status, answer.text
+    assert answer.json()
+
+
 async def test_each_tenant_has_a_limit_of_its_own(data: dict[str, Data], endpoint: LlmProcess) -> None:
     behave(endpoint)
     async with serving(data["tuned"], "tuned", llm=endpoint.url, councils_per_minute=2) as api:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +27,8 @@ from scaleworthy.runtime.llm import (
     convene,
 )
 from scaleworthy.runtime.llm.budget import Budget, OverBudget
+from scaleworthy.series import Histogram
+from scaleworthy.series.meter import Meter
 from scaleworthy.switchboard.llm_words import answer_to
 
 ASK = [{"role": "user", "content": "What was the call about?"}]
@@ -127,6 +132,51 @@ async def test_the_same_question_is_asked_once() -> None:
     assert gateway.statistics().cached == 1
 
 
+async def test_who_waits_for_anothers_call_does_not_fail_by_its_deadline() -> None:
+    with serving(first_s=0.2) as (provider, _):
+        async with Gateway([model("a", provider)]) as gateway:
+            hasty, patient = await asyncio.gather(
+                gateway.complete(ASK, model="a", temperature=0, deadline="50ms"),
+                gateway.complete(ASK, model="a", temperature=0, deadline="20s"),
+                return_exceptions=True,
+            )
+    assert isinstance(hasty, NoModel)
+    assert isinstance(patient, Completion)
+
+
+async def test_a_streamed_answer_is_kept_too() -> None:
+    with serving(tokens=5) as (provider, llm):
+        async with Gateway([model("a", provider)]) as gateway:
+            first = [piece async for piece in gateway.stream(ASK, model="a", temperature=0)]
+            again = [piece async for piece in gateway.stream(ASK, model="a", temperature=0)]
+    assert again[0] == words(5) == "".join(piece for piece in first if isinstance(piece, str))
+    assert isinstance(again[1], Completion)
+    assert (again[1].cached, llm.counts.asked) == (True, 1)
+
+
+async def test_a_chair_that_cannot_answer_is_replaced_and_that_is_said() -> None:
+    with serving(tokens=5) as (good, _), serving(failed=1.0) as (bad, _):
+        async with Gateway([model("a", good), model("b", good), model("chair", bad)]) as gateway:
+            said = [piece async for piece in convene(gateway, ASK, members=["a", "b"], chair="chair")]
+    council = said[-1]
+    assert isinstance(council, Council)
+    assert council.answer.text == said[-2] == words(5)
+    assert "500 something went wrong" in (council.degraded or "")
+    assert council.tokens == 2 * 15, "the answer is an opinion, and is paid for once"
+
+
+async def test_what_is_asked_is_recorded() -> None:
+    meter = Meter()
+    with serving(tokens=5) as (provider, _):
+        async with Gateway([model("a", provider)], prices=PRICES, meter=meter) as gateway:
+            await gateway.complete(ASK, model="a")
+    told = {(key.name, dict(key.labels).get("direction", "")): value for key, value in meter.slices()}
+    assert (told["runtime.llm.tokens", "prompt"], told["runtime.llm.tokens", "completion"]) == (10.0, 5.0)
+    assert told["runtime.llm.cost", ""] == pytest.approx((10 * 2 + 5 * 10) / 1e6)
+    assert isinstance(told["runtime.llm.first", ""], Histogram)
+    assert told["runtime.llm.first", ""].count == 1
+
+
 async def test_a_council_makes_one_answer_of_several() -> None:
     with serving(tokens=5) as (good, _), serving(failed=1.0) as (bad, _):
         models = [model("a", good), model("b", good), model("c", bad)]
@@ -183,3 +233,38 @@ def test_the_prices_that_came_with_it_can_be_read() -> None:
     assert prices.as_of
     assert prices.of("gpt-4o", Usage(1_000_000, 0)) == 2.5
     assert prices.of("nobody", Usage(1, 1)) is None
+
+
+@pytest.mark.parametrize("missing", ["orjson", "httptools"])
+def test_what_is_not_installed_is_named_with_what_to_do(missing: str) -> None:
+    program = f"""
+import sys
+sys.modules[{missing!r}] = None
+from scaleworthy.errors import MissingExtra
+try:
+    from scaleworthy.runtime.llm import Gateway, Model, Provider
+    Gateway([Model("a", Provider("p", "http://127.0.0.1:1/v1"))])
+except MissingExtra as error:
+    print(error.hint)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "pip install 'scaleworthy[llm]'"
+
+
+def test_a_price_file_says_everything_that_is_wrong_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "prices.toml"
+    path.write_text(
+        'as_of = "2025"\n[models]\na = {input = -1, output = 2}\nb = {input = 1}\nc = {input = 1, output = 2}\n'
+    )
+    with pytest.raises(InvalidInput) as refused:
+        Prices.read(path)
+    assert [one.partition(":")[0] for one in refused.value.problems] == ["models.'a'", "models.'b'", "as_of", "sources"]
+    with pytest.raises(InvalidInput, match="No such file"):
+        Prices.read(tmp_path / "none.toml")
+
+
+def test_prompts_that_the_provider_had_seen_cost_less() -> None:
+    prices = Prices({"a": Price(2.0, 8.0, cached=0.5), "b": Price(2.0, 8.0)}, as_of=date(2026, 1, 1))
+    used = Usage(1_000_000, 500_000, cached=400_000)
+    assert prices.of("a", used) == pytest.approx(0.6 * 2 + 0.4 * 0.5 + 0.5 * 8)
+    assert prices.of("b", used) == pytest.approx(2 + 0.5 * 8)

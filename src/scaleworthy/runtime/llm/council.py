@@ -117,6 +117,8 @@ async def convene(
         for member in members:
             opinions.append(await ask(member))
             yield opinions[-1]
+    # In the order of the members, whoever was quickest: the same opinions are the same question to the chair.
+    opinions.sort(key=lambda opinion: list(members).index(opinion.member))
     async with aclosing(_chaired(gateway, messages, opinions, chair, quorum, deadline, options)) as said:
         async for piece in said:
             yield piece
