@@ -127,6 +127,22 @@ async def test_a_row_whose_caller_has_gone_is_not_written(
     assert await column(connection, "select code from notes order by code") == ["c0", "c2"]
 
 
+async def test_a_statement_that_is_held_up_holds_up_no_others(
+    connection: AsyncConnection[Any], pool: AsyncConnectionPool[Any]
+) -> None:
+    """Somebody else's open transaction has the same key: that statement waits for its end, later rows go by another connection."""
+    inserts = InsertCoalescer(pool, "notes", ["code"], returning=["code"])
+    async with connection.transaction():
+        await connection.execute("insert into notes (code) values ('a')")
+        held = asyncio.ensure_future(inserts.insert({"code": "a"}))
+        while inserts.statistics().statements == 0:
+            await asyncio.sleep(0)
+        assert await inserts.insert({"code": "b"}) == {"code": "b"}
+        assert not held.done()
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        await held
+
+
 async def test_an_exhausted_pool_is_said_and_kept_nobody_waiting(
     connection: AsyncConnection[Any], pool: AsyncConnectionPool[Any]
 ) -> None:

@@ -25,6 +25,10 @@ from scaleworthy.runtime.bulk.texts import is_unsendable
 from scaleworthy.series.meter import Meter
 from scaleworthy.units import parse_duration_ns
 
+# Another statement begins beside those under way once so many rows wait for it: below that, one after the other carries more a second.
+_WORTH: Final = 128
+# … or once the first of them waits so long: a statement may be held up by a lock of somebody else's.
+_HURRY_S: Final = 0.005
 # A connection goes back to its pool after so many statements, so that others get one and the pool can retire it.
 _STAY: Final = 200
 
@@ -89,6 +93,7 @@ class InsertCoalescer:
         self._waiting: deque[Waiting] = deque()
         self._flights = self._free = flights
         self._starting = 0
+        self._hurry: asyncio.TimerHandle | None = None
         self._flying: set[asyncio.Task[None]] = set()
         self._rows = self._statements = self._failed = 0
         self._trouble: str | None = None
@@ -116,16 +121,30 @@ class InsertCoalescer:
                 f"{len(waiting):,} rows wait for {self._table}, and no more may",
                 hint="refuse work earlier (runtime.http.Shedding), or let more statements be under way",
             )
-        answer: asyncio.Future[Row] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Row] = loop.create_future()
         waiting.append((values, tenants.current.get(), answer))
         if self._free:
+            if len(waiting) > (self._flights - self._free) * _WORTH:
+                self._start()
+            elif self._hurry is None:
+                self._hurry = loop.call_later(_HURRY_S, self._start)
+        return await answer
+
+    def _start(self) -> None:
+        """Begin a flight; who asks in the same turn of the loop goes along."""
+        self._stop_hurry()
+        if self._free and self._waiting:
             self._free -= 1
             self._starting += 1
-            # Those who ask in the same turn of the loop go along.
             flight = asyncio.ensure_future(self._fly())
             self._flying.add(flight)
             flight.add_done_callback(self._flying.discard)
-        return await answer
+
+    def _stop_hurry(self) -> None:
+        if self._hurry is not None:
+            self._hurry.cancel()
+            self._hurry = None
 
     async def close(self) -> None:
         """Wait until every row has its answer."""
@@ -167,6 +186,7 @@ class InsertCoalescer:
     def _batch(self) -> list[Waiting]:
         """Take the rows that wait, leaving a share to flights that are about to start; those whose callers have gone are dropped."""
         waiting = self._waiting
+        self._stop_hurry()
         share = -(-len(waiting) // max(self._starting, 1))
         taken = [waiting.popleft() for _ in range(min(self._together, share))]
         return [one for one in taken if not one[2].done()]
@@ -225,6 +245,7 @@ class InsertCoalescer:
         self._trouble = str(error).partition("\n")[0] or type(error).__name__
         if self._flights - self._free - self._starting > 0 and isinstance(error, Exception):
             return
+        self._stop_hurry()
         left, self._waiting = list(self._waiting), deque()
         self._answer_failed([one for one in left if not one[2].done()], error)
 

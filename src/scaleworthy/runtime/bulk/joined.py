@@ -24,8 +24,8 @@ class JoinedInsert:
         self._columns = tuple(columns)
         self._returning = sql.SQL(", ").join(map(sql.Identifier, returning))
         self._setting = tenant_setting
-        self._plain: str | None = None
-        self._scoped = ""
+        self._plain: bytes | None = None
+        self._scoped = b""
 
     def forget(self) -> None:
         """Ask for the table's columns anew before the next statement: they may have changed."""
@@ -35,12 +35,12 @@ class JoinedInsert:
         """Insert *batch* in one transaction and one round trip; return what comes back of each."""
         if self._plain is None:
             self._write(connection, await target(connection, self._table, self._columns))
-        by_tenant: dict[str | None, list[int]] = {}
-        for place, one in enumerate(batch):
-            by_tenant.setdefault(one[1], []).append(place)
-        if len(by_tenant) == 1:
-            cursor = await self._send(connection, batch[0][1], [one[0] for one in batch])
+        if len({tenant for _, tenant, _ in batch}) == 1:
+            cursor = await self._send(connection, batch[0][1], [values for values, _, _ in batch])
             return await cursor.fetchall()
+        by_tenant: dict[str | None, list[int]] = {}
+        for place, (_, tenant, _) in enumerate(batch):
+            by_tenant.setdefault(tenant, []).append(place)
         # Without a tenant first: a setting that is made holds until the end of the transaction.
         groups = sorted(by_tenant.items(), key=lambda item: item[0] is not None)
         async with connection.pipeline():
@@ -61,7 +61,7 @@ class JoinedInsert:
         assert text is not None
         cursor = AsyncCursor(connection, row_factory=dict_row)
         # None for whoever turned prepared statements off, as a proxy between may ask for.
-        await cursor.execute(text.encode(), values, prepare=True if connection.prepare_threshold is not None else None)
+        await cursor.execute(text, values, prepare=True if connection.prepare_threshold is not None else None)
         return cursor
 
     def _write(self, connection: AsyncConnection[Any], into: Target) -> None:
@@ -81,5 +81,5 @@ class JoinedInsert:
             "returning": self._returning,
         }
         scope = sql.SQL("(select set_config(%s, %s, true)) as sw_scope, ")
-        self._scoped = text.format(scope=scope, **parts).as_string(connection)
-        self._plain = text.format(scope=sql.SQL(""), **parts).as_string(connection)
+        self._scoped = text.format(scope=scope, **parts).as_bytes(connection)
+        self._plain = text.format(scope=sql.SQL(""), **parts).as_bytes(connection)

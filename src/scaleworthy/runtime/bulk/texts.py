@@ -14,7 +14,7 @@ from psycopg import AsyncConnection
 from psycopg.adapt import PyFormat, Transformer
 
 Values = tuple[Any, ...]
-_NUMBERS = ({int}, {float}, {int, type(None)}, {float, type(None)})
+_NUMBERS = ({int}, {float})
 UNSENDABLE = (UnicodeError, ValueError, TypeError, AttributeError, RecursionError, OverflowError)
 """What formatting a value may raise, besides psycopg's own errors."""
 _LONE_SURROGATE = "a character that UTF-8 cannot hold"
@@ -30,7 +30,8 @@ class Texts:
     """Turns values into what goes over the wire; of one connection, whose adapters it uses."""
 
     def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._transformer = Transformer.from_context(connection)
+        self._connection = connection
+        self._transformer: Any = None
 
     def array(self, values: Sequence[Any]) -> str:
         """Return *values* as the text of a PostgreSQL array of texts.
@@ -45,7 +46,7 @@ class Texts:
                 return _sendable(f'{{"{inner}"}}')
             return _sendable("{" + ",".join(map(_quoted, values)) + "}")
         if kinds in _NUMBERS:
-            return "{" + ",".join("NULL" if value is None else str(value) for value in values) + "}"
+            return "{" + ",".join(map(str, values)) + "}"
         return _sendable("{" + ",".join(map(self._element, values)) + "}")
 
     def arrays(self, rows: Sequence[Values]) -> list[str]:
@@ -76,6 +77,8 @@ class Texts:
             raise Unwritable(f"{type(error).__name__}: {str(error)[:200]}") from error
 
     def _dumped(self, value: Any) -> str:
+        if self._transformer is None:
+            self._transformer = Transformer.from_context(self._connection)
         dumped = self._transformer.get_dumper(value, PyFormat.TEXT).dump(value)
         return bytes(dumped).decode() if dumped is not None else ""
 
