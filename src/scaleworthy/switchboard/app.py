@@ -15,6 +15,7 @@ from scaleworthy.series.meter import Meter
 from scaleworthy.switchboard import refusal
 from scaleworthy.switchboard.cache import make_cache
 from scaleworthy.switchboard.database import Database
+from scaleworthy.switchboard.deliveries import Deliveries
 from scaleworthy.switchboard.figures import Figures
 from scaleworthy.switchboard.live.live import Live, told_by
 from scaleworthy.switchboard.manners import manners_of, refused
@@ -30,6 +31,7 @@ from scaleworthy.switchboard.routes import (
     events,
     files,
     health,
+    integrations,
     knowledge,
     lead_bulk,
     lead_search,
@@ -65,6 +67,7 @@ ROUTERS = tuple(
         users,
         files,
         knowledge,
+        integrations,
         conversations,
         council,
         voice,
@@ -101,15 +104,19 @@ def create_app(
     models = Models(settings, meter=meter)
     live = Live(settings, shape, database, now=now, meter=meter)
 
+    deliveries = Deliveries(settings.tasks, database, now=now)
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await figures.open()
         await database.open(wait_s=database_wait_s)
         await cache.open()
+        await deliveries.open()
         await live.open()
         try:
             yield
         finally:
+            await deliveries.close()
             await live.close()
             await models.close()
             await figures.close()
@@ -129,6 +136,7 @@ def create_app(
         default_key=settings.default_key,
         webhook_secret=settings.webhook_secret,
         media=MediaStreams(),
+        deliveries=deliveries,
         figures=figures,
         live=live,
     )

@@ -16,6 +16,7 @@ from scaleworthy.runtime.cache import Cache
 from scaleworthy.runtime.tenant import tenant_key
 from scaleworthy.switchboard.cache import ANSWER
 from scaleworthy.switchboard.database import Database, Row, Statement
+from scaleworthy.switchboard.deliveries import Deliveries
 from scaleworthy.switchboard.figures import Figures
 from scaleworthy.switchboard.live.live import Live
 from scaleworthy.switchboard.media.streams import MediaStreams
@@ -40,6 +41,7 @@ class Service:
     default_key: str | None
     webhook_secret: str | None
     media: MediaStreams
+    deliveries: Deliveries
     figures: Figures
     live: Live
 

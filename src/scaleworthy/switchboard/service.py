@@ -15,6 +15,7 @@ import psycopg
 from scaleworthy.errors import ServerError, UsageError
 from scaleworthy.runtime.limit import Quota
 from scaleworthy.servers import Postgres, Valkey
+from scaleworthy.switchboard.asana_stub import AsanaStub
 from scaleworthy.switchboard.llm_process import LlmProcess
 from scaleworthy.switchboard.migrate import app_dsn, migrate, relay_dsn
 from scaleworthy.switchboard.processes import HttpProcesses
@@ -132,6 +133,7 @@ class Switchboard:
                 endpoint = stack.enter_context(LlmProcess.start())
                 llm = endpoint.url
                 servers["llm"] = [endpoint.pid]
+            tasks = stack.enter_context(AsanaStub.start())
             _prepare(database, wanted, amount, seed=seed, until=until, say=say)
             followers = [stack.enter_context(postgres.replica()) for _ in range(replicas)] if postgres else []
             if followers:
@@ -146,6 +148,7 @@ class Switchboard:
                 default_key=demo_key if demo_tenant else None,
                 webhook_secret=webhook_secret or os.environ.get(SECRET_VARIABLE) or None,
                 llm=llm,
+                tasks=tasks.url,
                 llm_key=os.environ.get(LLM_KEY_VARIABLE) or None,
                 llm_models=tuple(llm_models),
                 tenant_rate=tenant_rate,

@@ -21,6 +21,7 @@ class Settings:
         llm: Where language models are asked, up to `/v1`; None: there are none.
         llm_key: The bearer token for it.
         llm_models: Names of models there, the chair first; an empty tuple: those of `switchboard llm`.
+        tasks: Where tasks of `/integrations` are made; None: nowhere, they stay queued.
         councils_per_minute: Of each tenant, in each process.
         tenant_rate: Requests that a tenant may send each process, such as `500/s`; None: as the shape says.
         process, processes: Which of how many processes this is.
@@ -36,6 +37,7 @@ class Settings:
     llm: str | None = None
     llm_key: str | None = None
     llm_models: tuple[str, ...] = ()
+    tasks: str | None = None
     councils_per_minute: int = 600
     tenant_rate: str | None = None
     process: int = 0

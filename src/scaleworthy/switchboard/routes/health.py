@@ -32,6 +32,8 @@ async def health(service: AnyService) -> Any:
     reasons += [events] if (events := service.live.trouble()) else []
     replicas, left_out = service.database.replicas()
     reasons += left_out
+    tasks = service.deliveries.trouble()
+    reasons += [tasks] if tasks else []
     media = service.media.trouble()
     reasons += [f"media: {media}"] if media else []
     return service.answer(
