@@ -14,7 +14,7 @@ from scaleworthy.runtime.lsn import parse_lsn
 
 _STATE = Statement("select pg_last_wal_replay_lsn()::text as position, pg_is_in_recovery() as in_recovery")
 # While somebody waits for a position it is asked this often; otherwise as often as the heartbeat says.
-_WAITED_FOR_S = 0.001
+_WAITED_FOR_S = 0.0005
 _BACK_FIRST_S, _BACK_MOST_S = 0.1, 1.0
 
 
