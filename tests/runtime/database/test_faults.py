@@ -226,3 +226,22 @@ async def test_a_statement_over_its_time_is_given_up_and_is_no_fault_of_the_repl
             await database.read("select pg_sleep(30)", tenant=None)
         assert database.trouble() is None
         assert database.statistics().failed_over == 0
+
+
+async def test_without_its_writer_replicas_go_on_answering(tmp_path: Path) -> None:
+    server = Postgres.start(data=tmp_path / "data")
+    server.run_sql("create table kept as select 1 as one")
+    with server.replica() as replica:
+        sizes = PoolSizes(write=(1, 1), read=(1, 1), acquire="50ms")
+        async with Database(server.dsn, replicas=[replica.dsn], sizes=sizes, heartbeat="20ms") as database:
+            await database.ready()
+            session.set(Session())
+            await database.write("insert into kept values (2)", tenant=None)
+            assert len(await database.read("select one from kept", tenant=None)) == 2
+            await asyncio.to_thread(server.stop)
+            assert len(await database.read("select one from kept", tenant=None)) == 2
+            assert database.replica_troubles() == []
+            with pytest.raises((PoolExhausted, psycopg.OperationalError)):
+                await database.write("insert into kept values (3)", tenant=None)
+            await until(lambda: "writer: it cannot be connected to" in (database.trouble() or ""), "it is told")
+    session.set(None)
