@@ -16,6 +16,7 @@ import psycopg
 from psycopg import AsyncConnection
 
 from scaleworthy.errors import ScaleworthyError
+from scaleworthy.runtime.invalidation.ending import end
 from scaleworthy.runtime.invalidation.rules import Rule, Rules
 from scaleworthy.runtime.invalidation.slot import Connection, Slot, SlotState
 from scaleworthy.runtime.invalidation.stream import ChangeStream, SlotBusy, SlotLost
@@ -102,8 +103,7 @@ class SlotFollower:
     async def stop(self) -> None:
         """End following; another process takes over."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
             self._task = None
             self._reads.clear()
             self._reason = "changes are not followed: stopped"
@@ -207,9 +207,7 @@ async def _until_one_ends(*work: Coroutine[Any, Any, None]) -> None:
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*tasks)
     for task in done:
         task.result()
 

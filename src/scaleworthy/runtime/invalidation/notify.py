@@ -15,6 +15,7 @@ import psycopg
 from psycopg import AsyncConnection
 
 from scaleworthy.runtime.invalidation.catalogue import known_tables, quoted
+from scaleworthy.runtime.invalidation.ending import end
 from scaleworthy.runtime.invalidation.pgoutput import Change, Relation
 from scaleworthy.runtime.invalidation.rules import Rule, Rules
 from scaleworthy.runtime.invalidation.teller import FollowerStatistics, Invalidates, Teller
@@ -100,8 +101,7 @@ class NotifyFollower:
     async def stop(self) -> None:
         """End listening."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
             self._task = None
             self._listens.clear()
             self._reason = "changes are not followed: stopped"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from scaleworthy.errors import ScaleworthyError
 
@@ -29,8 +29,7 @@ class Relation:
     columns: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A row that changed. *old* has the identity's columns, where they were sent; *new* all that were sent; a truncate has neither."""
 
     relation: Relation
@@ -39,15 +38,13 @@ class Change:
     new: Values | None
 
 
-@dataclass(frozen=True, slots=True)
-class Begin:
+class Begin(NamedTuple):
     """A transaction's rows follow."""
 
     final_position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     """They are all there. Who has replayed up to *end_position* has seen them."""
 
     end_position: int

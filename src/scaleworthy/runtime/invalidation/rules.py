@@ -30,6 +30,7 @@ class Rule:
         table: Name, with its schema where that is not `public`.
         keys: Keys with columns in braces: `tenant:{tenant_id}:lead:{id}`. A row that was updated drops those of its old and new values.
         tags: Tags, in the same form: `tenant:{tenant_id}:leads`, or one for the whole table.
+        fixed: Columns that an update never changes, such as the tenant of a row: they need not be in the replica identity for updates.
         on: Operations. A truncate names no rows: it drops the tags without columns, and everything if others or keys are named.
 
     A rule without keys and tags says that changes of the table make nothing wrong; it costs nothing.
@@ -39,6 +40,7 @@ class Rule:
     keys: Sequence[str] = ()
     tags: Sequence[str] = ()
     on: Collection[Operation] = ALL
+    fixed: Collection[str] = ()
 
     @property
     def columns(self) -> frozenset[str]:
@@ -149,9 +151,10 @@ class Rules:
         if not table.identity:
             failing = "the table has no primary key: once it is published, its UPDATE and DELETE would fail"
             return [f"{name}: {failing}; add one, or ALTER TABLE {name} REPLICA IDENTITY FULL"]
-        named = {
-            column for rule in self._by_table[name] if {"delete", "update"} & set(rule.on) for column in rule.columns
-        }
+        named: set[str] = set()
+        for rule in self._by_table[name]:
+            named |= rule.columns if "delete" in rule.on else set()
+            named |= rule.columns - set(rule.fixed) if "update" in rule.on else set()
         unseen = sorted((named & table.columns) - table.identity)
         if not unseen:
             return []
