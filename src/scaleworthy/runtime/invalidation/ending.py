@@ -14,10 +14,17 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
     Up to Python 3.11 `asyncio.wait_for`, by which database and cache libraries wait, loses a cancellation that comes in the moment what it
     waits for ends.
     """
-    left = set(tasks)
+    left, cancelled = set(tasks), False
     while left:
         for task in left:
             task.cancel()
-        _, left = await asyncio.wait(left, timeout=_AGAIN_S)
+        try:
+            await asyncio.wait(left, timeout=_AGAIN_S)
+        except asyncio.CancelledError:
+            # Who waits here is to end too: after those it began.
+            cancelled = True
+        left = {task for task in left if not task.done()}
     # Whatever they ended with has been looked at.
     await asyncio.gather(*tasks, return_exceptions=True)
+    if cancelled:
+        raise asyncio.CancelledError

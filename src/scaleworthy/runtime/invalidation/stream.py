@@ -188,12 +188,12 @@ def _ended(result: pq.abc.PGresult | None, what: str) -> Exception:
 
 async def _until_readable(pgconn: pq.abc.PGconn, *, within_s: float) -> None:
     # Watched only while it is waited for: the loop would wake for what came meanwhile again and again.
-    loop, ready = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_reader(pgconn.socket, ready.set)
+    loop, ready, socket = asyncio.get_running_loop(), asyncio.Event(), pgconn.socket
+    loop.add_reader(socket, ready.set)
     try:
         async with asyncio.timeout(within_s):
             await ready.wait()
     except TimeoutError:
         pass
     finally:
-        loop.remove_reader(pgconn.socket)
+        loop.remove_reader(socket)
