@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from psycopg import sql
+
 from runtime.database.conftest import SMALL, as_service
 from scaleworthy.runtime.database import Database, Statement
 from scaleworthy.runtime.work import Work, work
@@ -21,11 +23,16 @@ async def test_slow_statements_are_told_without_their_values_and_all_are_counted
         await database.read("select 1", tenant="watched")
         await database.read("select pg_sleep(%s)", [0.04], tenant="watched")
         await database.write_all([Statement("select 2"), Statement("select 3")], tenant="watched")
+        async with database.transaction(tenant="watched") as connection:
+            await connection.execute(sql.SQL("select {}").format(4))
+            async with connection.cursor() as cursor:
+                await cursor.execute("select %s", [5])
     work.set(None)
     assert [text for text, _ in told] == ["select pg_sleep(%s)"]
     assert told[0][1] >= 0.04
-    assert noted.count == 4, "the setting of the tenant is none of the caller's"
-    assert [text for text, _ in noted.statements] == ["select 1", "select pg_sleep(%s)", "select 2", "select 3"]
+    assert noted.count == 6, "the setting of the tenant is none of the caller's"
+    texts = ["select 1", "select pg_sleep(%s)", "select 2", "select 3", "select 4", "select %s"]
+    assert [text for text, _ in noted.statements] == texts
 
 
 async def test_what_is_asked_is_recorded(writer: Postgres, replicas: list[Postgres]) -> None:

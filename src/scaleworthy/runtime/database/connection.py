@@ -7,12 +7,14 @@ import select
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Self
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncCursor
+from psycopg.sql import Composable
 
 from scaleworthy.runtime.database.message import Messages
 from scaleworthy.runtime.database.tenancy import Row, Statement
+from scaleworthy.runtime.database.watching import Watching
 
 
 class MessageConnection(AsyncConnection[Any]):
@@ -20,11 +22,14 @@ class MessageConnection(AsyncConnection[Any]):
 
     Attributes:
         messages: What it has prepared, and whether it prepares.
+        watching: Who is told of each statement that a cursor executes; None: nobody.
     """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.messages = Messages(self)
+        self.watching: Watching | None = None
+        self.cursor_factory = WatchedCursor
 
     @property
     def ended_by_server(self) -> bool:
@@ -51,3 +56,25 @@ class MessageConnection(AsyncConnection[Any]):
             psycopg.Error: A statement failed; nothing of the transaction is left, and nothing of its settings.
         """
         return await self.messages.run(transaction, then)
+
+
+class WatchedCursor(AsyncCursor[Any]):
+    """psycopg's cursor; its connection's `watching` is told how long each statement took."""
+
+    async def execute(self, query: Any, params: Any = None, **named: Any) -> Self:
+        """Execute *query* as psycopg does."""
+        connection = self.connection
+        watching = connection.watching if isinstance(connection, MessageConnection) else None
+        if watching is None:
+            return await super().execute(query, params, **named)
+        began_ns = watching.now_ns()
+        try:
+            return await super().execute(query, params, **named)
+        finally:
+            watching.took([Statement(_text_of(query, connection))], began_ns)
+
+
+def _text_of(query: Any, connection: AsyncConnection[Any]) -> str:
+    if isinstance(query, Composable):
+        return query.as_string(connection)
+    return query.decode("utf-8", "replace") if isinstance(query, bytes) else str(query)

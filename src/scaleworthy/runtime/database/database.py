@@ -232,6 +232,7 @@ class Database:
         """
         async with self._writer.connection() as connection:
             await connection.run(self._scoped([], tenant, first=[Statement("begin")]))
+            connection.watching = self._watching
             try:
                 yield connection
                 if connection.pgconn.transaction_status == TransactionStatus.INERROR:
@@ -242,6 +243,8 @@ class Database:
                 if not connection.closed:
                     await connection.rollback()
                 raise
+            finally:
+                connection.watching = None
             rows = await connection.run([Statement("commit")], then=_POSITION)
             self._counts["writes"] += 1
             self._router.written(parse_lsn(rows[-1][0]["position"]))
