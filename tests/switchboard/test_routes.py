@@ -32,6 +32,7 @@ READS = [
     "/users",
     "/dashboard/metrics",
     "/analytics/dashboard",
+    "/analytics/overview",
 ]
 
 
@@ -157,6 +158,18 @@ async def test_key_figures_cover_the_days_asked_for(api: Api, wanted: str) -> No
     assert answer.status_code == 200
     assert answer.json()["date_range"] == wanted
     assert answer.json()["calls"]["calls"] == calls
+
+
+async def test_the_overview_sets_thirty_days_beside_the_thirty_before(api: Api) -> None:
+    shown = (await api.get("/api/analytics/overview", tenant=1)).json()
+
+    [counted] = api.data.rows(
+        "select count(*) filter (where started_at >= %(at)s::timestamptz - interval '30 days'),"
+        " count(*) filter (where started_at < %(at)s::timestamptz - interval '30 days') from calls"
+        " where tenant_id = %(tenant)s and started_at >= %(at)s::timestamptz - interval '60 days'",
+        {"at": api.clock.at, "tenant": api.data.tenants[1][0]},
+    )
+    assert (shown["last_30_days"]["calls"], shown["30_days_before"]["calls"]) == counted
 
 
 BAD = [

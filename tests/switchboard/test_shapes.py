@@ -38,6 +38,10 @@ READS = [
     "/users",
     "/dashboard/metrics",
     "/analytics/dashboard",
+    "/analytics/overview",
+    "/knowledge/search?q=how to cancel a seat",
+    "/context?lead_id={lead}",
+    "/files",
 ]
 TENANTS = (0, 3)
 

@@ -51,6 +51,25 @@ async def dashboard_metrics(caller: AnyCaller) -> Any:
     return await caller.cached("dashboard/metrics", compute, of=_TABLES)
 
 
+@router.get("/analytics/overview", response_model=None)
+async def analytics_overview(caller: AnyCaller) -> Any:
+    """Show the last thirty days beside the thirty before them: leads, calls, activities, revenue."""
+
+    async def compute() -> dict[str, Any]:
+        now = caller.service.now()
+        texts = (sql.KPI_LEADS, sql.KPI_CALLS, sql.KPI_ACTIVITIES, sql.KPI_REVENUE)
+        spans = [{"since": now - _RANGES["30d"]}, {"since": now - 2 * _RANGES["30d"]}]
+        rows = await caller.run(*(Statement(text, values) for values in spans for text in texts))
+        last, both = ({name: row[0][name] for row in part for name in row[0]} for part in (rows[:4], rows[4:]))
+        return {
+            "tenant_id": caller.tenant.id,
+            "last_30_days": last,
+            "30_days_before": {name: both[name] - count for name, count in last.items()},
+        }
+
+    return await caller.cached("analytics/overview", compute, of=_TABLES)
+
+
 @router.get("/analytics/dashboard", response_model=None)
 async def analytics_dashboard(caller: AnyCaller) -> Any:
     """Show thirty days of calls and leads by day, and all leads by status and source."""
