@@ -5,6 +5,15 @@ async with database.transaction() as connection:
     await publish(connection, Event("lead.created", "lead:5", {"name": "Ann"}, tenant="a"))
 """
 
+from scaleworthy.errors import MissingExtra
+
+try:
+    import orjson  # noqa: F401 - before what is below needs it, so that the error says what to install
+    import psycopg  # noqa: F401
+    import redis  # noqa: F401
+except ImportError as error:
+    raise MissingExtra("runtime", needed_for="the events part") from error
+
 from scaleworthy.runtime.events.consumer import Consumer, ConsumerStatistics
 from scaleworthy.runtime.events.event import Event
 from scaleworthy.runtime.events.inbox import aside, create_inbox, drop_aside, first_time, purge_inbox, set_aside

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
+
+import orjson
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +48,18 @@ class Event:
 
     def to_json(self) -> bytes:
         """Return the form it is published in."""
-        return json.dumps(
+        return orjson.dumps(
             {
-                "id": str(self.id),
+                "id": self.id,
                 "topic": self.topic,
                 "tenant": self.tenant,
                 "aggregate": self.aggregate,
-                "at": None if self.at is None else self.at.isoformat(),
+                "at": self.at,
                 "number": self.number,
                 "headers": dict(self.headers),
                 "payload": self.payload,
-            },
-            separators=(",", ":"),
-        ).encode()
+            }
+        )
 
     @classmethod
     def from_json(cls, data: bytes) -> Event:
@@ -69,7 +69,7 @@ class Event:
             ValueError: It is none.
         """
         try:
-            said = json.loads(data)
+            said = orjson.loads(data)
             return cls(
                 topic=said["topic"],
                 aggregate=said["aggregate"],

@@ -12,8 +12,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
+from psycopg.types.json import set_json_loads
 
 from scaleworthy.runtime.events.event import Event
 
@@ -88,6 +90,7 @@ async def publish(connection: AsyncConnection[Any], *events: Event) -> None:
 async def waiting(connection: AsyncConnection[Any], *, most: int) -> list[Event]:
     """Return the next events to be published, in their order."""
     async with connection.cursor(row_factory=tuple_row) as cursor:
+        set_json_loads(orjson.loads, cursor)
         await cursor.execute(_WAITING.encode(), [most])
         return [_event(row) for row in await cursor.fetchall()]
 

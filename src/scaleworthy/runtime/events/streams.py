@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 _TRIM_EVERY = 1_000
+# KEYS: streams. ARGV: for each event the place of its stream, and the event. A script whose server is full is refused before it begins.
+_ADD = """
+for place = 1, #ARGV, 2 do
+  redis.call('XADD', KEYS[tonumber(ARGV[place])], '*', 'event', ARGV[place + 1])
+end
+return 1
+"""
 
 
 class StreamSink:
@@ -23,7 +30,7 @@ class StreamSink:
     more: its events wait in the outbox, and the relay says why. A stream that no group reads keeps about that many, the newest.
 
     Args:
-        client: Of one server, not of a cluster: a batch is one transaction there. Give it a socket_timeout.
+        client: Of one server, not of a cluster: a batch is one script there. Give it a socket_timeout.
         prefix: What streams' names begin with.
         partitions: As many consumers of a group may work on a channel at once. Never change it while events wait.
         unread_most: Bounds the server's memory.
@@ -40,7 +47,7 @@ class StreamSink:
         self._full: dict[str, str] = {}
 
     async def publish(self, events: Sequence[Event]) -> list[Exception | None]:
-        """Add *events* in one transaction: the server takes all of them, in order, or none."""
+        """Add *events* by one script: the server takes all of them, in order, or none."""
         results: list[Exception | None] = [None] * len(events)
         names = [
             stream_name(self._prefix, event.channel, partition_of(event.key, self._partitions)) for event in events
@@ -49,12 +56,10 @@ class StreamSink:
             for name in set(names) & self._full.keys():
                 await self._trim(name)
             places = self._open_places(events, names, results)
-            pipeline = self._client.pipeline(transaction=True)
-            for place in places:
-                pipeline.xadd(names[place], {"event": events[place].to_json()})
-            answers = await pipeline.execute(raise_on_error=False) if places else []
-            for place, answer in zip(places, answers, strict=True):
-                results[place] = answer if isinstance(answer, Exception) else None
+            if places:
+                number = {name: at for at, name in enumerate(dict.fromkeys(names[place] for place in places), start=1)}
+                values = [part for place in places for part in (number[names[place]], events[place].to_json())]
+                await self._client.eval(_ADD, len(number), *number, *values)
             await self._trim_some(names)
         except Exception as error:  # noqa: BLE001 - whatever the library raises, none was taken, or all come again
             return [Unavailable(f"the stream server: {error or type(error).__name__}")] * len(events)
