@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from random import Random
 
 from rows import Row, arguments, row, show
@@ -47,10 +48,10 @@ async def memory(calls: int, repeats: int) -> list[Row]:
     await third.set("lead:5", VALUE, expire="1h")
     said = await awaits_us(
         {
-            "get": lambda: ours.get("lead:5"),
-            "get_or_set": lambda: ours.get_or_set("lead:5", _load),
-            "aiocache": lambda: other.get("lead:5"),
-            "cashews": lambda: third.get("lead:5"),
+            "get": partial(ours.get, "lead:5"),
+            "get_or_set": partial(ours.get_or_set, "lead:5", _load),
+            "aiocache": partial(other.get, "lead:5"),
+            "cashews": partial(third.get, "lead:5"),
         },
         calls=calls,
         repeats=repeats,
@@ -69,7 +70,7 @@ async def memory(calls: int, repeats: int) -> list[Row]:
         return VALUE | {"id": number}
 
     decorated = await awaits_us(
-        {"ours": lambda: ours_lead(5), "aiocache": lambda: aio_lead(5), "cashews": lambda: cashews_lead(5)},
+        {"ours": partial(ours_lead, 5), "aiocache": partial(aio_lead, 5), "cashews": partial(cashews_lead, 5)},
         calls=calls // 2,
         repeats=repeats,
     )
@@ -101,9 +102,9 @@ async def in_valkey(calls: int, repeats: int) -> list[Row]:
             await third.set("lead:5", VALUE, expire="1h")
             said = await awaits_us(
                 {
-                    "ours": lambda: ours.get("lead:5"),
-                    "aiocache": lambda: other.get("aio:lead:5"),
-                    "cashews": lambda: third.get("lead:5"),
+                    "ours": partial(ours.get, "lead:5"),
+                    "aiocache": partial(other.get, "aio:lead:5"),
+                    "cashews": partial(third.get, "lead:5"),
                 },
                 calls=calls,
                 repeats=repeats,

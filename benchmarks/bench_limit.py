@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from functools import partial
 
 from redis.asyncio import Redis
 
@@ -37,15 +38,15 @@ def local(calls: int, repeats: int) -> list[Row]:
     )
     said = calls_us(
         {
-            "allows": lambda: limit.allows(KEY),
-            "check": lambda: limit.check(KEY),
-            "limits": lambda: fixed.hit(item, KEY),
-            "throttled": lambda: throttled.limit(KEY),
+            "allows": partial(limit.allows, KEY),
+            "check": partial(limit.check, KEY),
+            "limits": partial(fixed.hit, item, KEY),
+            "throttled": partial(throttled.limit, KEY),
         },
         calls=calls,
         repeats=repeats,
     )
-    note = "the goal is 0.1; a lambda's call is in every figure"
+    note = "the goal is 0.1"
     return [
         row("local: allows", "µs", said["allows"], peer=said["limits"], most=0.5, note=f"peer limits; {note}"),
         row("local: check, with what to tell the client", "µs", said["check"], peer=said["limits"], most=0.5),
@@ -87,9 +88,9 @@ async def fleet(calls: int, repeats: int) -> list[Row]:
             )
             said = await awaits_us(
                 {
-                    "ours": lambda: limit.check(KEY),
-                    "limits": lambda: window.hit(item, KEY),
-                    "throttled": lambda: throttled.limit(KEY),
+                    "ours": partial(limit.check, KEY),
+                    "limits": partial(window.hit, item, KEY),
+                    "throttled": partial(throttled.limit, KEY),
                 },
                 calls=calls,
                 repeats=repeats,
@@ -118,7 +119,7 @@ async def breakers(calls: int, repeats: int) -> list[Row]:
         with plain.call():
             pass
 
-    sync = calls_us({"ours": within, "pybreaker": lambda: py.call(int)}, calls=calls, repeats=repeats)
+    sync = calls_us({"ours": within, "pybreaker": partial(py.call, int)}, calls=calls, repeats=repeats)
     note = f"the call itself {said['bare']:.2f}; ours counts a window and slow calls"
     return [
         row(

@@ -1,12 +1,14 @@
 """Types of the Rust core; tests/boundary checks this file against the binary."""
 
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Generator, Mapping, Sequence
-from typing import Any, Literal, Self, Unpack, final
+from typing import Any, Literal, Self, TypeVar, Unpack, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scaleworthy.load.scenarios.asking import Options
+
+_Q = TypeVar("_Q")
 
 __version__: str
 build_profile: str
@@ -720,6 +722,10 @@ class RateTable:
     def allows(self, key: str, cost: int = 1, now_ns: int | None = None) -> bool: ...
     def check(self, key: str, cost: int = 1, now_ns: int | None = None) -> tuple[bool, int, int | None, int]:
         """Return whether it passes, how many more would, ns until it would (None: never), ns until the burst is whole."""
+    def judge(
+        self, key: str, cost: int, quota: _Q, now_ns: int | None = None
+    ) -> tuple[bool, int, float | None, float, _Q]:
+        """Do what `check` does, and return it in seconds together with *quota*."""
     def counts(self) -> tuple[int, int]:
         """Return how many events passed and how many did not."""
     def __len__(self) -> int: ...

@@ -89,6 +89,8 @@ def test_a_rate_is_kept_for_each_key_by_the_clock_it_is_given() -> None:
     assert table.allows("b", 2, 0)
     assert len(table) == 2
     assert table.counts() == (4, 3)
+    assert table.judge("c", 1, "quota", 10_000) == (True, 1, 0.0, 1e-7, "quota")
+    assert table.judge("c", 3, "quota", 10_000)[2] is None
     with pytest.raises(ValueError, match="at least 1, got 0 and 5"):
         RateTable(interval_ns=0, burst=5)
 

@@ -57,6 +57,25 @@ impl RateTable {
         )
     }
 
+    /// What `check` says, in seconds, and `quota` as it was given: one tuple, ready to be shown.
+    #[pyo3(signature = (key, cost, quota, now_ns = None))]
+    fn judge<'py>(
+        &self,
+        key: &str,
+        cost: u64,
+        quota: Bound<'py, PyAny>,
+        now_ns: Option<u64>,
+    ) -> (bool, u64, Option<f64>, f64, Bound<'py, PyAny>) {
+        let decision = self.decide(key, cost, now_ns);
+        (
+            decision.allowed,
+            decision.remaining,
+            decision.retry_after_ns.map(|ns| ns as f64 / 1e9),
+            decision.reset_after_ns as f64 / 1e9,
+            quota,
+        )
+    }
+
     /// Events let through, events refused.
     fn counts(&self) -> (u64, u64) {
         let gcra = self.gcra.lock().unwrap_or_else(PoisonError::into_inner);

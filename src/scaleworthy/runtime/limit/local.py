@@ -9,6 +9,8 @@ from scaleworthy.runtime.limit.recording import record
 from scaleworthy.runtime.limit.verdict import LimitStatistics, Quota, Verdict
 from scaleworthy.series.meter import Meter
 
+_new = tuple.__new__
+
 
 class Limit:
     """So many events a period for each key.
@@ -34,7 +36,7 @@ class Limit:
     ) -> None:
         self.quota = Quota.parse(rate, burst=burst)
         self._table = RateTable(interval_ns=self.quota.interval_ns, burst=self.quota.burst, keys=keys)
-        self._check = self._table.check
+        self._judge = self._table.judge
         self._now_ns = now_ns
         if meter is not None:
             record(meter, name, self.statistics)
@@ -43,10 +45,8 @@ class Limit:
 
     def check(self, key: str, cost: int = 1) -> Verdict:
         """Count an event of *key* that weighs *cost*, and say whether it passes; one that does not counts for nothing."""
-        allowed, remaining, retry_ns, reset_ns = self._check(key, cost, self._now_ns and self._now())
-        retry_s = None if retry_ns is None else retry_ns / 1e9
         # As Verdict(…) does, without its function in Python: a third of the check.
-        return tuple.__new__(Verdict, (allowed, remaining, retry_s, reset_ns / 1e9, self.quota))
+        return _new(Verdict, self._judge(key, cost, self.quota, self._now_ns and self._now()))
 
     def statistics(self) -> LimitStatistics:
         """Return how many events passed and how many did not."""
