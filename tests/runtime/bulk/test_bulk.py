@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -240,3 +242,10 @@ async def test_changes_go_by_the_columns_types(connection: AsyncConnection[Any])
         "abc",
         [1],
     )
+
+
+def test_without_its_libraries_it_says_what_to_install() -> None:
+    code = "import sys; sys.modules['psycopg_pool'] = None; import scaleworthy.runtime.bulk"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "MissingExtra" in done.stderr
+    assert "pip install 'scaleworthy[runtime]'" in done.stderr
