@@ -1,4 +1,4 @@
-"""Leads found by what is written of them: words in any order, each by its beginning, or a piece of text anywhere."""
+"""Leads found by what is written of them: words of names and companies in any order, or a piece of text anywhere."""
 
 import re
 
@@ -6,9 +6,10 @@ from scaleworthy.switchboard.queries.leads import LISTS
 
 # Word for word what the index of migrations/tuned/0030_lead_search.sql is over; a test compares the plans.
 _TEXT = "(l.name || ' ' || coalesce(l.company, '') || ' ' || coalesce(l.email, '') || ' ' || coalesce(l.phone, ''))"
+_NAMES = "l.name || ' ' || coalesce(l.company, '')"
 # (search, lead_list) → the statement. Both ways find the same leads.
 _MATCH = {
-    "scan": f"{_TEXT} ilike %(pattern)s or to_tsvector('simple', {_TEXT}) @@ to_tsquery('simple', %(words)s)",
+    "scan": f"{_TEXT} ilike %(pattern)s or to_tsvector('simple', {_NAMES}) @@ to_tsquery('simple', %(words)s)",
     "indexed": "l.id = any(array(select leads_matching(%(pattern)s, %(words)s, %(rows)s)))",
 }
 SEARCH = {

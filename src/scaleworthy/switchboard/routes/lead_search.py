@@ -1,4 +1,4 @@
-"""Search for leads: by words in any order, or by a piece of a name, a company, an address or a number."""
+"""Search for leads: by words of names and companies, or by a piece of a name, a company, an address or a number."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Wanted = Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, m
 
 @router.get("/leads/search", response_model=None)
 async def search_leads(caller: AnyCaller, q: Wanted, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> Any:
-    """List the newest leads in which all words of *q* begin a word, or in which *q* stands as it is; upper and lower case are alike."""
+    """List the newest leads in whose name and company all words of *q* begin a word, or in which *q* stands, in any case."""
     shape = caller.service.shape
     values = {"pattern": sql.pattern(q), "words": sql.words(q), "rows": limit}
     [rows] = await caller.run(Statement(sql.SEARCH[shape.search, shape.lead_list], values))

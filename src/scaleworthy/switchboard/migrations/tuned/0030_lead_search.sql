@@ -16,11 +16,12 @@ exception
 end
 $$;
 
+-- Names and companies by words; addresses and numbers, each a word of its own, would make most of the index and are found by trigrams.
 -- The tenant first here too: GIN then joins its rows with those of the trigrams.
 create index leads_search on leads using gin (
     tenant_id,
     (name || ' ' || coalesce(company, '') || ' ' || coalesce(email, '') || ' ' || coalesce(phone, '')) gin_trgm_ops,
-    to_tsvector('simple', name || ' ' || coalesce(company, '') || ' ' || coalesce(email, '') || ' ' || coalesce(phone, ''))
+    to_tsvector('simple', name || ' ' || coalesce(company, ''))
 ) with (gin_pending_list_limit = 256);
 
 create policy search_everywhere on leads for select to switchboard_search using (true);
@@ -35,9 +36,7 @@ begin atomic
         where l.tenant_id = (select nullif(current_setting('app.current_tenant', true), '')::uuid)
           and (
             (l.name || ' ' || coalesce(l.company, '') || ' ' || coalesce(l.email, '') || ' ' || coalesce(l.phone, '')) ilike pattern
-            or to_tsvector(
-                'simple', l.name || ' ' || coalesce(l.company, '') || ' ' || coalesce(l.email, '') || ' ' || coalesce(l.phone, '')
-            ) @@ to_tsquery('simple', words)
+            or to_tsvector('simple', l.name || ' ' || coalesce(l.company, '')) @@ to_tsquery('simple', words)
           )
     )
     select f.id from found f order by f.created_at desc, f.id desc limit at_most;
