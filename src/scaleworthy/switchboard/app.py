@@ -17,6 +17,7 @@ from scaleworthy.switchboard.cache import make_cache
 from scaleworthy.switchboard.database import Database
 from scaleworthy.switchboard.deliveries import Deliveries
 from scaleworthy.switchboard.figures import Figures
+from scaleworthy.switchboard.follow import make_follower
 from scaleworthy.switchboard.live.live import Live, told_by
 from scaleworthy.switchboard.manners import manners_of, refused
 from scaleworthy.switchboard.media.streams import MediaStreams
@@ -103,6 +104,8 @@ def create_app(
         meter=meter,
     )
     cache = make_cache(settings.cache, shape, meter=meter)
+    followed = settings.follower_dsn if shape.cache_follows == "changes" and settings.cache is not None else None
+    follower = None if followed is None else make_follower(followed, cache, meter=meter)
     models = Models(settings, meter=meter)
     live = Live(settings, shape, database, now=now, meter=meter)
 
@@ -113,6 +116,8 @@ def create_app(
         await figures.open()
         await database.open(wait_s=database_wait_s)
         await cache.open()
+        if follower is not None:
+            follower.start()
         await deliveries.open()
         await live.open()
         try:
@@ -122,6 +127,8 @@ def create_app(
             await live.close()
             await models.close()
             await figures.close()
+            if follower is not None:
+                await follower.stop()
             await cache.close()
             await database.close()
 
@@ -132,6 +139,7 @@ def create_app(
         shape=shape,
         database=database,
         cache=cache,
+        follower=follower,
         tenants=Tenants(database, cache),
         models=models,
         now=now,

@@ -20,6 +20,7 @@ from scaleworthy.errors import UsageError
 
 APP_ROLE = "switchboard_app"
 RELAY_ROLE = "switchboard_relay"
+FOLLOWER_ROLE = "switchboard_follower"
 BASE_SET = "base"
 # Any number will do as long as every process of ours uses the same one.
 _LOCK = 0x5357_4244
@@ -95,6 +96,12 @@ def relay_dsn(dsn: str) -> str:
     """Return how the relay logs in: the owner's *dsn* with the role that has the outbox, and nothing else."""
     name = "switchboard relay"
     return make_conninfo(dsn, user=RELAY_ROLE, password=_password(dsn, RELAY_ROLE), application_name=name)
+
+
+def follower_dsn(dsn: str) -> str:
+    """Return how who follows changes logs in: the owner's *dsn* with the role that reads the log, and no table."""
+    name = "switchboard follower"
+    return make_conninfo(dsn, user=FOLLOWER_ROLE, password=_password(dsn, FOLLOWER_ROLE), application_name=name)
 
 
 def _apply(connection: psycopg.Connection, migration: Migration) -> None:

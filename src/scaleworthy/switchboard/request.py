@@ -13,6 +13,7 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
 
 from scaleworthy.runtime.cache import Cache
+from scaleworthy.runtime.invalidation import SlotFollower
 from scaleworthy.runtime.tenant import tenant_key
 from scaleworthy.switchboard.cache import ANSWER
 from scaleworthy.switchboard.database import Database, Row, Statement
@@ -35,6 +36,7 @@ class Service:
     shape: Shape
     database: Database
     cache: Cache
+    follower: SlotFollower | None
     tenants: Tenants
     models: Models
     now: Callable[[], datetime]

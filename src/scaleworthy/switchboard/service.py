@@ -17,7 +17,7 @@ from scaleworthy.runtime.limit import Quota
 from scaleworthy.servers import Postgres, Valkey
 from scaleworthy.switchboard.asana_stub import AsanaStub
 from scaleworthy.switchboard.llm_process import LlmProcess
-from scaleworthy.switchboard.migrate import app_dsn, migrate, relay_dsn
+from scaleworthy.switchboard.migrate import app_dsn, follower_dsn, migrate, relay_dsn
 from scaleworthy.switchboard.processes import HttpProcesses
 from scaleworthy.switchboard.seed import Size, is_empty, seed_database, size_named
 from scaleworthy.switchboard.settings import Settings
@@ -26,6 +26,8 @@ from scaleworthy.switchboard.shape import Shape, shape_named
 SECRET_VARIABLE = "SWITCHBOARD_WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
 LLM_KEY_VARIABLE = "SWITCHBOARD_LLM_KEY"
 _DATABASE_NAME = "switchboard"
+# So that what is kept can follow changes; a slot that nobody reads any longer keeps no more of the log than this.
+_SETTINGS = {"wal_level": "logical", "max_slot_wal_keep_size": "1GB"}
 _TENANTS_LISTED_MAX = 1000
 _TENANTS = "select id::text, key from tenants order by demo desc, key limit %s"
 _DEMO_KEY = "select key from tenants where demo"
@@ -121,7 +123,7 @@ class Switchboard:
             servers: dict[str, list[int]] = {"postgres": [], "valkey": [], "llm": []}
             postgres = None
             if database is None:
-                postgres = stack.enter_context(Postgres.start())
+                postgres = stack.enter_context(Postgres.start(settings=_SETTINGS))
                 database = postgres.create_database(_DATABASE_NAME)
                 postgres.create_extension("pg_stat_statements", database=_DATABASE_NAME)
                 servers["postgres"] = [postgres.pid]
@@ -143,6 +145,7 @@ class Switchboard:
                 shape=wanted.name,
                 dsn=app_dsn(database),
                 relay_dsn=relay_dsn(database),
+                follower_dsn=follower_dsn(database),
                 cache=cache,
                 replicas=tuple(app_dsn(dsn) for dsn in (*replica, *(one.dsn_for(_DATABASE_NAME) for one in followers))),
                 default_key=demo_key if demo_tenant else None,

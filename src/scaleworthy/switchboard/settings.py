@@ -15,6 +15,7 @@ class Settings:
         dsn: The database, as the role that owns nothing.
         replicas: Its replicas, as the same role.
         relay_dsn: The database, as the role that reads the outbox; None: nobody takes from it.
+        follower_dsn: The database, as the role that reads its log; None: what is kept ends by time.
         cache: URL of the cache; None: there is none.
         default_key: Key of the demo tenant, taken where a request has none; None: each request needs its own.
         webhook_secret: What payment events are signed with; None: no signature is accepted.
@@ -44,6 +45,7 @@ class Settings:
     processes: int = 1
     figures: str | None = None
     relay_dsn: str | None = None
+    follower_dsn: str | None = None
 
     def to_json(self) -> str:
         """Return the settings on one line."""

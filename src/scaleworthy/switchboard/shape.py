@@ -20,6 +20,7 @@ Search: TypeAlias = Literal["scan", "indexed"]
 BulkWrites: TypeAlias = Literal["row by row", "together"]
 Events: TypeAlias = Literal["notify", "outbox"]
 Webhooks: TypeAlias = Literal["in the request", "queued"]
+Follows: TypeAlias = Literal["time", "changes"]
 Council: TypeAlias = Literal["in turn", "side by side"]
 Sockets: TypeAlias = Literal["asgi", "own"]
 Manner: TypeAlias = Literal["slow log", "shed", "deadline", "coalesce", "compress", "etag", "redact", "cache-control"]
@@ -43,6 +44,7 @@ class Shape:
         media: Who reads a media stream's socket: the framework, or a protocol of our own.
         cache_s: How old a cached aggregate may be, in seconds; None: nothing is cached.
         cache_stale_s: For how much longer it is shown while it is computed anew, in seconds; None: whoever asks waits.
+        cache_follows: What ends a kept answer: its time, or sooner a change of a row it is made of (`runtime.invalidation`).
         tenant_memory_s: How long a key's tenant is remembered, in seconds; None: looked up for each request.
         council: Whether the council's models are asked one after the other, or all at once.
         manners: What is done with every request and answer, besides counting them and limiting bodies (manners.py).
@@ -64,6 +66,7 @@ class Shape:
     media: Sockets
     cache_s: float | None
     cache_stale_s: float | None
+    cache_follows: Follows
     tenant_memory_s: float | None
     council: Council
     manners: tuple[Manner, ...]
@@ -89,6 +92,7 @@ SHAPES = {
             media="asgi",
             cache_s=None,
             cache_stale_s=None,
+            cache_follows="time",
             tenant_memory_s=None,
             council="in turn",
             manners=(),
@@ -110,6 +114,7 @@ SHAPES = {
             media="own",
             cache_s=10.0,
             cache_stale_s=5.0,
+            cache_follows="changes",
             tenant_memory_s=30.0,
             council="side by side",
             manners=("slow log", "shed", "deadline", "coalesce", "compress", "etag", "redact", "cache-control"),

@@ -204,6 +204,34 @@ async def test_a_slot_that_is_too_far_behind_is_made_anew(
     await follower.drop()
 
 
+async def test_a_publication_that_is_dropped_is_made_again_and_everything_dropped(
+    logical: Postgres, connection: AsyncConnection[Any], name: str
+) -> None:
+    told = Told()
+    async with following(logical.dsn, told, slot=name) as follower:
+        await connection.execute(f'drop publication "{name}"'.encode())
+        await connection.execute("insert into leads values ('a', 1, 'Ann')")
+        await told.until(lambda: any(everything for _, _, everything in told.said))
+        await connection.execute("insert into leads values ('a', 2, 'Bob')")
+        await told.until(lambda: "tenant:a:lead:2" in told.keys)
+        assert follower.trouble() is None
+
+
+async def test_another_databases_slot_is_left_alone(logical: Postgres, name: str) -> None:
+    other = logical.create_database(name)
+    logical.run_sql(TABLES, database=name)
+    logical.run_sql(f"select pg_create_logical_replication_slot('{name}', 'pgoutput')")
+    follower = SlotFollower(other, Told(), RULES, slot=name, every="20ms")
+    follower.start()
+
+    async def says_so() -> bool:
+        return "already exists" in (follower.trouble() or "")
+
+    await until(says_so)
+    await follower.stop()
+    logical.run_sql(f"select pg_drop_replication_slot('{name}')")
+
+
 async def test_a_load_from_a_replica_that_is_behind_is_not_kept(
     logical: Postgres, connection: AsyncConnection[Any], name: str, valkey: Valkey
 ) -> None:

@@ -19,7 +19,7 @@ from scaleworthy.errors import ScaleworthyError
 from scaleworthy.runtime.invalidation.ending import end
 from scaleworthy.runtime.invalidation.rules import Rule, Rules
 from scaleworthy.runtime.invalidation.slot import Connection, Slot, SlotState
-from scaleworthy.runtime.invalidation.stream import ChangeStream, SlotBusy, SlotLost
+from scaleworthy.runtime.invalidation.stream import ChangeStream, SlotBusy, SlotLost, SlotUnreadable
 from scaleworthy.runtime.invalidation.teller import FollowerStatistics, Invalidates, Teller
 from scaleworthy.series.meter import Meter
 from scaleworthy.units import format_bytes, parse_bytes, parse_duration_ns
@@ -35,9 +35,11 @@ class SlotFollower:
         dsn: The writer, as a role with REPLICATION.
         cache: Who is told.
         rules: What changes make wrong.
-        slot: Its name, and the publication's; one for each fleet.
+        slot: Its name; one for each fleet, and the server's: not two of its databases can have the same.
+        publication: Its name; None: the slot's.
         lag_most: How far behind the log the slot may be. Beyond it is made anew, and everything dropped.
         every: How often who reads looks at the slot, and how often the others try to read it.
+        together: Under load what is committed within this is told together; the first after a quiet moment is told at once.
         meter: Records `runtime.invalidation.*`.
         rng: Spreads the tries of the processes.
     """
@@ -49,14 +51,17 @@ class SlotFollower:
         rules: Sequence[Rule],
         *,
         slot: str = "scaleworthy_cache",
+        publication: str | None = None,
         lag_most: str = "256MB",
         every: str = "1s",
+        together: str = "4ms",
         meter: Meter | None = None,
         rng: Random | None = None,
     ) -> None:
         self._dsn = dsn
         self._rules = Rules(rules)
-        self._slot = Slot(slot, self._rules)
+        self._slot = Slot(slot, self._rules, publication=publication)
+        self._together_s = parse_duration_ns(together) / 1e9
         self._lag_most = parse_bytes(lag_most)
         self._every_s = parse_duration_ns(every) / 1e9
         self._rng = rng or Random()
@@ -64,6 +69,7 @@ class SlotFollower:
         self._task: asyncio.Task[None] | None = None
         self._reason: str | None = "changes are not followed: not started"
         self._reads = asyncio.Event()
+        self._has_read = False
         self._state: SlotState | None = None
         if meter is not None:
             meter.gauge("runtime.invalidation.lag", "bytes", lambda: float(self._state.lag_bytes if self._state else 0))
@@ -94,6 +100,7 @@ class SlotFollower:
     def start(self) -> None:
         """Begin to follow, now or as soon as the process that does ends."""
         if self._task is None:
+            self._reason = None
             self._task = asyncio.create_task(self._follow())
 
     async def reading(self) -> None:
@@ -124,8 +131,11 @@ class SlotFollower:
             except SlotBusy:
                 self._reason = None
             except SlotLost as error:
-                self._reason = f"{error.message}; it is made anew"
-                await self._make_anew()
+                self._reads.clear()
+                # That there is no slot yet is no trouble: it is made.
+                self._reason = f"{error.message}; it is made anew" if self._has_read else None
+                if await self._make_anew(anyway=isinstance(error, SlotUnreadable)):
+                    continue
             except (psycopg.Error, OSError, ScaleworthyError) as error:
                 self._reason = _said(error)
             self._reads.clear()
@@ -137,9 +147,10 @@ class SlotFollower:
             while (await self._look(connection)).is_read:
                 self._reason = None
                 await asyncio.sleep(self._pause_s())
-            async with ChangeStream(self._dsn, slot=self._slot.name, publication=self._slot.name) as stream:
+            async with self._stream() as stream:
                 self._reason = None
                 self._reads.set()
+                self._has_read = True
                 await _until_one_ends(self._tell(stream), self._watch(connection))
 
     async def _tell(self, stream: ChangeStream) -> None:
@@ -184,15 +195,21 @@ class SlotFollower:
             return
         await self._teller.everything()
 
-    async def _make_anew(self) -> None:
+    async def _make_anew(self, *, anyway: bool) -> bool:
         try:
             async with await self._connect() as connection:
-                await self._slot.renew(connection, lag_most=self._lag_most)
+                is_new = await self._slot.renew(connection, lag_most=self._lag_most, anyway=anyway)
         except (psycopg.Error, OSError, ScaleworthyError) as error:
             self._reason = _said(error)
-        else:
-            # After the slot is there, so that nothing falls between the two.
-            await self._teller.everything()
+            return False
+        # After the slot is there, so that nothing falls between the two.
+        await self._teller.everything()
+        return is_new
+
+    def _stream(self) -> ChangeStream:
+        return ChangeStream(
+            self._dsn, slot=self._slot.name, publication=self._slot.publication, together_s=self._together_s
+        )
 
     def _pause_s(self) -> float:
         return self._every_s * (0.5 + 0.5 * self._rng.random())

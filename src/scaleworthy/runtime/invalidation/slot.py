@@ -16,12 +16,12 @@ _LOOK = """
 select pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::bigint, pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint,
        coalesce(wal_status = 'lost', false), active,
        array(select wanted from unnest(%(tables)s::text[]) wanted
-             where wanted not in (select schemaname || '.' || tablename from pg_publication_tables where pubname = %(slot)s))
-from pg_replication_slots where slot_name = %(slot)s
+             where wanted not in (select schemaname || '.' || tablename from pg_publication_tables where pubname = %(publication)s))
+from pg_replication_slots where slot_name = %(slot)s and database = current_database()
 """
 _PUBLISHED = """
-select coalesce(array_agg(schemaname || '.' || tablename), '{}'), (select pubviaroot from pg_publication where pubname = %(slot)s)
-from pg_publication_tables where pubname = %(slot)s
+select coalesce(array_agg(schemaname || '.' || tablename), '{}'), (select pubviaroot from pg_publication where pubname = %(publication)s)
+from pg_publication_tables where pubname = %(publication)s
 """
 # One process at a time makes or renews it; the others wait here.
 _LOCK = "select pg_advisory_lock(hashtextextended('scaleworthy slot ' || %s, 0))"
@@ -44,16 +44,17 @@ class SlotState:
 
 
 class Slot:
-    """A slot and the publication of the same name, for the tables of *rules*. The connections are given; they commit by themselves."""
+    """A slot and its publication, for the tables of *rules*. The connections are given; they commit by themselves."""
 
-    def __init__(self, name: str, rules: Rules) -> None:
+    def __init__(self, name: str, rules: Rules, *, publication: str | None = None) -> None:
         self.name = name
+        self.publication = publication or name
         self._rules = rules
 
     def statements(self, known: dict[str, Table] | None = None) -> list[str]:
         """Return the SQL that makes them; *known*: leave out the columns nobody needs."""
         return [
-            f"create publication {quoted(self.name)} for table {self._published(known)} with ({self._options()})",
+            f"create publication {quoted(self.publication)} for table {self._published(known)} with ({self._options()})",
             f"select pg_create_logical_replication_slot('{self.name}', 'pgoutput')",
         ]
 
@@ -72,8 +73,8 @@ class Slot:
         if await self.look(connection) is None:
             await connection.execute("select pg_create_logical_replication_slot(%s, 'pgoutput')", [self.name])
 
-    async def renew(self, connection: Connection, *, lag_most: int) -> None:
-        """Drop the slot if it cannot be read on or is too far behind, and make what is not there: it begins now.
+    async def renew(self, connection: Connection, *, lag_most: int, anyway: bool = False) -> bool:
+        """Drop the slot if it cannot be read on or is too far behind (or *anyway*), and make what is not there; return whether it is new.
 
         Raises:
             UsageError: The server does not decode its log.
@@ -84,11 +85,12 @@ class Slot:
         known = await known_tables(connection, self._rules.tables)
         is_new = await self._publish(connection, known)
         # A slot reads the log as the catalogue was then: one that is older than its publication stumbles over that.
-        if state is not None and (is_new or state.is_lost or state.lag_bytes > lag_most):
+        if state is not None and (anyway or is_new or state.is_lost or state.lag_bytes > lag_most):
             await self._drop_slot(connection)
             state = None
         if state is None:
             await connection.execute("select pg_create_logical_replication_slot(%s, 'pgoutput')", [self.name])
+        return state is None
 
     async def publish(self, connection: Connection) -> None:
         """Set the publication's tables to those of the rules."""
@@ -96,14 +98,14 @@ class Slot:
 
     async def look(self, connection: Connection) -> SlotState | None:
         """Return its state, None: there is no such slot."""
-        values = {"slot": self.name, "tables": self._rules.tables}
+        values = {"slot": self.name, "publication": self.publication, "tables": self._rules.tables}
         row = await (await connection.execute(_LOOK, values)).fetchone()
         return None if row is None else SlotState(row[0] or 0, row[1] or 0, row[2], row[3], tuple(row[4]))
 
     async def drop(self, connection: Connection) -> None:
         """Remove both: a slot that nobody reads keeps the server's log for ever."""
         await self._drop_slot(connection)
-        await connection.execute(sql.SQL("drop publication if exists {}").format(sql.Identifier(self.name)))
+        await connection.execute(sql.SQL("drop publication if exists {}").format(sql.Identifier(self.publication)))
 
     async def _drop_slot(self, connection: Connection) -> None:
         # The server takes a moment to see that its reader has gone.
@@ -122,14 +124,14 @@ class Slot:
 
     async def _publish(self, connection: Connection, known: dict[str, Table]) -> bool:
         """Return whether there was no publication."""
-        row = await (await connection.execute(_PUBLISHED, {"slot": self.name})).fetchone()
+        row = await (await connection.execute(_PUBLISHED, {"publication": self.publication})).fetchone()
         assert row is not None
         published, is_there = row
         if is_there is not None and set(published) == set(self._rules.tables):
             return False
         version = connection.info.server_version
         tables = self._published(known if version >= _COLUMN_LISTS else None)
-        name = quoted(self.name)
+        name = quoted(self.publication)
         if is_there is None:
             statement = f"create publication {name} for table {tables} with ({self._options()})"
         else:

@@ -23,8 +23,6 @@ _STATUS_LEAST_S, _STATUS_MOST_S = 0.25, 3.0
 # A reader that says nothing for so long is given up by the server, and another may read: one whose machine is gone, or that hangs.
 _READER_GONE = "10s"
 _CHANGES_MOST = 500
-# Telling costs by the batch more than by the change: under load what comes within this is told together. The first is told at once.
-_TOGETHER_S = 0.004
 
 _NO_SUCH_OBJECT, _NOT_IN_STATE, _NO_SUCH_FILE, _IN_USE = "42704", "55000", "58P01", "55006"
 
@@ -35,6 +33,10 @@ class SlotBusy(ScaleworthyError):
 
 class SlotLost(ScaleworthyError):
     """The slot is gone, or the log it needs is: what changed meanwhile cannot be known."""
+
+
+class SlotUnreadable(SlotLost):
+    """The server says so when it is read, however well it looks."""
 
 
 @dataclass(slots=True)
@@ -54,14 +56,17 @@ class Batch:
 class ChangeStream:
     """A slot of the database at *dsn*, read by one connection. `async with` begins to read it.
 
+    Telling costs by the batch more than by the change: what comes within *together_s* of the last batch waits for more.
+
     Raises:
         SlotBusy, SlotLost: When it is begun.
     """
 
-    def __init__(self, dsn: str, *, slot: str, publication: str) -> None:
+    def __init__(self, dsn: str, *, slot: str, publication: str, together_s: float) -> None:
         self._dsn = dsn
         self._slot = slot
         self._publication = publication
+        self._together_s = together_s
         self._connection: psycopg.AsyncConnection[tuple[object, ...]] | None = None
         self._seen = 0
         self._said = 0
@@ -114,13 +119,15 @@ class ChangeStream:
             if batch.complete or batch.changes:
                 if size > 0 and len(batch.changes) < _CHANGES_MOST:
                     continue
-                next_at = time.monotonic() + (_TOGETHER_S if batch.changes else 0)
+                next_at = time.monotonic() + (self._together_s if batch.changes else 0)
                 yield batch
                 batch = Batch()
             if size == 0:
                 self._status()
                 await _until_readable(pgconn, within_s=_STATUS_LEAST_S if self._seen > self._said else _STATUS_MOST_S)
-                await asyncio.sleep(max(0.0, next_at - time.monotonic()))
+                while (wait_s := next_at - time.monotonic()) > 0:
+                    await asyncio.sleep(min(wait_s, _STATUS_MOST_S))
+                    self._status()
                 pgconn.consume_input()
 
     def done(self, position: int) -> None:
@@ -182,7 +189,7 @@ def _ended(result: pq.abc.PGresult | None, what: str) -> Exception:
     if state == _IN_USE:
         return SlotBusy(f"another process reads it: {text}")
     if state in (_NO_SUCH_OBJECT, _NOT_IN_STATE, _NO_SUCH_FILE):
-        return SlotLost(f"{what}: {text.partition(chr(10))[0]}")
+        return SlotUnreadable(f"{what}: {text.partition(chr(10))[0]}")
     return psycopg.OperationalError(text)
 
 

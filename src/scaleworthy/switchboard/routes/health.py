@@ -27,6 +27,8 @@ async def health(service: AnyService) -> Any:
     reasons = [f"database: {database.reason}"] if database else []
     reasons += [f"cache: {cache}"] if cache else []
     reasons += [f"models: {models}"] if models else []
+    unfollowed = None if service.follower is None else service.follower.trouble()
+    reasons += [f"kept answers end by time: {unfollowed}"] if unfollowed else []
     waiting, late = (0, None) if database else await service.live.backlog()
     reasons += [f"webhooks: {late}"] if late else []
     reasons += [events] if (events := service.live.trouble()) else []

@@ -1,0 +1,81 @@
+"""Kept answers follow what changes in the database; where that cannot be, health says why and they end by time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from scaleworthy.runtime.invalidation import SlotFollower
+from scaleworthy.servers import Postgres, Valkey
+from scaleworthy.switchboard.follow import PUBLICATION, RULES, slot_of
+from scaleworthy.switchboard.migrate import follower_dsn
+
+from .conftest import memory_folder
+from .running import Api, Data, fill, serving
+
+_KPIS = {"dateRange": "7d"}
+
+
+@pytest.fixture(scope="module")
+def followed() -> Iterator[Data]:
+    with Postgres.start(fsync=False, settings={"wal_level": "logical"}, temporary=memory_folder()) as server:
+        yield fill(server, "followed", sets=("tuned",))
+
+
+async def shows(api: Api, path: str, tenant: int, leads: int) -> None:
+    """Wait until the answer counts so many leads: sooner than its time is over."""
+    async with asyncio.timeout(8):
+        while (await api.get(path, tenant=tenant)).json()["leads"]["total"] != leads:  # noqa: ASYNC110 (a service is asked)
+            await asyncio.sleep(0.02)
+
+
+async def test_a_dashboard_shows_what_its_tenant_wrote_before_its_time_is_over(followed: Data, valkey: Valkey) -> None:
+    async with serving(followed, "tuned", cache=valkey.url, follower_dsn=follower_dsn(followed.owner)) as api:
+        path = "/api/dashboard/metrics"
+        first = (await api.get(path)).json()["leads"]["total"]
+        others = (await api.get(path, tenant=1)).json()
+        made = await api.post("/api/leads", json={"name": "Ann", "source": "web"})
+        assert made.status_code == 201
+        await shows(api, path, 0, first + 1)
+        assert (await api.send("DELETE", f"/api/leads/{made.json()['id']}")).status_code == 204
+        await shows(api, path, 0, first)
+        assert (await api.get(path, tenant=1)).json() == others
+        health = (await api.get("/api/health", tenant=None)).json()
+        assert health["reasons"] == []
+
+
+async def test_the_migration_publishes_what_the_rules_name(followed: Data) -> None:
+    follower = SlotFollower(followed.owner, _Nobody(), RULES, slot=slot_of(followed.owner), publication=PUBLICATION)
+    # It looks at tables and publication before it makes anything: what the migration made is what it would make.
+    await follower.create()
+    rows = followed.rows("select tablename, attnames from pg_publication_tables where pubname = %s", [PUBLICATION])
+    found = {str(table): set(columns) for table, columns in rows}
+    wanted = {rule.table: {"id", *rule.columns} for rule in RULES}
+    assert {table: columns for table, columns in found.items() if table != "tenants"} == {
+        table: columns for table, columns in wanted.items() if table != "tenants"
+    }
+    assert set(found) == set(wanted)
+
+
+async def test_where_the_log_is_not_decoded_health_says_so_and_answers_are_served(
+    data: dict[str, Data], valkey: Valkey
+) -> None:
+    tuned = data["tuned"]
+    async with serving(tuned, "tuned", cache=valkey.url, follower_dsn=follower_dsn(tuned.owner)) as api:
+        assert (await api.post("/api/analytics/kpis", json=_KPIS)).status_code == 200
+        async with asyncio.timeout(8):
+            while True:
+                health = (await api.get("/api/health", tenant=None)).json()
+                if any("wal_level is replica" in reason for reason in health["reasons"]):
+                    break
+                await asyncio.sleep(0.02)
+        assert health["status"] == "degraded"
+
+
+class _Nobody:
+    """Is told nothing here."""
+
+    async def invalidate(self, **_: object) -> bool:
+        return True
