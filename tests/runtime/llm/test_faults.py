@@ -307,6 +307,29 @@ def test_what_cannot_be_sent_is_refused_before_anything_is_asked() -> None:
         Model("a", Provider("p", "http://x/v1"), requests_per_minute=0, at_once=0, timeout_s=0)
 
 
+def test_a_window_gives_back_after_a_minute_and_not_before_in_few_slots() -> None:
+    now = 0.0
+    window = Window(1_000, now=lambda: now)
+    for number in range(1_000):
+        now = number / 1_000
+        window.take(1)
+    assert len(window._slots) <= 11
+    # What was drawn at 0.05 s is in no minute with what is drawn at 60.04 s.
+    for at, is_free in ((59.99, False), (60.04, False), (60.2, True)):
+        now = at
+        assert (window.wait_s(1) <= 0) is is_free, at
+    window.take(1)
+    assert window.wait_s(2_000) == pytest.approx(120.1, abs=0.01)
+
+
+async def test_an_answer_may_take_longer_than_it_may_be_silent(bad: Endpoint) -> None:
+    provider = bad.behave(tokens=70, tokens_per_s=100)
+    async with Gateway([Model("a", provider, timeout_s=0.5)]) as gateway:
+        answer = await gateway.complete(ASK, model="a")
+    assert len(answer.text.split()) == 70
+    assert answer.took_s > 0.5
+
+
 TIMES = st.lists(st.tuples(st.floats(0, 30), st.integers(1, 10)), min_size=1, max_size=60)
 
 
@@ -362,7 +385,10 @@ async def test_who_gives_up_waiting_lets_those_behind_pass() -> None:
     await asyncio.sleep(0)
     assert budget.waiting == 2
     large.cancel()
-    assert (await small).tokens == 5
+    await asyncio.gather(large, return_exceptions=True)
+    await asyncio.sleep(0)
+    assert small.done(), "at once, and not when the one before would have passed"
+    assert small.result().tokens == 5
     assert budget.waiting == 0
     turn.settle(90)
     assert budget.under_way == 1
