@@ -157,6 +157,27 @@ async def test_an_exhausted_pool_is_said_and_kept_nobody_waiting(
     assert inserts.trouble() is None
 
 
+async def test_a_connection_that_was_given_back_and_is_not_had_again_keeps_nobody_waiting(
+    database: str, connection: AsyncConnection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scaleworthy.runtime.bulk.coalesce._STAY", 1)
+    async with AsyncConnectionPool(database, min_size=1, max_size=1, open=False, kwargs={"autocommit": True}) as pool:
+        inserts = InsertCoalescer(pool, "notes", ["code"], patience="30ms", together=1, flights=1)
+        rows = [asyncio.ensure_future(inserts.insert({"code": f"c{n}"})) for n in range(2)]
+        while inserts.statistics().statements == 0:  # noqa: ASYNC110 - a turn or two of the loop
+            await asyncio.sleep(0)
+        async with pool.connection():
+            answers = await asyncio.gather(*rows, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [dict, PoolTimeout]
+
+
+async def test_a_pool_that_does_not_commit_is_refused(database: str, connection: AsyncConnection[Any]) -> None:
+    async with AsyncConnectionPool(database, min_size=1, open=False) as pool:
+        inserts = InsertCoalescer(pool, "notes", ["code"])
+        with pytest.raises(InvalidInput, match="must be in autocommit"):
+            await inserts.insert({"code": "a"})
+
+
 async def test_a_table_that_was_changed_meanwhile_is_written_again(
     database: str, connection: AsyncConnection[Any]
 ) -> None:

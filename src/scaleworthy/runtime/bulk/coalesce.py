@@ -33,6 +33,11 @@ _HURRY_S: Final = 0.005
 _STAY: Final = 200
 
 
+_NOT_AUTOCOMMIT: Final = InvalidInput(
+    "inserts cannot be joined", ["pool: its connections must be in autocommit, for a row is in when its insert returns"]
+)
+
+
 class Overloaded(ScaleworthyError):
     """More rows wait than may; this one was not taken."""
 
@@ -165,6 +170,8 @@ class InsertCoalescer:
         try:
             while self._waiting:
                 async with self._pool.connection(timeout=self._patience_s) as connection:
+                    if not connection.autocommit:
+                        raise _NOT_AUTOCOMMIT
                     for _ in range(_STAY):
                         batch = self._batch()
                         if not started:
@@ -176,8 +183,8 @@ class InsertCoalescer:
                         if not self._waiting or connection.closed:
                             break
         except BaseException as error:
-            self._give_up(error)
-            if not isinstance(error, (psycopg.Error, PoolTimeout)):
+            self._give_up(error, others=self._flights - self._free - self._starting - started)
+            if not isinstance(error, Exception):
                 raise
         finally:
             self._starting -= not started
@@ -240,10 +247,10 @@ class InsertCoalescer:
             if not answer.done():
                 answer.set_exception(_own(error, alone=len(part) == 1))
 
-    def _give_up(self, error: BaseException) -> None:
+    def _give_up(self, error: BaseException, *, others: int) -> None:
         """No connection is to be had. Where another flight has one, it takes the rows; else they have waited long enough."""
         self._trouble = str(error).partition("\n")[0] or type(error).__name__
-        if self._flights - self._free - self._starting > 0 and isinstance(error, Exception):
+        if others and isinstance(error, PoolTimeout):
             return
         self._stop_hurry()
         left, self._waiting = list(self._waiting), deque()
