@@ -140,13 +140,24 @@ async def test_the_lease_of_a_slow_load_is_renewed(valkey: Valkey) -> None:
 
 
 async def test_what_cannot_be_kept_is_not_waited_for_one_after_another(sharing: Fleet) -> None:
-    caches, source = [await sharing.cache() for _ in range(6)], Source({1, 2})
-    source.gate.clear()
-    asked = [asyncio.create_task(cache.get_or_set("a", source.load)) for cache in caches]
-    await source.entered.wait()
-    source.gate.set()
-    assert await asyncio.gather(*asked) == [{1, 2}] * 6
-    assert source.asked == 6
+    caches, asked = [await sharing.cache(load_timeout="5s") for _ in range(6)], 0
+    fourth = asyncio.Event()
+
+    async def load() -> set[int]:
+        nonlocal asked
+        asked += 1
+        if asked < 3:
+            # Long enough for those who wait to see whom they wait for.
+            await asyncio.sleep(0.1)
+        elif asked == 3:
+            # One after another there would be no fourth before the third is done.
+            await fourth.wait()
+        else:
+            fourth.set()
+        return {1, 2}
+
+    assert await asyncio.gather(*(cache.get_or_set("a", load) for cache in caches)) == [{1, 2}] * 6
+    assert asked == 6
 
 
 async def test_bytes_of_another_version_are_no_value(sharing: Fleet, valkey: Valkey) -> None:
