@@ -1,14 +1,17 @@
 """A filled database and the service on it, run within the tests' own process."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import httpx
 import psycopg
+from jsonschema import Draft202012Validator
 
 from scaleworthy.servers import Postgres
 from scaleworthy.switchboard.app import create_app
@@ -51,6 +54,37 @@ class Data:
             return cursor.fetchall() if cursor.description else []
 
 
+@cache
+def _description() -> Any:
+    """The service's own description, with the names of its paths as expressions."""
+    described = create_app(Settings(shape="tuned", dsn="")).openapi()
+    paths = [
+        (re.compile("(?:/api)?" + re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path.removeprefix("/api")))), operations)
+        for path, operations in described["paths"].items()
+    ]
+    return described, sorted(paths, key=lambda item: item[0].pattern.count("[^/]+"))
+
+
+def check_as_described(answer: httpx.Response) -> None:
+    """Hold an answer against the description: every test of a route is one of its schema."""
+    described, paths = _description()
+    method, path = answer.request.method.lower(), answer.request.url.path
+    operation = next((one[method] for form, one in paths if form.fullmatch(path) and method in one), None)
+    if operation is None or answer.status_code == 304:
+        return
+    said = operation["responses"].get(str(answer.status_code))
+    assert said is not None, f"{method} {path}: {answer.status_code} is not described: {answer.text}"
+    kind = answer.headers.get("content-type", "").partition(";")[0]
+    content = said.get("content", {})
+    assert kind in content or "*/*" in content or not answer.content, f"{method} {path}: {kind} is not described"
+    if kind == "application/json" and kind in content:
+        schema = content[kind]["schema"] | {"components": described["components"]}
+        errors = [
+            f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema).iter_errors(answer.json())
+        ]
+        assert not errors, f"{method} {path}: {errors[:3]}"
+
+
 @dataclass
 class Api:
     """A running service, spoken to without a socket."""
@@ -65,7 +99,9 @@ class Api:
         headers = dict(given.pop("headers", {}))
         if tenant is not None:
             headers["x-tenant-key"] = self.keys[tenant]
-        return await self.client.request(method, path, headers=headers, **given)
+        answer = await self.client.request(method, path, headers=headers, **given)
+        check_as_described(answer)
+        return answer
 
     async def get(self, path: str, *, tenant: int | None = 0, **given: Any) -> httpx.Response:
         return await self.send("GET", path, tenant=tenant, **given)

@@ -16,6 +16,7 @@ from scaleworthy.switchboard import refusal
 from scaleworthy.switchboard.cache import make_cache
 from scaleworthy.switchboard.database import Database
 from scaleworthy.switchboard.deliveries import Deliveries
+from scaleworthy.switchboard.description import describe
 from scaleworthy.switchboard.figures import Figures
 from scaleworthy.switchboard.follow import make_follower
 from scaleworthy.switchboard.live.live import Live, told_by
@@ -158,4 +159,5 @@ def create_app(
     for router in ROUTERS:
         app.include_router(router, prefix="/api")
         app.include_router(router, include_in_schema=False)
+    describe(app)
     return app
