@@ -14,12 +14,13 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from scaleworthy.servers import Postgres
 from scaleworthy.switchboard.app import ROUTERS, create_app
 from scaleworthy.switchboard.description.answers import ANSWERS
 from scaleworthy.switchboard.service import Switchboard
 from scaleworthy.switchboard.settings import Settings
 
-from .running import Data
+from .running import fill
 
 CHECKS = [
     not_a_server_error,
@@ -33,8 +34,9 @@ EXAMPLES = 12
 
 
 @pytest.fixture(scope="module")
-def board(data: dict[str, Data]) -> Iterator[Switchboard]:
-    with Switchboard.start(shape="tuned", database=data["tuned"].owner) as running:
+def board(postgres: Postgres) -> Iterator[Switchboard]:
+    # A database of its own: whatever is written there, others' tests do not read it.
+    with Switchboard.start(shape="tuned", database=fill(postgres, "described", sets=("tuned",)).owner) as running:
         yield running
 
 
