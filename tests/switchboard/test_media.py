@@ -14,6 +14,7 @@ import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from scaleworthy.series.meter import Meter
 from scaleworthy.switchboard.app import create_app
 from scaleworthy.switchboard.media import stream as media
 from scaleworthy.switchboard.media.framing import SILENCE, read_rtp, write_rtp
@@ -64,6 +65,10 @@ class Served:
         ) as connection:
             yield connection
 
+    def counted(self, name: str, **labels: str) -> float:
+        assert self.streams._meter is not None
+        return self.streams._meter.counter(name, name.rpartition(".")[2], **labels).total
+
     def row(self, call: int) -> dict[str, Any]:
         columns = (
             "reply",
@@ -88,7 +93,7 @@ class Served:
 @contextlib.asynccontextmanager
 async def served(data: Data, shape: str, ticks: Ticks, **limits: Any) -> AsyncIterator[Served]:
     app = create_app(Settings(shape=shape, dsn=data.app))
-    streams = MediaStreams(clock_ns=ticks, **limits)
+    streams = MediaStreams(clock_ns=ticks, meter=Meter(), **limits)
     object.__setattr__(app.state.service, "media", streams)
     ws = media_protocol(app.state.service) if app.state.service.shape.media == "own" else "websockets-sansio"
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws=ws, lifespan="on"))
@@ -142,6 +147,8 @@ async def test_each_frame_comes_back_and_the_end_tells_how_it_went(server: Serve
         "close_code": 1000, "close_reason": "stopped",
     }  # fmt: skip
     assert server.streams.statistics().ended == {1000: 1}
+    assert server.counted("switchboard.media.frames", kind="received") == 10
+    assert server.counted("switchboard.media.streams", code="1000") == 1
 
 
 async def test_rtp_is_answered_with_rtp_and_what_is_missing_of_its_numbers_is_lost(server: Served) -> None:

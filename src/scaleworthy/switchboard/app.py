@@ -146,7 +146,7 @@ def create_app(
         now=now,
         default_key=settings.default_key,
         webhook_secret=settings.webhook_secret,
-        media=MediaStreams(),
+        media=MediaStreams(meter=meter),
         deliveries=deliveries,
         figures=figures,
         live=live,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg_pool import PoolTimeout, TooManyRequests
 
+from scaleworthy.series.meter import Meter
 from scaleworthy.switchboard.database import Row, Statement
 from scaleworthy.switchboard.files import storing
 from scaleworthy.switchboard.media import stream as media
@@ -62,7 +63,14 @@ class MediaStatistics:
 class MediaStreams:
     """The streams of one process. `clock_ns` is monotonic."""
 
-    def __init__(self, *, streams_max: int = STREAMS_MAX, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
+    def __init__(
+        self,
+        *,
+        streams_max: int = STREAMS_MAX,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+        meter: Meter | None = None,
+    ) -> None:
+        self._meter = meter
         self._max = streams_max
         self.clock_ns = clock_ns
         self._set_ups = asyncio.Semaphore(SET_UPS)
@@ -122,6 +130,8 @@ class MediaStreams:
         self._ended[outcome.close_code] += 1
         for name in ("frames_received", "frames_sent", "frames_lost", "frames_late"):
             self._frames[name] += getattr(outcome, name)
+        if self._meter is not None:
+            self._tell(self._meter, outcome)
         if not self._open and self._beat is not None:
             self._beat.cancel()
             self._beat = None
@@ -153,6 +163,15 @@ class MediaStreams:
         if len(self._open) + self._opening >= self._max:
             return f"all {self._max:,} streams that this process holds are open"
         return None
+
+    def _tell(self, meter: Meter, outcome: Outcome) -> None:
+        """Record a stream that is over; while it lasts nothing is recorded, frame by frame."""
+        meter.counter("switchboard.media.streams", "streams", code=str(outcome.close_code)).add()
+        meter.histogram("switchboard.media.set_up").record(round(outcome.set_up_ms * 1e6))
+        if outcome.frames_received:
+            meter.histogram("switchboard.media.jitter").record(round(outcome.jitter_ms * 1e6))
+        for kind in ("received", "sent", "lost", "late"):
+            meter.counter("switchboard.media.frames", "frames", kind=kind).add(getattr(outcome, f"frames_{kind}"))
 
     def _tick(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
         """Let a quarter of the streams speak: all in one moment would leave the others' frames waiting behind them."""
