@@ -28,7 +28,9 @@ def raw(service: Switchboard) -> socket.socket:
 def well(service: Switchboard) -> None:
     """Everything is served, and nothing has stayed behind that health would tell of."""
     health = httpx.get(f"{service.url}/api/health").json()
-    assert (health["status"], health["reasons"]) == ("ok", [])
+    # The servers of these tests have a database in which changes cannot be followed: that much health says from the beginning.
+    assert [reason for reason in health["reasons"] if "changes are not followed" not in reason] == []
+    assert (health["database"], health["cache"]) == ("ok", "ok")
     assert httpx.get(f"{service.url}/api/leads?limit=1").status_code == 200
 
 
