@@ -5,6 +5,13 @@ await follower.create()
 follower.start()
 """
 
+from scaleworthy.errors import MissingExtra
+
+try:
+    import psycopg  # noqa: F401 - before what is below needs it, so that the error says what to install
+except ImportError as error:
+    raise MissingExtra("runtime", needed_for="following what changes in PostgreSQL") from error
+
 from scaleworthy.runtime.invalidation.follower import SlotFollower
 from scaleworthy.runtime.invalidation.notify import NotifyFollower
 from scaleworthy.runtime.invalidation.rules import Rule
