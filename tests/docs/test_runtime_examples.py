@@ -39,5 +39,5 @@ def test_the_example_runs(path: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_the_page_of_its_part_leads_to_it(path: Path) -> None:
-    [page] = (ROOT / "docs" / "runtime").glob(f"{path.stem}*.md")
-    assert f"../../examples/runtime/{path.name}" in page.read_text("utf-8")
+    pages = (ROOT / "docs" / "runtime").glob("*.md")
+    assert any(f"../../examples/runtime/{path.name}" in page.read_text("utf-8") for page in pages)

@@ -129,9 +129,9 @@ async def post(app: Any, pieces: list[bytes], **headers: str) -> tuple[Told, int
 async def test_a_body_that_is_too_large_is_refused_unread() -> None:
     app = BodyLimit(5).wrap(reading)
     assert (await post(app, [b"12345"], content_length="5"))[0].body == b"12345"
-    for length in ("6", "9" * 5000):
-        told, unread = await post(app, [b"123456"], content_length=length)
-        assert (told.status, told["connection"], unread) == (413, "close", 1)
+    for length, closes, left in (("6", None, 0), ("9" * 5000, "close", 2)):
+        told, unread = await post(app, [b"123", b"456"], content_length=length)
+        assert (told.status, told["connection"], unread) == (413, closes, left)
     assert b"at most 5 bytes" in told.body
     longer = BodyLimit(5, prefixes={"/upload/": 6}).wrap(reading)
     assert (await post(longer, [b"123456"], content_length="6"))[0].status == 200
@@ -141,7 +141,10 @@ async def test_a_body_of_no_declared_length_is_refused_when_it_is_too_large() ->
     app = BodyLimit(5).wrap(reading)
     assert (await post(app, [b"12", b"345"], transfer_encoding="chunked"))[0].body == b"12345"
     told, unread = await post(app, [b"12", b"3456", b"7"], transfer_encoding="chunked")
-    assert (told.status, unread) == (413, 1)
+    assert (told.status, told["connection"], unread) == (413, None, 0)
+    told, unread = await post(app, [b"x" * 2**20] * 20, transfer_encoding="chunked")
+    assert (told.status, told["connection"]) == (413, "close")
+    assert unread > 5
 
 
 async def test_what_an_application_says_to_half_a_body_is_not_said() -> None:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from scaleworthy.runtime.http.manner import Manner, Produce
-from scaleworthy.runtime.http.message import Answer, Message, Problem, Request
+from scaleworthy.runtime.http.message import Answer, Message, Problem, Receive, Request
+
+# A client that is still sending when its connection is closed may never see why: so much more is read, and thrown away, first.
+_AWAY_BYTES = 8 * 1024 * 1024
+_AWAY_S = 2.0
 
 
 class BodyLimit(Manner):
-    """Answers 413 to bodies over *most_bytes*: at once where the length is declared, else when that many have come.
+    """Answers 413 to bodies over *most_bytes*: without asking the application where the length is declared, else when that many have come.
 
     Args:
         most_bytes: Of any request.
         prefixes: Another limit for paths that begin so; the longest prefix counts.
 
-    What the application then answers to the half body it got is not sent. The connection is closed: the rest is not read.
+    What the application then answers to the half body it got is not sent. Up to 8 MiB more are read and thrown away, for 2 s, so that the
+    client can finish and read the answer; beyond that the connection is closed.
     """
 
     def __init__(self, most_bytes: int = 1024 * 1024, *, prefixes: Mapping[str, int] | None = None) -> None:
@@ -31,9 +37,15 @@ class BodyLimit(Manner):
         most = next((most for prefix, most in self._prefixes if request.path.startswith(prefix)), self._most)
         if length is not None and length.isdigit():
             # Longer than any limit has digits: not worth a number.
-            if len(length) <= 18 and int(length) <= most:
+            declared = int(length) if len(length) <= 18 else 10**18
+            if declared <= most:
                 return None
-            return self._refuse(most)
+            came = declared <= _AWAY_BYTES and await _read_away(request.receive)
+            return self._refuse(most, came=came)
+        request.receive = self._counting(request, most)
+        return None
+
+    def _counting(self, request: Request, most: int) -> Receive:
         receive, seen = request.receive, 0
 
         async def counted() -> Message:
@@ -41,12 +53,11 @@ class BodyLimit(Manner):
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > most:
-                request.notes[self] = most
+                request.notes[self] = (most, not message.get("more_body", False) or await _read_away(receive))
                 return {"type": "http.disconnect"}
             return message
 
-        request.receive = counted
-        return None
+        return counted
 
     async def around(self, request: Request, produce: Produce) -> Answer | None:
         """Refuse what turned out too large, whatever the application made of its half."""
@@ -56,18 +67,36 @@ class BodyLimit(Manner):
             if self not in request.notes:
                 raise
             answer = None
-        return answer if self not in request.notes else self._refuse(request.notes[self])
+        return answer if self not in request.notes else self._refused(request)
 
     def after(self, request: Request, answer: Answer) -> Answer:
         """Refuse it, in place of what the application made of its half."""
-        most = request.notes.get(self)
-        return answer if most is None or answer.status == 413 else self._refuse(most)
+        return answer if self not in request.notes or answer.status == 413 else self._refused(request)
 
     def counted(self) -> dict[str, int]:
         """Return how many were refused."""
         return {"too_large": self.refused}
 
-    def _refuse(self, most: int) -> Answer:
+    def _refused(self, request: Request) -> Answer:
+        most, came = request.notes[self]
+        return self._refuse(most, came=came)
+
+    def _refuse(self, most: int, *, came: bool) -> Answer:
         self.refused += 1
-        detail = f"a request's body has at most {most} bytes"
-        return Problem(413, "Content too large", detail, headers=[(b"connection", b"close")])
+        headers = [] if came else [(b"connection", b"close")]
+        return Problem(413, "Content too large", f"a request's body has at most {most} bytes", headers=headers)
+
+
+async def _read_away(receive: Receive) -> bool:
+    """Throw away what still comes; return whether that was all."""
+    seen = 0
+    try:
+        async with asyncio.timeout(_AWAY_S):
+            while seen <= _AWAY_BYTES:
+                message = await receive()
+                seen += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return True
+    except TimeoutError:
+        pass
+    return False
