@@ -9,7 +9,7 @@ import pytest
 
 from scaleworthy.runtime.invalidation import SlotFollower
 from scaleworthy.servers import Postgres, Valkey
-from scaleworthy.switchboard.follow import PUBLICATION, RULES, slot_of
+from scaleworthy.switchboard.follow import PUBLICATION, RULES, forget_slot, slot_of
 from scaleworthy.switchboard.migrate import follower_dsn
 
 from .conftest import memory_folder
@@ -72,6 +72,19 @@ async def test_where_the_log_is_not_decoded_health_says_so_and_answers_are_serve
                     break
                 await asyncio.sleep(0.02)
         assert health["status"] == "degraded"
+
+
+def test_a_slot_that_nobody_reads_is_dropped(followed: Data) -> None:
+    dsn = follower_dsn(followed.owner)
+    slots = "select count(*) from pg_replication_slots where slot_name = %s"
+    followed.rows(
+        "select pg_create_logical_replication_slot(%s, 'pgoutput') where (" + slots + ") = 0", [slot_of(dsn)] * 2
+    )
+    assert followed.rows(slots, [slot_of(dsn)]) == [(1,)]
+    forget_slot(dsn)
+    assert followed.rows(slots, [slot_of(dsn)]) == [(0,)]
+    forget_slot(dsn)
+    forget_slot("postgresql://nobody@127.0.0.1:1/nothing")
 
 
 class _Nobody:

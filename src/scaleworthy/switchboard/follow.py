@@ -7,8 +7,10 @@ Not here: how changes are followed (runtime.invalidation), what is kept (cache.p
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from scaleworthy.runtime.cache import Cache
@@ -48,3 +50,12 @@ def slot_of(dsn: str) -> str:
 def make_follower(dsn: str, cache: Cache, *, meter: Meter | None = None) -> SlotFollower:
     """Return who tells *cache* what changes in the database at *dsn*, which is logged in to as the role that may."""
     return SlotFollower(dsn, cache, RULES, slot=slot_of(dsn), publication=PUBLICATION, together=TOGETHER, meter=meter)
+
+
+def forget_slot(dsn: str) -> None:
+    """Drop the slot, if nobody reads it and the role may: one that is left keeps the server's log for ever."""
+    with suppress(psycopg.Error), psycopg.connect(dsn, autocommit=True, connect_timeout=5) as connection:
+        connection.execute(
+            "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = %s and not active",
+            [slot_of(dsn)],
+        )

@@ -16,6 +16,7 @@ from scaleworthy.errors import ServerError, UsageError
 from scaleworthy.runtime.limit import Quota
 from scaleworthy.servers import Postgres, Valkey
 from scaleworthy.switchboard.asana_stub import AsanaStub
+from scaleworthy.switchboard.follow import forget_slot
 from scaleworthy.switchboard.llm_process import LlmProcess
 from scaleworthy.switchboard.migrate import app_dsn, follower_dsn, migrate, relay_dsn
 from scaleworthy.switchboard.processes import HttpProcesses
@@ -119,6 +120,9 @@ class Switchboard:
             # Said now, before anything is started.
             Quota.parse(tenant_rate)
         with ExitStack() as stack:
+            if database is not None:
+                # Last, when no process reads it any longer.
+                stack.callback(forget_slot, follower_dsn(database))
             http = stack.enter_context(HttpProcesses.bind(port=port, workers=workers))
             servers: dict[str, list[int]] = {"postgres": [], "valkey": [], "llm": []}
             postgres = None
@@ -209,6 +213,8 @@ class Switchboard:
         _migrate(self.database, wanted.migrations, self._on_progress)
         self._settings = replace(self._settings, shape=wanted.name)
         self._http.serve(self._settings)
+        if wanted.cache_follows == "time":
+            forget_slot(follower_dsn(self.database))
         self._on_progress(f"Switchboard serves in shape {wanted.name} at {self.url}")
 
     def check(self) -> None:
