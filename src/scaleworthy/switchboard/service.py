@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
@@ -122,7 +122,7 @@ class Switchboard:
         with ExitStack() as stack:
             if database is not None:
                 # Last, when no process reads it any longer.
-                stack.callback(forget_slot, follower_dsn(database))
+                stack.callback(_forget_slot, database)
             http = stack.enter_context(HttpProcesses.bind(port=port, workers=workers))
             servers: dict[str, list[int]] = {"postgres": [], "valkey": [], "llm": []}
             postgres = None
@@ -214,7 +214,7 @@ class Switchboard:
         self._settings = replace(self._settings, shape=wanted.name)
         self._http.serve(self._settings)
         if wanted.cache_follows == "time":
-            forget_slot(follower_dsn(self.database))
+            _forget_slot(self.database)
         self._on_progress(f"Switchboard serves in shape {wanted.name} at {self.url}")
 
     def check(self) -> None:
@@ -313,6 +313,11 @@ def _reached() -> Iterator[None]:
 def last_midnight() -> datetime:
     """Return when today began, UTC."""
     return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _forget_slot(dsn: str) -> None:
+    with suppress(psycopg.Error):
+        forget_slot(follower_dsn(dsn))
 
 
 def _tenants_of(dsn: str) -> tuple[list[TenantKey], str | None]:
