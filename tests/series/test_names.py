@@ -25,6 +25,9 @@ def documented() -> dict[str, Known]:
             continue
         kind, _, unit = cells[1].partition(", ")
         for name, braces in SERIES.findall(cells[0]):
+            # What applications record of themselves: their meters know.
+            if name.startswith(("runtime.", "switchboard.")):
+                continue
             labels = [(label, tuple(values.split(", ")) if values else None) for label, values in LABEL.findall(braces)]
             labels = [
                 (label, tuple(re.findall(r"`([a-z-]+)`", cells[2])) if label == "kind" else values)

@@ -23,20 +23,23 @@ from scaleworthy.switchboard.tenancy import HEADER
 OBJECTIVES = ("p95 < 200ms", "failed < 1%")
 # Requests in a hundred, and why that many.
 WEIGHTS = {
-    "list leads": 17,  # the page an agent works from, reloaded after each call
+    "list leads": 15,  # the page an agent works from, reloaded after each call
     "list leads, deep page": 3,  # few people page on; day-one's cost grows with the page, tuned's does not
-    "get lead": 13,  # opened before each call
+    "get lead": 12,  # opened before each call
     "search leads": 2,  # somebody calls back, and all there is is a name; few, but day-one reads every lead for each
     "leads in bulk": 1,  # lists that are imported a page at a time: one request, ten leads
     "create lead": 6,  # web forms and imports, all day
     "lead statistics": 4,  # the head of the lead page, where it is shown
-    "dashboard metrics": 12,  # the start page, on a screen that refreshes itself
+    "dashboard metrics": 11,  # the start page, on a screen that refreshes itself
     "analytics dashboard": 4,  # managers, some times a day
     "kpis": 4,  # managers, for a range of days
+    "overview": 1,  # the same managers, first thing in the morning
     "list campaigns": 5,  # the selector beside the lead list
     "list recordings": 5,  # listening back
     "start call": 8,  # telephony: each call starts,
     "end call": 8,  # and ends
+    "call context": 2,  # what the agent sees when a call comes, where it is not the lead's page
+    "knowledge search": 1,  # a question that came up in a call
     "payment event": 5,  # billing runs
     "health": 3,  # balancers and monitors
 }
@@ -137,6 +140,7 @@ def _steps() -> dict[str, dict[str, Any]]:
         "dashboard metrics": {"get": "/api/dashboard/metrics", **ok},
         "analytics dashboard": {"get": "/api/analytics/dashboard", **ok},
         "kpis": {"post": "/api/analytics/kpis", "json": {"dateRange": "7d"}, **ok},
+        "overview": {"get": "/api/analytics/overview", **ok},
         "list campaigns": {"get": "/api/campaigns", **ok},
         "list recordings": {"get": "/api/recordings?limit=20", **ok},
         "start call": {"post": "/api/calls/start", "json": {"phone_number": "{{ phone }}"}, **created},
@@ -145,6 +149,8 @@ def _steps() -> dict[str, dict[str, Any]]:
             "json": {"call_id": "{{ call }}", "status": "completed", "duration_s": 95},
             **ok,
         },
+        "call context": {"get": "/api/context?lead_id={{ lead }}", **ok},
+        "knowledge search": {"get": "/api/knowledge/search?q=how+much+does+{{ word }}+cost", **ok},
         "payment event": {
             "post": "/api/webhooks/stripe",
             "headers": {"stripe-signature": "test_signature"},

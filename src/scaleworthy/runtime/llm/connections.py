@@ -125,6 +125,7 @@ class Connection(asyncio.Protocol):
         else:
             self._on_end = kept
             self._ended = self._loop.call_later(_END_S, self.abort)
+            kept.expect(self)
 
     @property
     def keeps(self) -> bool:
@@ -262,6 +263,7 @@ class Connections:
         self._is_tls = parts.scheme == "https"
         self._tls = provider.tls
         self._idle: list[Connection] = []
+        self._ending: set[Connection] = set()
         self._idle_most = idle_most
         self._idle_s = idle_s
         self._is_closed = False
@@ -288,8 +290,14 @@ class Connections:
             )
         return connection
 
+    def expect(self, connection: Connection) -> None:
+        """Know of a connection whose answer is about to end."""
+        self._ending = {known for known in self._ending if known.is_open}
+        self._ending.add(connection)
+
     def keep(self, connection: Connection) -> None:
         """Keep a connection whose answer has ended."""
+        self._ending.discard(connection)
         if self._is_closed or not connection.keeps or len(self._idle) >= self._idle_most:
             connection.abort()
             return
@@ -297,7 +305,9 @@ class Connections:
         self._idle.append(connection)
 
     def close(self) -> None:
-        """Close those that are kept; those in use are when they come back."""
+        """Close those that are kept or about to be; those in use are when they come back."""
         self._is_closed = True
-        while self._idle:
-            self._idle.pop().abort()
+        for connection in (*self._idle, *self._ending):
+            connection.abort()
+        self._idle.clear()
+        self._ending.clear()
