@@ -66,7 +66,7 @@ async def until(opened: ClientConnection, kind: str) -> dict[str, Any]:
     return event
 
 
-def serve(data: Data, shape: str, cache: str | None, workers: int) -> Iterator[Served]:
+def serve(data: Data, shape: str, cache: str | None, workers: int, **settings: Any) -> Iterator[Served]:
     with HttpProcesses.bind(port=0, workers=workers) as http:
         http.serve(
             Settings(
@@ -76,6 +76,7 @@ def serve(data: Data, shape: str, cache: str | None, workers: int) -> Iterator[S
                 cache=cache,
                 default_key=data.tenants[0][1],
                 webhook_secret=SECRET,
+                **settings,
             )
         )
         yield Served(http, data)

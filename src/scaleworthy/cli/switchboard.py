@@ -43,6 +43,7 @@ def serve(
     replicas: int = 0,
     replica: Annotated[tuple[str, ...], Parameter(negative=())] = (),
     tenant_rate: str | None = None,
+    kafka: str | None = None,
 ) -> None:
     """Serve until Ctrl-C; print one JSON line when ready: url, database, cache, tenants, processes.
 
@@ -78,6 +79,8 @@ def serve(
         DSN of a replica of --database, as its owner; may be given several times.
     tenant_rate
         Requests that a tenant may send each process, such as 500/s; what comes beyond is answered 429. By default as the shape says.
+    kafka
+        Brokers that every event goes to as well, such as 127.0.0.1:9092, with commas between; shape tuned only.
     """
     if workers < 1:
         raise UsageError(f"--workers must be at least 1, got {workers}")
@@ -96,6 +99,7 @@ def serve(
         replicas=replicas,
         replica=replica,
         tenant_rate=tenant_rate,
+        kafka=kafka,
         on_progress=_say,
     ) as switchboard:
         print(json.dumps(switchboard.ready_line), flush=True)

@@ -98,7 +98,7 @@ def create_app(
     draining = Draining()
     replicas = settings.replicas if shape.reads == "replicas" else ()
     database = Database(
-        told_by(settings.dsn, shape.events),
+        told_by(settings.dsn, shape.events, kafka=settings.kafka is not None),
         connections=shape.pool_connections,
         round_trips=shape.round_trips,
         replicas=replicas,

@@ -17,6 +17,7 @@ from scaleworthy.runtime.limit import Quota
 from scaleworthy.servers import Postgres, Valkey
 from scaleworthy.switchboard.asana_stub import AsanaStub
 from scaleworthy.switchboard.follow import forget_slot
+from scaleworthy.switchboard.live.kafka import check_kafka
 from scaleworthy.switchboard.llm_process import LlmProcess
 from scaleworthy.switchboard.migrate import app_dsn, follower_dsn, migrate, relay_dsn
 from scaleworthy.switchboard.processes import HttpProcesses
@@ -85,6 +86,7 @@ class Switchboard:
         llm: str | None = None,
         llm_models: Sequence[str] = (),
         tenant_rate: str | None = None,
+        kafka: str | None = None,
         on_progress: Progress | None = None,
     ) -> Switchboard:
         """Return the service, answering.
@@ -106,16 +108,19 @@ class Switchboard:
                 Its key is taken from SWITCHBOARD_LLM_KEY.
             llm_models: Names of models there, the chair first; none: those that the local endpoint plays.
             tenant_rate: Requests that a tenant may send each process, such as `500/s`; None: as the shape says.
+            kafka: Brokers (`host:port`, with commas between) that every event goes to as well; shape tuned only.
             on_progress: Called with a line for people as the work goes on.
 
         Raises:
-            UsageError: The port is in use, the database is somebody else's, the rate is none, or replicas are asked for that it
-                cannot have.
+            UsageError: The port is in use, the database is somebody else's, the rate is none, replicas are asked for that it
+                cannot have, or Kafka in a shape without an outbox.
+            MissingExtra: Kafka is asked for, and its library is not installed.
             ServerError: A server or the service does not start.
         """
         say = on_progress or _say_nothing
         wanted, amount = shape_named(shape), size_named(size)
         _check_replicas(replicas, replica, database)
+        check_kafka(kafka, wanted)
         if tenant_rate is not None:
             # Said now, before anything is started.
             Quota.parse(tenant_rate)
@@ -159,6 +164,7 @@ class Switchboard:
                 llm_key=os.environ.get(LLM_KEY_VARIABLE) or None,
                 llm_models=tuple(llm_models),
                 tenant_rate=tenant_rate,
+                kafka=kafka,
             )
             http.serve(settings)
             say(f"Switchboard serves in shape {wanted.name} at {http.url}")
@@ -208,8 +214,12 @@ class Switchboard:
 
         Migrations of the new shape are applied; those of the old one stay. Open connections are closed; new ones wait until the new
         processes serve.
+
+        Raises:
+            UsageError: Events go to Kafka, and *shape* has no outbox.
         """
         wanted = shape_named(shape)
+        check_kafka(self._settings.kafka, wanted)
         _migrate(self.database, wanted.migrations, self._on_progress)
         self._settings = replace(self._settings, shape=wanted.name)
         self._http.serve(self._settings)

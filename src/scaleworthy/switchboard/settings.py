@@ -26,6 +26,7 @@ class Settings:
         councils_per_minute: Of each tenant, in each process.
         tenant_rate: Requests that a tenant may send each process, such as `500/s`; None: as the shape says.
         process, processes: Which of how many processes this is.
+        kafka: Brokers that every event of the outbox goes to; None: there are none.
         figures: Folder in which the processes tell each other what they count; None: there is one process.
     """
 
@@ -46,6 +47,7 @@ class Settings:
     figures: str | None = None
     relay_dsn: str | None = None
     follower_dsn: str | None = None
+    kafka: str | None = None
 
     def to_json(self) -> str:
         """Return the settings on one line."""

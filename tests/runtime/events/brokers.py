@@ -13,6 +13,7 @@ from typing import Self
 import confluent_kafka
 
 _PRODUCER = 0
+_UNKNOWN_TOPIC = 3
 
 
 def _library() -> ctypes.CDLL:
@@ -31,6 +32,7 @@ def _library() -> ctypes.CDLL:
     found.rd_kafka_mock_broker_set_down.argtypes = [pointer, ctypes.c_int32]
     found.rd_kafka_mock_broker_set_up.argtypes = [pointer, ctypes.c_int32]
     found.rd_kafka_mock_group_initial_rebalance_delay_ms.argtypes = [pointer, ctypes.c_int32]
+    found.rd_kafka_mock_topic_set_error.argtypes = [pointer, text, ctypes.c_int]
     found.rd_kafka_mock_topic_create.argtypes = [pointer, text, ctypes.c_int, ctypes.c_int]
     return found
 
@@ -52,6 +54,10 @@ class Brokers:
         assert (
             self._library.rd_kafka_mock_topic_create(self._cluster, name.encode(), partitions, len(self._numbers)) == 0
         )
+
+    def hide_topic(self, name: str, *, hidden: bool) -> None:
+        """Answer that there is no such topic."""
+        self._library.rd_kafka_mock_topic_set_error(self._cluster, name.encode(), _UNKNOWN_TOPIC if hidden else 0)
 
     def stop(self) -> None:
         for number in self._numbers:

@@ -147,6 +147,21 @@ async def test_one_that_is_too_large_is_the_only_one_refused(brokers: Brokers) -
     ]
 
 
+async def test_a_topic_that_is_not_there_yet_is_waited_for_and_no_event_is_to_blame(brokers: Brokers) -> None:
+    brokers.create_topic("late", 1)
+    brokers.hide_topic("late", hidden=True)
+    impatient = {"topic.metadata.propagation.max.ms": 20, "topic.metadata.refresh.interval.ms": 20}
+    sink = KafkaSink(settings(brokers.bootstrap, **impatient))
+    for _ in range(3):
+        [answer] = await sink.publish([Event("late", "lead:1", 1)])
+        assert isinstance(answer, Unavailable)
+        assert "nknown topic" in str(answer)
+    brokers.hide_topic("late", hidden=False)
+    while await sink.publish([Event("late", "lead:1", 1)]) != [None]:
+        pass
+    await sink.close()
+
+
 async def test_a_member_that_is_gone_leaves_what_it_did_not_acknowledge(brokers: Brokers) -> None:
     sink = KafkaSink(settings(brokers.bootstrap))
     await sink.publish([Event("left", "lead:1", n) for n in range(10)])

@@ -15,6 +15,15 @@ from scaleworthy.runtime.events.event import Event
 from scaleworthy.runtime.events.sink import BEHIND, Unavailable, Unpublishable
 
 _TOO_LARGE = "MSG_SIZE_TOO_LARGE"
+# What somebody has to put right in the cluster: no event is to blame, and none may become a dead letter of it.
+_NOT_READY = {
+    "_UNKNOWN_TOPIC",
+    "_UNKNOWN_PARTITION",
+    "UNKNOWN_TOPIC_OR_PART",
+    "TOPIC_AUTHORIZATION_FAILED",
+    "CLUSTER_AUTHORIZATION_FAILED",
+    "_AUTHENTICATION",
+}
 
 
 def _library() -> Any:
@@ -136,7 +145,9 @@ class KafkaSink:
             return Unpublishable(error.str())
         if error.name() in ("_PURGE_QUEUE", "_PURGE_INFLIGHT"):
             return Unavailable(f"Kafka did not take it within {self._within_s:g} s ({self._said or 'no answer'})")
-        return Unavailable(f"Kafka: {error.str()}") if error.retriable() else RuntimeError(str(error))
+        if error.retriable() or error.name() in _NOT_READY:
+            return Unavailable(f"Kafka: {error.str()}")
+        return RuntimeError(str(error))
 
 
 def _in_order(events: Sequence[Event], results: Sequence[Exception | None]) -> list[Exception | None]:

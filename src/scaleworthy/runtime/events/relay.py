@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -57,6 +57,7 @@ class Relay:
         keep: How long published events are kept, to be replayed.
         lock: Name that relays which do the same work share.
         meter: Where `runtime.events.*` is recorded.
+        labels: Of what is recorded there, where a process has relays of several outboxes.
         now: Monotonic seconds.
     """
 
@@ -72,6 +73,7 @@ class Relay:
         keep: str = "7d",
         lock: str = "scaleworthy_outbox",
         meter: Meter | None = None,
+        labels: Mapping[str, str] | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._dsn = dsn
@@ -89,10 +91,11 @@ class Relay:
         self._counts = {"published": 0, "failed": 0, "dead": 0}
         self._waiting, self._lag_s = 0, 0.0
         if meter is not None:
-            meter.gauge("runtime.events.lag", "s", lambda: self._lag_s)
-            meter.gauge("runtime.events.waiting", "events", lambda: self._waiting)
+            named = labels or {}
+            meter.gauge("runtime.events.lag", "s", lambda: self._lag_s, **named)
+            meter.gauge("runtime.events.waiting", "events", lambda: self._waiting, **named)
             for what in self._counts:
-                meter.counter_of("runtime.events.relayed", "events", self._reader(what), outcome=what)
+                meter.counter_of("runtime.events.relayed", "events", self._reader(what), outcome=what, **named)
 
     def trouble(self) -> str | None:
         """Return why events are not published, or None: they are, here or by another relay."""

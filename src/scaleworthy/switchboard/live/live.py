@@ -18,6 +18,7 @@ from scaleworthy.series.meter import Meter
 from scaleworthy.switchboard.database import Database, Statement
 from scaleworthy.switchboard.live.carry import PARTITIONS, PREFIX, QUEUED, ToThisProcess, ToValkey, valkey
 from scaleworthy.switchboard.live.hub import Hub
+from scaleworthy.switchboard.live.kafka import ToKafka
 from scaleworthy.switchboard.live.sources import Listener, Notifications, Stream
 from scaleworthy.switchboard.queries import webhooks as sql
 from scaleworthy.switchboard.settings import Settings
@@ -29,9 +30,9 @@ _WAITED_LONG_S = 10.0
 _LOOK_S = 1.0
 
 
-def told_by(dsn: str, way: Events) -> str:
-    """Return *dsn* with the setting that says how the database tells what its sessions do (migrations/base/0030_events.sql)."""
-    return make_conninfo(dsn, options=f"-c switchboard.events={way}")
+def told_by(dsn: str, way: Events, *, kafka: bool = False) -> str:
+    """Return *dsn* with the settings that say how the database tells what its sessions do (migrations/base/0030_events.sql, 0031_kafka.sql)."""
+    return make_conninfo(dsn, options=f"-c switchboard.events={way}{' -c switchboard.kafka=on' if kafka else ''}")
 
 
 class Live:
@@ -62,11 +63,14 @@ class Live:
         self._relay: Relay | None = None
         self._consumer: Consumer | None = None
         self._client: Redis | None = None
+        self._kafka: ToKafka | None = None
         self._tasks: list[asyncio.Task[None]] = []
         if shape.events == "notify":
             self._listener = Listener(self.hub, Notifications(settings.dsn))
         elif settings.relay_dsn is not None:
             self._take_from_outbox(settings.relay_dsn, settings.cache)
+            if settings.kafka is not None:
+                self._kafka = ToKafka(settings.kafka, settings.relay_dsn, meter=meter)
 
     async def open(self) -> None:
         """Begin to listen; where there is an outbox, also to relay and to handle, in turn with the other processes."""
@@ -75,6 +79,8 @@ class Live:
             self._listener.start()
         if self._relay is not None:
             self._relay.start()
+        if self._kafka is not None:
+            self._kafka.start()
         if self._consumer is not None:
             self._tasks = [asyncio.create_task(self._consumer.run()), asyncio.create_task(self._ask_again())]
 
@@ -82,6 +88,8 @@ class Live:
         """End; another process goes on with what this one did."""
         if self._relay is not None:
             await self._relay.stop()
+        if self._kafka is not None:
+            await self._kafka.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -100,6 +108,12 @@ class Live:
         """Say that this process has just committed an event."""
         if self._relay is not None:
             self._relay.nudge()
+        if self._kafka is not None:
+            self._kafka.nudge()
+
+    async def kafka(self) -> tuple[bool, str | None]:
+        """Return whether events go to Kafka, and a reason where they wait."""
+        return (False, None) if self._kafka is None else (True, await self._kafka.trouble())
 
     async def backlog(self) -> tuple[int, str | None]:
         """Return how many webhooks are not handled yet, and a reason where one has waited for long."""
