@@ -31,7 +31,7 @@ _LOOK_S = 1.0
 
 
 def told_by(dsn: str, way: Events, *, kafka: bool = False) -> str:
-    """Return *dsn* with the settings that say how the database tells what its sessions do (migrations/base/0030_events.sql, 0031_kafka.sql)."""
+    """Return *dsn* with the settings that say how the database tells what its sessions do (migrations/base/0030 and 0031)."""
     return make_conninfo(dsn, options=f"-c switchboard.events={way}{' -c switchboard.kafka=on' if kafka else ''}")
 
 

@@ -1,7 +1,8 @@
 """Health: does the service have what it needs, and if not, why?
 
 200 `ok`: everything answers. 200 `degraded`: it serves, without its cache, a replica, Kafka or its language models, or with
-every database connection at work; sending fewer requests helps, sending none would not. 503 `degraded`: the database is gone, it cannot serve.
+every database connection at work; sending fewer requests helps, sending none would not. 503 `degraded`: the database is gone, it
+cannot serve.
 """
 
 from __future__ import annotations
