@@ -11,8 +11,8 @@ from uuid import uuid4
 import httpx
 import pytest
 from confluent_kafka import Consumer
-from runtime.events.brokers import Brokers
 
+from runtime.events.brokers import Brokers
 from scaleworthy.errors import UsageError
 from scaleworthy.runtime.events import Event
 from scaleworthy.servers import Postgres, Valkey
