@@ -153,10 +153,11 @@ async def test_brokers_that_are_gone_hold_nobody_up_and_get_everything_when_they
     assert served.data.rows(dead) == []
 
 
-def test_without_kafka_nothing_is_kept_for_it(data: dict[str, Data]) -> None:
-    kept = "select count(*) from switchboard_kafka.scaleworthy_outbox"
-    write_leads(data["tuned"], 1, "outbox", 3)
-    assert data["tuned"].rows(kept) == [(0,)]
+def test_without_kafka_nothing_is_kept_for_it(postgres: Postgres) -> None:
+    data = fill(postgres, "events_without_kafka", sets=("tuned",))
+    write_leads(data, 1, "outbox", 3)
+    assert len(written(data)) == 3
+    assert data.rows("select count(*) from switchboard_kafka.scaleworthy_outbox") == [(0,)]
 
 
 @pytest.mark.parametrize(
