@@ -39,7 +39,7 @@ class SlotFollower:
         publication: Its name; None: the slot's.
         lag_most: How far behind the log the slot may be. Beyond it is made anew, and everything dropped.
         every: How often who reads looks at the slot, and how often the others try to read it.
-        together: Under load what is committed within this is told together; the first after a quiet moment is told at once.
+        together: While many transactions change something, those committed within this are told together; few are told at once.
         meter: Records `runtime.invalidation.*`.
         rng: Spreads the tries of the processes.
     """
@@ -54,7 +54,7 @@ class SlotFollower:
         publication: str | None = None,
         lag_most: str = "256MB",
         every: str = "1s",
-        together: str = "4ms",
+        together: str = "16ms",
         meter: Meter | None = None,
         rng: Random | None = None,
     ) -> None:

@@ -16,6 +16,7 @@ from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict
 
 from scaleworthy.errors import ScaleworthyError
+from scaleworthy.runtime.invalidation.pace import Pace
 from scaleworthy.runtime.invalidation.pgoutput import EPOCH_US, Begin, Change, Commit, Decoder
 
 # What a reader says of itself, so that the server keeps no more log than it must, and knows that it lives.
@@ -56,7 +57,7 @@ class Batch:
 class ChangeStream:
     """A slot of the database at *dsn*, read by one connection. `async with` begins to read it.
 
-    Telling costs by the batch more than by the change: what comes within *together_s* of the last batch waits for more.
+    While many change, what comes within *together_s* is one batch (pace.py).
 
     Raises:
         SlotBusy, SlotLost: When it is begun.
@@ -66,7 +67,7 @@ class ChangeStream:
         self._dsn = dsn
         self._slot = slot
         self._publication = publication
-        self._together_s = together_s
+        self._pace = Pace(together_s)
         self._connection: psycopg.AsyncConnection[tuple[object, ...]] | None = None
         self._seen = 0
         self._said = 0
@@ -119,7 +120,7 @@ class ChangeStream:
             if batch.complete or batch.changes:
                 if size > 0 and len(batch.changes) < _CHANGES_MOST:
                     continue
-                next_at = time.monotonic() + (self._together_s if batch.changes else 0)
+                next_at = self._pace.next_at(time.monotonic(), batch.transactions)
                 yield batch
                 batch = Batch()
             if size == 0:
