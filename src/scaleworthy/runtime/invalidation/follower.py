@@ -54,7 +54,7 @@ class SlotFollower:
         publication: str | None = None,
         lag_most: str = "256MB",
         every: str = "1s",
-        together: str = "16ms",
+        together: str = "20ms",
         meter: Meter | None = None,
         rng: Random | None = None,
     ) -> None:
