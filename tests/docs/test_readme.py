@@ -24,10 +24,11 @@ def test_the_output_in_the_readme_is_the_output_that_was_kept(path) -> None:
     assert path.read_text("utf-8").strip() in shown, f"the README does not show {path.name} as it was printed"
 
 
-def test_every_figure_of_the_table_in_the_readme_is_in_a_kept_run() -> None:
-    """The README's table of speed has a row a bar; each is a row of a kept run, to three digits."""
+@pytest.mark.parametrize("name", ["speed", "runtime"])
+def test_every_figure_of_the_tables_in_the_readme_is_in_a_kept_run(name: str) -> None:
+    """The README's tables have a row a bar; each is a row of a kept run, to three digits."""
     text = (ROOT / "README.md").read_text("utf-8")
-    table = text.split("<!-- speed -->")[1].split("<!-- /speed -->")[0]
+    table = text.split(f"<!-- {name} -->")[1].split(f"<!-- /{name} -->")[0]
     rows = [line.split("|")[1:-1] for line in table.splitlines() if line.startswith("| ") and "---" not in line][1:]
     known = {
         (row["what"], figure(row["ours"]))

@@ -89,7 +89,10 @@ def remedies(board: Switchboard, *, seed: int) -> tuple[Remedy, ...]:
     def switch_shape(_subject: Subject, findings: Sequence[Finding]) -> Applied | None:
         board.restart(shape="tuned")
         cured = tuple(f.id for f in findings if f.check in CURED_BY_TUNED_SHAPE and f.verdict in ("fail", "warn"))
-        what = "the tuned shape: one statement instead of N+1, keyset pagination, a larger pool, cached dashboards, a faster encoder"
+        what = (
+            "the tuned shape: one statement instead of N+1, keyset pagination, indexed search, a larger pool, "
+            "a cache that follows changes, a faster encoder"
+        )
         return Applied(subject_of(board, seed=seed), what, cured)
 
     return (Remedy("proved indexes", add_proved_indexes), Remedy("tuned shape", switch_shape))

@@ -236,7 +236,7 @@ class Plan(PlanPart):
         if self.python is not None:
             return 1.0  # only the file's own code knows
         weights = sum(scenario.weight for scenario in self.scenarios)
-        return sum(scenario.weight / weights * scenario.requests for scenario in self.scenarios)
+        return sum(scenario.weight * scenario.requests for scenario in self.scenarios) / weights
 
     def to_python(self) -> dict[str, Any] | None:
         """Return what worker processes must know of Python scenarios; None for a plan without."""
