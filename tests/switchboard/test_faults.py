@@ -1,10 +1,14 @@
-"""The database goes and comes back; the cache goes and nobody notices but health."""
+"""The database goes and comes back; the cache goes, hangs and is full, and nobody notices but health."""
 
 import asyncio
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
+from redis.asyncio import Redis
 
 from scaleworthy.servers import Postgres, Valkey
 
@@ -88,3 +92,93 @@ async def test_a_service_that_starts_before_its_database_serves_when_it_comes(ow
         assert (await api.get("/health", tenant=None)).status_code == 503
         with Postgres.start(data=folder, port=port, fsync=False):
             assert (await api.get("/users")).status_code == 200
+
+
+async def test_a_cache_that_hangs_is_told_and_holds_up_no_request(data: dict[str, Data]) -> None:
+    with Valkey.start() as cache:
+        async with serving(data["tuned"], "tuned", cache=cache.url) as api:
+            await well(api)
+            os.kill(cache.pid, signal.SIGSTOP)
+            try:
+                answers = await asyncio.gather(*(api.get("/leads/statistics", tenant=tenant) for tenant in range(4)))
+                health = await api.get("/health", tenant=None)
+            finally:
+                os.kill(cache.pid, signal.SIGCONT)
+
+            assert [answer.status_code for answer in answers] == [200] * 4
+            assert (health.status_code, health.json()["status"], health.json()["cache"]) == (200, "degraded", "gone")
+            await well(api)
+
+
+async def test_a_full_cache_keeps_nothing_new_and_loses_no_event(data: dict[str, Data]) -> None:
+    with Valkey.start(settings={"maxmemory-policy": "noeviction"}) as cache:
+        async with serving(data["tuned"], "tuned", cache=cache.url) as api, Redis.from_url(cache.url) as admin:
+            await well(api)
+            await admin.config_set("maxmemory", "1")
+            made = await api.post("/leads", json={"name": "while it is full"})
+            assert made.status_code == 201
+            assert (await api.get("/leads/statistics")).status_code == 200
+            while not (health := (await api.get("/health", tenant=None)).json())["reasons"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            assert any("memory" in reason for reason in health["reasons"]), health
+
+            await admin.config_set("maxmemory", "0")
+            await well(api)
+            waiting = "select 1 from scaleworthy_outbox where published_at is null"
+            while api.data.rows(waiting):  # noqa: ASYNC110 - the relay tries again by itself
+                await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("shape", ["day-one", "tuned"])
+async def test_a_pool_that_is_used_up_is_told_and_serves_again(data: dict[str, Data], shape: str) -> None:
+    """Every connection waits for a lock that somebody else has; health says so at once, and they all go on behind it."""
+    async with serving(data[shape], shape) as api:
+        await well(api)
+        with psycopg.connect(api.data.owner) as owner:
+            owner.execute("lock table leads in access exclusive mode")
+            # No two alike: tuned asks once for those.
+            asked = [asyncio.create_task(api.get(f"/leads?limit={limit}")) for limit in range(5, 17)]
+            while not (health := await api.get("/health", tenant=None)).json()["reasons"]:
+                pass
+            owner.rollback()
+        assert (health.status_code, health.json()["database"]) == (200, "busy")
+        assert health.json()["reasons"][0].startswith("database: ")
+        assert [answer.status_code for answer in await asyncio.gather(*asked)] == [200] * 12
+        await well(api)
+
+
+@pytest.mark.parametrize("shape", ["day-one", "tuned"])
+async def test_what_was_acknowledged_is_there_after_a_restart_under_load(own_postgres: Postgres, shape: str) -> None:
+    data = fill(own_postgres, "restarted", sets=("tuned",) if shape == "tuned" else ())
+    port, folder = own_postgres.port, own_postgres.data
+    acknowledged: list[int] = []
+    refused: list[str] = []
+    over = asyncio.Event()
+
+    async def write(api: Api) -> None:
+        while not over.is_set():
+            answer = await api.post("/leads", json={"name": "under load"})
+            if answer.status_code == 201:
+                acknowledged.append(answer.json()["id"])
+            else:
+                assert answer.status_code == 503
+                refused.append(answer.json()["error"])
+
+    async with serving(data, shape) as api:
+        writers = [asyncio.create_task(write(api)) for _ in range(4)]
+        while len(acknowledged) < 20:  # noqa: ASYNC110 - answers are what is waited for
+            await asyncio.sleep(0)
+        await asyncio.to_thread(own_postgres.stop)
+        while not refused:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        with Postgres.start(data=folder, port=port, fsync=False):
+            before = len(acknowledged)
+            while len(acknowledged) < before + 20:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+            over.set()
+            await asyncio.gather(*writers)
+            kept = {row[0] for row in data.rows("select id from leads where name = 'under load'")}
+            assert set(acknowledged) <= kept
+            # Busy: it waited for a connection, and the server had not refused one yet.
+            assert set(refused) <= {"database_unavailable", "database_busy"}
+            await well(api)

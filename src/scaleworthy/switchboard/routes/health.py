@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import psycopg
 from fastapi import APIRouter
 
-from scaleworthy.switchboard.request import AnyService
+from scaleworthy.switchboard.database import Trouble
+from scaleworthy.switchboard.request import AnyService, Service
 
 router = APIRouter(tags=["health"])
 
@@ -22,8 +24,8 @@ _DATABASE_WAIT_S = 1.0
 @router.get("/health", response_model=None)
 async def health(service: AnyService) -> Any:
     """Say whether database, cache and language models answer, with a reason for each that does not."""
-    database, cache, models, (to_kafka, kafka) = await asyncio.gather(
-        service.database.trouble(wait_s=_DATABASE_WAIT_S),
+    (database, waiting, late), cache, models, (to_kafka, kafka) = await asyncio.gather(
+        _database(service),
         service.cache.check(),
         service.models.trouble(),
         service.live.kafka(),
@@ -33,7 +35,6 @@ async def health(service: AnyService) -> Any:
     reasons += [f"models: {models}"] if models else []
     unfollowed = None if service.follower is None else service.follower.trouble()
     reasons += [f"kept answers end by time: {unfollowed}"] if unfollowed else []
-    waiting, late = (0, None) if database else await service.live.backlog()
     reasons += [f"webhooks: {late}"] if late else []
     reasons += [events] if (events := service.live.trouble()) else []
     reasons += [f"kafka: {kafka}"] if kafka else []
@@ -57,3 +58,17 @@ async def health(service: AnyService) -> Any:
         },
         503 if database and database.state == "gone" else 200,
     )
+
+
+async def _database(service: Service) -> tuple[Trouble | None, int, str | None]:
+    """Return what is wrong with the database, how many webhooks wait in it, and a reason where one has waited for long."""
+    trouble = await service.database.trouble(wait_s=_DATABASE_WAIT_S)
+    if trouble is None:
+        try:
+            async with asyncio.timeout(_DATABASE_WAIT_S):
+                return None, *await service.live.backlog()
+        except (TimeoutError, psycopg.Error):
+            # It answered a moment ago: by now its connections are at work, or it is gone.
+            answered = Trouble("busy", f"it answered, and a second time not within {_DATABASE_WAIT_S:g} s")
+            trouble = await service.database.trouble(wait_s=_DATABASE_WAIT_S) or answered
+    return trouble, 0, None
