@@ -20,9 +20,11 @@ from scaleworthy.servers import Patience, Postgres, Valkey
 from scaleworthy.servers.folders import make_folders, sweep
 
 ASKER = """
-import json, os, sys
+import json, os, signal, sys
 from pathlib import Path
 from scaleworthy.servers import Postgres, Valkey
+# As in a terminal: tests that run behind another command may be born with Ctrl-C ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 temporary = Path(sys.argv[1])
 data = Path(sys.argv[3]) if len(sys.argv) > 3 else None
 postgres, valkey = Postgres.start(data=data, temporary=temporary, fsync=False), Valkey.start(temporary=temporary)
