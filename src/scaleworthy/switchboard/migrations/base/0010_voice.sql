@@ -48,21 +48,4 @@ create table media_streams (
     close_reason text not null
 );
 
-do $$
-declare
-    name text;
-begin
-    foreach name in array array['transcripts', 'files', 'file_parts', 'media_streams'] loop
-        execute format('alter table %I enable row level security', name);
-        execute format('alter table %I force row level security', name);
-        execute format(
-            'create policy tenant_only on %I'
-            ' using (tenant_id = (select NULLIF(current_setting(''app.current_tenant'', true), '''')::uuid))'
-            ' with check (tenant_id = (select NULLIF(current_setting(''app.current_tenant'', true), '''')::uuid))',
-            name
-        );
-        execute format('grant select, insert, update, delete on %I to switchboard_app', name);
-        execute format('grant usage on sequence %I to switchboard_app', name || '_id_seq');
-    end loop;
-end
-$$;
+select protect_tenant_rows('transcripts', 'files', 'file_parts', 'media_streams');

@@ -24,15 +24,7 @@ create table webhook_queue (
 );
 
 -- The relay reads the events of every tenant, and nothing else; the service may write them, and cannot read them.
-do $$
-begin
-    if not exists (select from pg_roles where rolname = 'switchboard_relay') then
-        create role switchboard_relay login nosuperuser nocreatedb nocreaterole nobypassrls;
-    end if;
-exception
-    when duplicate_object or unique_violation then null;
-end
-$$;
+select ensure_role('switchboard_relay', 'login');
 do $$
 begin
     -- Lets it say which transaction holds events back; without it they are held back all the same.

@@ -5,16 +5,7 @@
 create extension if not exists pg_trgm;
 create extension if not exists btree_gin;
 
--- Roles belong to the whole cluster: another database of it may be creating the same one at this moment.
-do $$
-begin
-    if not exists (select from pg_roles where rolname = 'switchboard_search') then
-        create role switchboard_search nologin nosuperuser nocreatedb nocreaterole nobypassrls;
-    end if;
-exception
-    when duplicate_object or unique_violation then null;
-end
-$$;
+select ensure_role('switchboard_search', 'nologin');
 
 -- Names and companies by words; addresses and numbers, each a word of its own, would make most of the index and are found by trigrams.
 -- The tenant first here too: GIN then joins its rows with those of the trigrams.

@@ -2,11 +2,9 @@
 -- permitted, or the server does not decode its log, answers are kept for their time.
 do $$
 begin
-    if not exists (select from pg_roles where rolname = 'switchboard_follower') then
-        create role switchboard_follower login replication nosuperuser nocreatedb nocreaterole nobypassrls;
-    end if;
+    perform ensure_role('switchboard_follower', 'login replication');
 exception
-    when duplicate_object or unique_violation or insufficient_privilege then null;
+    when insufficient_privilege then null;
 end
 $$;
 -- A lead that is deleted says whose it was.
