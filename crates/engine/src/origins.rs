@@ -54,6 +54,8 @@ pub struct Book {
 #[derive(Debug)]
 struct Pages {
     found: Vec<Found>,
+    /// How long lookups took that no thread has told yet, with their origins.
+    lookups_ns: Vec<(usize, u64)>,
     /// Origins that nobody has looked up yet.
     asked: Vec<usize>,
     /// Somebody looks such origins up: without, none is entered.
@@ -71,9 +73,12 @@ impl Book {
             Some(proxy) => Found::addresses(&proxy.addresses, proxy.port),
             None => Found::addresses(&origin.addresses, origin.port),
         });
+        let lookups = plan.all_origins().enumerate();
+        let looked_up = lookups.filter_map(|(at, origin)| Some((at, origin.lookup_ns?)));
         Ok(Self {
             pages: Mutex::new(Pages {
                 found: pages.collect(),
+                lookups_ns: looked_up.collect(),
                 asked: vec![],
                 answered: false,
                 over: false,
@@ -147,15 +152,25 @@ impl Book {
         self.pages().found.get(origin).cloned()
     }
 
-    /// Write another answer down; false for an origin that nobody has entered.
-    pub fn change(&self, origin: usize, found: Found) -> bool {
-        match self.pages().found.get_mut(origin) {
-            Some(page) => {
-                *page = found;
-                true
-            }
-            None => false,
+    /// Write another answer down, with how long it took to get; nothing for an origin that nobody has entered.
+    pub fn change(&self, origin: usize, found: Found, took_ns: Option<u64>) {
+        let mut pages = self.pages();
+        if let Some(page) = pages.found.get_mut(origin) {
+            *page = found;
+            pages.lookups_ns.extend(took_ns.map(|ns| (origin, ns)));
         }
+    }
+
+    /// How long the lookups of an origin took, for the thread that tells them: each is given once.
+    pub fn take_lookups_ns(&self, origin: usize) -> Vec<u64> {
+        let mut taken = vec![];
+        self.pages().lookups_ns.retain(|(of, took_ns)| {
+            if *of == origin {
+                taken.push(*took_ns);
+            }
+            *of != origin
+        });
+        taken
     }
 
     fn pages(&self) -> MutexGuard<'_, Pages> {
@@ -299,6 +314,28 @@ mod tests {
             reach.pass_over(&refused, now_ns);
         }
         assert_eq!(taken(&mut reach, 30, 1), ["127.0.0.1"]);
+    }
+
+    /// Whoever reads an answer can tell, at once, how long it took: nobody need wait for a command that follows.
+    #[test]
+    fn a_lookup_is_given_to_one_thread_once_it_is_written_down() {
+        let pages = Pages {
+            found: vec![Found::Asked, Found::Asked],
+            lookups_ns: vec![(0, 3)],
+            asked: vec![],
+            answered: true,
+            over: false,
+        };
+        let book = Book {
+            pages: Mutex::new(pages),
+            asked: Wake::new().unwrap(),
+            tls: OnceLock::new(),
+        };
+        book.change(0, found(&["127.0.0.1"]), Some(5));
+        book.change(1, found(&["127.0.0.1"]), Some(7));
+        book.change(2, found(&["127.0.0.1"]), Some(9));
+        let given = [0, 0, 1, 2].map(|origin| book.take_lookups_ns(origin));
+        assert_eq!(given, [vec![3, 5], vec![], vec![7], vec![]]);
     }
 
     #[test]

@@ -389,14 +389,13 @@ impl Run {
         found: Found,
         took_ns: Option<u64>,
     ) -> Result<(), RunError> {
-        self.book.change(origin, found);
+        self.book.change(origin, found, took_ns);
         // Threads that are not there yet will read the book when they begin.
         if self.controls.get().is_none() {
             return Ok(());
         }
         self.ask(Command::LookedUp {
             origin: origin as u32,
-            took_ns,
         })
     }
 

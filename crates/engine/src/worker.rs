@@ -143,8 +143,6 @@ pub struct Worker {
     free: Vec<u32>,
     /// One for each origin, by its number.
     sites: Vec<Site>,
-    /// Lookups, by origin, of which nobody has been told yet: no step of the plan names their origin.
-    untold_lookups: Vec<(u32, u64)>,
     /// Connections that can take a request, over all sites.
     idle: usize,
     open: usize,
@@ -248,7 +246,6 @@ impl Worker {
             slots: vec![],
             free: vec![],
             sites: Site::all(&plan, &book, share),
-            untold_lookups: vec![],
             idle: 0,
             open: 0,
             leaving: 0,

@@ -29,8 +29,6 @@ pub struct Compiled {
     pub origins: Origins,
     /// Where connections come from, by turns; empty for the system's choice.
     pub sources: Vec<IpAddr>,
-    /// How long looking each origin's name up took, where it is a name.
-    pub lookups_ns: Vec<Option<u64>>,
     pub connections_max: usize,
     pub timeout_ns: u64,
     pub connect_timeout_ns: u64,
@@ -224,7 +222,6 @@ pub fn compile(plan: &Plan, cores: usize) -> Result<Compiled, Problems> {
         chances: chances.collect(),
         feeders,
         sources: plan.http.source_addresses.clone(),
-        lookups_ns: plan.all_origins().map(|one| one.lookup_ns).collect(),
         origins,
         connections_max: plan.http.connections_max.unwrap_or(usize::MAX),
         timeout_ns: plan.http.timeout_ns.unwrap_or(u64::MAX),

@@ -202,6 +202,7 @@ impl Worker {
         if site >= self.sites.len() {
             self.meet_sites();
         }
+        self.begin_telling(user, site);
         let address = match self.sites[site].reach.next(now) {
             Ok(address) => address,
             Err(_) if self.sites[site].reach.is_asked() => {
@@ -209,9 +210,6 @@ impl Worker {
             }
             Err(why) => return self.fail(user, ErrorKind::Dns, || why.to_string()),
         };
-        if !self.untold_lookups.is_empty() {
-            self.tell_late_lookup(user, site as u32);
-        }
         let source = self.next_source(&address);
         let way = Way {
             site: site as u32,

@@ -18,8 +18,8 @@ pub enum Command {
     Pause { at_ns: u64 },
     /// From `at_ns` on the schedule goes on.
     Resume { at_ns: u64 },
-    /// The book has another page for an origin, and how long the looking up took.
-    LookedUp { origin: u32, took_ns: Option<u64> },
+    /// The book has another page for an origin.
+    LookedUp { origin: u32 },
     /// No more starts; what is in flight gets the grace time.
     Stop,
     /// No more starts; what is in flight is cut.
@@ -74,7 +74,7 @@ impl Worker {
         for command in self.inbox.take() {
             let now = self.clock();
             match (command, self.phase) {
-                (Command::LookedUp { origin, took_ns }, _) => self.looked_up(origin, took_ns),
+                (Command::LookedUp { origin }, _) => self.looked_up(origin),
                 (Command::Abort, Phase::Running | Phase::Ending { .. }) => {
                     self.end_starts(now);
                     self.cut();

@@ -29,6 +29,8 @@ pub struct Site {
     pub tls_name: Option<ServerName<'static>>,
     /// Users whose requests wait until it is looked up for the first time.
     pub expecting: Vec<u32>,
+    /// The series of the first step that goes there: what concerns the origin as a whole is told under it.
+    pub told_under: Option<usize>,
 }
 
 impl Site {
@@ -54,36 +56,43 @@ impl Site {
                 .then(|| tls::server_name(origin.tls_host()).ok())
                 .flatten(),
             expecting: vec![],
+            told_under: plan.first_series_of(at),
         }
     }
 }
 
 impl Worker {
-    /// Names were looked up before the start: once for all threads, so the first one tells it.
+    /// Names were looked up before the start.
     pub(super) fn tell_first_lookups(&mut self) {
-        for origin in 0..self.plan.lookups_ns.len() {
-            self.tell_lookup(origin, self.plan.lookups_ns[origin]);
+        (0..self.sites.len()).for_each(|origin| self.tell_lookups(origin));
+    }
+
+    /// This user's step goes to `origin`, which no step of the plan names: the first one does the telling.
+    pub(super) fn begin_telling(&mut self, user: u32, origin: usize) {
+        if self.sites[origin].told_under.is_none() {
+            self.sites[origin].told_under = self.users[user as usize].series(&self.plan);
+            self.tell_lookups(origin);
         }
     }
 
-    fn tell_lookup(&mut self, origin: usize, took_ns: Option<u64>) {
-        if self.share.thread == 0
-            && let Some(took_ns) = took_ns
-            && let Some(series) = self.plan.first_series_of(origin)
-        {
+    /// Lookups wait in the book until a thread has a step to tell them under.
+    fn tell_lookups(&mut self, origin: usize) {
+        let Some(series) = self.sites[origin].told_under else {
+            return;
+        };
+        for took_ns in self.book.take_lookups_ns(origin) {
             self.second.steps[series].phases[phase::DNS].record(took_ns);
         }
     }
 
     /// A name was looked up again. Connections to addresses that it no longer leads to end once they carry nothing.
-    pub(super) fn looked_up(&mut self, origin: u32, took_ns: Option<u64>) {
-        self.tell_lookup(origin as usize, took_ns);
+    pub(super) fn looked_up(&mut self, origin: u32) {
         let Some(page) = self.book.page(origin as usize) else {
             return;
         };
         let Some(site) = self.sites.get_mut(origin as usize) else {
             // This thread has not met it.
-            return self.tell_later(origin, took_ns);
+            return;
         };
         if site.tls_name.is_some() && self.tls.is_none() {
             self.tls = self.book.tls().map(TlsSetup::for_thread);
@@ -103,7 +112,8 @@ impl Worker {
                 _ => {}
             }
         }
-        self.go_on_where_expected(origin, took_ns);
+        self.tell_lookups(origin as usize);
+        self.go_on_where_expected(origin);
     }
 
     /// The sites of origins that were met since the last time.
@@ -119,38 +129,11 @@ impl Worker {
     }
 
     /// The first answer for an origin that was met: whoever waits for it goes on.
-    fn go_on_where_expected(&mut self, origin: u32, took_ns: Option<u64>) {
+    fn go_on_where_expected(&mut self, origin: u32) {
         let expecting = std::mem::take(&mut self.sites[origin as usize].expecting);
-        self.tell_later(origin, took_ns);
-        if let Some(first) = expecting.first() {
-            self.tell_late_lookup(*first, origin);
-        }
         for user in expecting {
             self.send_elsewhere(user);
         }
-    }
-
-    /// A lookup of an origin that no step names is told under the step that goes there next.
-    fn tell_later(&mut self, origin: u32, took_ns: Option<u64>) {
-        if let Some(took_ns) = took_ns
-            && self.plan.first_series_of(origin as usize).is_none()
-        {
-            self.untold_lookups.push((origin, took_ns));
-        }
-    }
-
-    /// This user's step is the first that goes to `origin` since it was looked up.
-    pub(super) fn tell_late_lookup(&mut self, user: u32, origin: u32) {
-        let Some(series) = self.users[user as usize].series(&self.plan) else {
-            return;
-        };
-        let dns = &mut self.second.steps[series].phases[phase::DNS];
-        self.untold_lookups.retain(|(of, took_ns)| {
-            if *of == origin {
-                dns.record(*took_ns);
-            }
-            *of != origin
-        });
     }
 
     /// Nobody waits for this user's origin any more; false where nobody did.

@@ -109,6 +109,7 @@ fn a_name_that_leads_where_it_may_not_ends_all_use_until_it_leads_back() {
     let site = ok();
     let mut long = plan(site.port, 2, 1, vec![get("/")]);
     long["load"]["count"] = json!(null);
+    long["threads"] = json!(2);
     let run = Run::new(&long.to_string()).unwrap();
     run.start().unwrap();
     let next = || run.next_tick(Duration::from_secs(10)).unwrap().unwrap();
