@@ -1,6 +1,5 @@
 """A filled database and the service on it, run within the tests' own process."""
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,6 +18,7 @@ from scaleworthy.switchboard.migrate import app_dsn, migrate, relay_dsn
 from scaleworthy.switchboard.seed import seed_database
 from scaleworthy.switchboard.seed.size import Size
 from scaleworthy.switchboard.settings import Settings
+from waiting import until
 
 UNTIL = datetime(2026, 11, 1, tzinfo=UTC)
 # Small enough to be quick, and with several pages of everything for each tenant.
@@ -112,8 +112,7 @@ class Api:
 
 async def handled(data: Data) -> None:
     """Wait until no webhook is in the queue."""
-    while data.rows("select 1 from webhook_queue"):  # noqa: ASYNC110 - the service has no event to wait for
-        await asyncio.sleep(0.005)
+    await until(lambda: not data.rows("select 1 from webhook_queue"), "no webhook is queued")
 
 
 def fill(postgres: Postgres, name: str, *, sets: tuple[str, ...] = ()) -> Data:

@@ -14,6 +14,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+import waiting
 from scaleworthy.runtime.events import inbox, outbox
 from scaleworthy.servers import Postgres, Valkey
 from scaleworthy.switchboard.live.hub import KINDS
@@ -256,8 +257,11 @@ async def test_without_valkey_events_wait_with_a_reason_and_come_when_it_is_back
                 with Valkey.start(port=port):
                     assert (await heard(opened))["data"]["name"] == "meanwhile"
                     assert (await heard(paid))["type"] == "payment.received"
-                    while (await asyncio.to_thread(httpx.get, f"{served.url}/health")).json()["status"] != "ok":
-                        pass
+
+                    async def is_well(served: Served = served) -> bool:
+                        return (await asyncio.to_thread(httpx.get, f"{served.url}/health")).json()["status"] == "ok"
+
+                    await waiting.until(is_well, "health is ok")
     paid_for = "select count(*) from payments p join webhook_events e on e.id = p.webhook_event_id where event_id = %s"
     assert data.rows(paid_for, [answer.json()["event_id"]]) == [(1,)]
 

@@ -5,12 +5,14 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from redis.asyncio import Redis
 
 from scaleworthy.servers import Postgres, Valkey
+from waiting import until
 
 from .running import Api, Data, fill, handled, serving
 
@@ -23,8 +25,22 @@ def own_postgres(tmp_path: Path) -> Iterator[Postgres]:
 
 async def well(api: Api) -> None:
     """Wait until nothing is wrong: each part comes back by itself, at its own time."""
-    while (await api.get("/health", tenant=None)).json()["reasons"]:  # noqa: ASYNC110 - health tells when asked
-        await asyncio.sleep(0.01)
+
+    async def nothing_is_wrong() -> bool:
+        return not (await api.get("/health", tenant=None)).json()["reasons"]
+
+    await until(nothing_is_wrong, "health has no reasons")
+
+
+async def complaint(api: Api) -> dict[str, Any]:
+    """Return health as soon as something is wrong."""
+
+    async def told() -> dict[str, Any] | None:
+        answer = await api.get("/health", tenant=None)
+        health: dict[str, Any] = answer.json()
+        return {**health, "answered": answer.status_code} if health["reasons"] else None
+
+    return await until(told, "health has a reason")
 
 
 async def test_health_is_ok_when_everything_answers(api: Api) -> None:
@@ -118,15 +134,13 @@ async def test_a_full_cache_keeps_nothing_new_and_loses_no_event(data: dict[str,
             made = await api.post("/leads", json={"name": "while it is full"})
             assert made.status_code == 201
             assert (await api.get("/leads/statistics")).status_code == 200
-            while not (health := (await api.get("/health", tenant=None)).json())["reasons"]:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+            health = await complaint(api)
             assert any("memory" in reason for reason in health["reasons"]), health
 
             await admin.config_set("maxmemory", "0")
             await well(api)
             waiting = "select 1 from scaleworthy_outbox where published_at is null"
-            while api.data.rows(waiting):  # noqa: ASYNC110 - the relay tries again by itself
-                await asyncio.sleep(0.01)
+            await until(lambda: not api.data.rows(waiting), "the outbox is empty")
 
 
 @pytest.mark.parametrize("shape", ["day-one", "tuned"])
@@ -138,11 +152,10 @@ async def test_a_pool_that_is_used_up_is_told_and_serves_again(data: dict[str, D
             owner.execute("lock table leads in access exclusive mode")
             # No two alike: tuned asks once for those.
             asked = [asyncio.create_task(api.get(f"/leads?limit={limit}")) for limit in range(5, 17)]
-            while not (health := await api.get("/health", tenant=None)).json()["reasons"]:
-                pass
+            health = await complaint(api)
             owner.rollback()
-        assert (health.status_code, health.json()["database"]) == (200, "busy")
-        assert health.json()["reasons"][0].startswith("database: ")
+        assert (health["answered"], health["database"]) == (200, "busy")
+        assert health["reasons"][0].startswith("database: ")
         assert [answer.status_code for answer in await asyncio.gather(*asked)] == [200] * 12
         await well(api)
 
@@ -166,15 +179,12 @@ async def test_what_was_acknowledged_is_there_after_a_restart_under_load(own_pos
 
     async with serving(data, shape) as api:
         writers = [asyncio.create_task(write(api)) for _ in range(4)]
-        while len(acknowledged) < 20:  # noqa: ASYNC110 - answers are what is waited for
-            await asyncio.sleep(0)
+        await until(lambda: len(acknowledged) >= 20, "writes are acknowledged")
         await asyncio.to_thread(own_postgres.stop)
-        while not refused:  # noqa: ASYNC110
-            await asyncio.sleep(0)
+        await until(lambda: refused, "writes are refused")
         with Postgres.start(data=folder, port=port, fsync=False):
             before = len(acknowledged)
-            while len(acknowledged) < before + 20:  # noqa: ASYNC110
-                await asyncio.sleep(0.001)
+            await until(lambda: len(acknowledged) >= before + 20, "writes are acknowledged again")
             over.set()
             await asyncio.gather(*writers)
             kept = {row[0] for row in data.rows("select id from leads where name = 'under load'")}

@@ -11,6 +11,7 @@ from scaleworthy.runtime.invalidation import SlotFollower
 from scaleworthy.servers import Postgres, Valkey
 from scaleworthy.switchboard.follow import PUBLICATION, RULES, forget_slot, slot_of
 from scaleworthy.switchboard.migrate import follower_dsn
+from waiting import until
 
 from .conftest import memory_folder
 from .running import Api, Data, fill, serving
@@ -26,9 +27,12 @@ def followed() -> Iterator[Data]:
 
 async def shows(api: Api, path: str, tenant: int, leads: int) -> None:
     """Wait until the answer counts so many leads: sooner than its time is over."""
+
+    async def counted() -> bool:
+        return (await api.get(path, tenant=tenant)).json()["leads"]["total"] == leads
+
     async with asyncio.timeout(8):
-        while (await api.get(path, tenant=tenant)).json()["leads"]["total"] != leads:  # noqa: ASYNC110 (a service is asked)
-            await asyncio.sleep(0.02)
+        await until(counted, f"{path} counts {leads}")
 
 
 async def test_a_dashboard_shows_what_its_tenant_wrote_before_its_time_is_over(followed: Data, valkey: Valkey) -> None:
@@ -65,13 +69,12 @@ async def test_where_the_log_is_not_decoded_health_says_so_and_answers_are_serve
     tuned = data["tuned"]
     async with serving(tuned, "tuned", cache=valkey.url, follower_dsn=follower_dsn(tuned.owner)) as api:
         assert (await api.post("/api/analytics/kpis", json=_KPIS)).status_code == 200
-        async with asyncio.timeout(8):
-            while True:
-                health = (await api.get("/api/health", tenant=None)).json()
-                if any("wal_level is replica" in reason for reason in health["reasons"]):
-                    break
-                await asyncio.sleep(0.02)
-        assert health["status"] == "degraded"
+
+        async def told() -> dict[str, object] | None:
+            health = (await api.get("/api/health", tenant=None)).json()
+            return health if any("wal_level is replica" in reason for reason in health["reasons"]) else None
+
+        assert (await until(told, "health says why"))["status"] == "degraded"
 
 
 def test_a_slot_that_nobody_reads_is_dropped(followed: Data) -> None:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from confluent_kafka import Consumer
 
+import waiting
 from runtime.events.brokers import Brokers
 from scaleworthy.errors import UsageError
 from scaleworthy.runtime.events import Event
@@ -147,8 +148,11 @@ async def test_brokers_that_are_gone_hold_nobody_up_and_get_everything_when_they
     history = of(served, events, f"lead:{lead['id']}")
     assert [event.topic for event in history] == ["lead.created", *["lead.updated"] * 5, "lead.deleted"]
     assert [event.payload["name"] for event in history[1:6]] == [f"Bo {number}" for number in range(5)]
-    while (await asyncio.to_thread(httpx.get, f"{served.url}/api/health")).json()["status"] != "ok":
-        pass
+
+    async def is_well() -> bool:
+        return (await asyncio.to_thread(httpx.get, f"{served.url}/api/health")).json()["status"] == "ok"
+
+    await waiting.until(is_well, "health is ok")
     dead = "select dead_because from switchboard_kafka.scaleworthy_outbox where dead_because is not null"
     assert served.data.rows(dead) == []
 

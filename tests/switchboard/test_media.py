@@ -23,6 +23,7 @@ from scaleworthy.switchboard.media.phrases import PHRASES, frames_of, is_voice
 from scaleworthy.switchboard.media.protocol import media_protocol
 from scaleworthy.switchboard.media.streams import MediaStreams
 from scaleworthy.switchboard.settings import Settings
+from waiting import until
 
 from .running import Data, serving
 
@@ -84,9 +85,7 @@ class Served:
 
     async def saved(self, call: int) -> dict[str, Any]:
         """The row, once the server has noticed that the client is gone."""
-        async with asyncio.timeout(5):
-            while not self.data.rows("select 1 from media_streams where call_id = %s", [call]):  # noqa: ASYNC110 - rows tell nobody
-                await asyncio.sleep(0.01)
+        await until(lambda: self.data.rows("select 1 from media_streams where call_id = %s", [call]), "it is saved")
         return self.row(call)
 
 
@@ -100,8 +99,7 @@ async def served(data: Data, shape: str, ticks: Ticks, **limits: Any) -> AsyncIt
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         running = asyncio.create_task(server.serve(sockets=[listening]))
-        while not server.started:  # noqa: ASYNC110 - uvicorn tells it so
-            await asyncio.sleep(0.01)
+        await until(lambda: server.started, "the service serves")
         yield Served(f"ws://127.0.0.1:{listening.getsockname()[1]}", data, streams, ticks)
         server.should_exit = True
         await running
@@ -348,11 +346,13 @@ async def _read_nothing(server: Served) -> None:
         await begun(slow)
         slow.transport.pause_reading()
         frames = (b"\x82\xfe\x00\xa0" + bytes(4) + SOUND[0]) * 200
-        async with asyncio.timeout(15):
-            while not server.streams.statistics().ended:
-                if slow.transport.get_write_buffer_size() < 10**6:
-                    slow.transport.write(frames)
-                await asyncio.sleep(0.001)
+
+        def has_ended() -> bool:
+            if slow.transport.get_write_buffer_size() < 10**6:
+                slow.transport.write(frames)
+            return bool(server.streams.statistics().ended)
+
+        await until(has_ended, "the stream is ended")
         slow.transport.abort()
 
     assert server.streams.statistics().ended == {media.TOO_SLOW: 1}

@@ -1,6 +1,5 @@
 """With replicas: what a tenant wrote it reads, wherever the answer comes from; a replica that is not well is told, and not missed."""
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from scaleworthy.errors import UsageError
 from scaleworthy.servers import Postgres, Valkey
 from scaleworthy.switchboard.migrate import app_dsn
 from scaleworthy.switchboard.service import Switchboard
+from waiting import until
 
 from .conftest import memory_folder
 from .running import Api, Data, fill, serving
@@ -45,10 +45,12 @@ def followed(followed_server: tuple[Postgres, Data]) -> Iterator[Followed]:
 
 async def health_that(api: Api, *, replicas: str) -> dict[str, object]:
     """Ask for health until it says that so many serve."""
-    async with asyncio.timeout(20):
-        while (health := (await api.get("/health", tenant=None)).json()).get("replicas") != replicas:  # noqa: ASYNC110 - servers are waited for
-            await asyncio.sleep(0.01)
-    return dict(health)
+
+    async def told() -> dict[str, object] | None:
+        health = (await api.get("/health", tenant=None)).json()
+        return health if health.get("replicas") == replicas else None
+
+    return await until(told, f"health says that {replicas} serve")
 
 
 def statements_on(server: Postgres) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -16,7 +16,9 @@ from redis.asyncio import Redis
 from runtime.cache.fleet import SECOND, Fleet, Source
 from scaleworthy.runtime.cache import BytesCodec, Cache, Policy, TableLayer, ValkeyLayer
 from scaleworthy.runtime.cache.flight import Behind
+from scaleworthy.runtime.cache.layer import Found
 from scaleworthy.servers import Valkey
+from waiting import until
 
 
 @pytest.fixture
@@ -139,17 +141,34 @@ async def test_the_lease_of_a_slow_load_is_renewed(valkey: Valkey) -> None:
         assert source.asked == 1
 
 
+def seen_holders(caches: list[Cache]) -> Callable[[], set[int]]:
+    """Watch whom the caches wait for; what is returned gives those that have seen who loads now."""
+    seen: dict[str, set[int]] = {}
+    for number, cache in enumerate(caches):
+        layer = cache._layers[0]
+
+        async def watched(key: str, owner: str, *, newer_than_ns: int, ask=layer.get_or_lease, number=number) -> Found:
+            found = await ask(key, owner, newer_than_ns=newer_than_ns)
+            if found.holder not in ("", owner):
+                seen.setdefault(found.holder, set()).add(number)
+            return found
+
+        layer.get_or_lease = watched
+    return lambda: seen[list(seen)[-1]] if seen else set()
+
+
 async def test_what_cannot_be_kept_is_not_waited_for_one_after_another(sharing: Fleet) -> None:
     caches, asked = [await sharing.cache(load_timeout="1m") for _ in range(6)], 0
     fourth = asyncio.Event()
+    waiting_for = seen_holders(caches)
 
     async def load() -> set[int]:
         nonlocal asked
         asked += 1
-        if asked < 3:
-            # Long enough for those who wait to see whom they wait for.
-            await asyncio.sleep(0.1)
-        elif asked == 3:
+        mine = asked
+        if mine < 3:
+            await until(lambda: len(waiting_for()) == 6 - mine, "all others have seen whom they wait for")
+        elif mine == 3:
             # One after another there would be no fourth before the third is done.
             await fourth.wait()
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -16,16 +15,10 @@ from scaleworthy.runtime.database import Database, PoolExhausted, PoolSizes
 from scaleworthy.runtime.lsn import Session, session
 from scaleworthy.runtime.tenant import acting_for
 from scaleworthy.servers import Postgres
+from waiting import until
 
 # Long on a replica, at once on the writer.
 SLOW_ON_REPLICAS = "select pg_sleep(case when pg_is_in_recovery() then 60 else 0 end), pg_is_in_recovery() as replica"
-
-
-async def until(condition: Callable[[], bool], what: str) -> None:
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - another process is waited for
-            await asyncio.sleep(0.005)
-    assert condition(), what
 
 
 def alone(writer: Postgres, replica: Postgres, **more: str) -> Database:

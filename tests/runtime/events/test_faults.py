@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from itertools import count
 from pathlib import Path
@@ -15,6 +15,7 @@ import pytest
 from psycopg import AsyncConnection
 from redis.asyncio import Redis
 
+from runtime.events.emptied import emptied
 from scaleworthy.runtime.events import (
     Consumer,
     Event,
@@ -32,15 +33,9 @@ from scaleworthy.runtime.events import (
 )
 from scaleworthy.series.meter import Meter
 from scaleworthy.servers import Postgres, Valkey
+from waiting import until
 
 _PREFIXES = (f"faults{number}:" for number in count())
-
-
-async def until(holds: Callable[[], Any]) -> None:
-    """Wait until it does: for what another process or a task of the part's own brings about."""
-    async with asyncio.timeout(20):
-        while not holds():  # noqa: ASYNC110
-            await asyncio.sleep(0.002)
 
 
 def client_of(url: str) -> Redis:
@@ -76,14 +71,14 @@ async def test_while_the_stream_server_is_gone_events_wait_and_none_is_given_up(
         relay = Relay(database, sink, idle="1ms", again="2ms", attempts=2, lock="valkey gone", meter=meter)
         relay.start()
         await publish(connection, *leads(range(30)))
-        await until(lambda: relay.statistics().published == 30)
+        await until(lambda: relay.statistics().published == 30, "30 are published")
         server.stop()
         await publish(connection, *leads(range(30, 60)))
-        await until(lambda: "events wait: the stream server" in (relay.trouble() or ""))
+        await until(lambda: "events wait: the stream server" in (relay.trouble() or ""), "it says why events wait")
         await publish(connection, *leads(range(60, 63)))
         with Valkey.start(port=port) as again:
-            await until(lambda: relay.statistics().published == 63)
-            await until(lambda: relay.trouble() is None)
+            await until(lambda: relay.statistics().published == 63, "63 are published")
+            await until(lambda: relay.trouble() is None, "it serves again")
             assert await arrived(again.url, prefix) == {f"lead:{n}": list(range(30 + n, 63, 3)) for n in range(3)}
             await relay.stop()
     assert (relay.statistics().failed, relay.statistics().dead) == (0, 0)
@@ -109,12 +104,12 @@ async def test_a_full_stream_server_takes_all_of_a_batch_or_none(
             )
             relay.start()
             await publish(connection, *leads(range(20)))
-            await until(lambda: relay.statistics().published == 20)
+            await until(lambda: relay.statistics().published == 20, "20 are published")
             await admin.config_set("maxmemory", "1")
             await publish(connection, *leads(range(20, 40)))
-            await until(lambda: "maxmemory" in (relay.trouble() or ""))
+            await until(lambda: "maxmemory" in (relay.trouble() or ""), "it says why events wait")
             await admin.config_set("maxmemory", "0")
-            await until(lambda: relay.statistics().published == 40)
+            await until(lambda: relay.statistics().published == 40, "40 are published")
             await relay.stop()
         assert await arrived(server.url, prefix) == {f"lead:{n}": list(range(n, 40, 3)) for n in range(3)}
     assert relay.statistics().dead == 0
@@ -138,13 +133,13 @@ async def test_a_database_that_is_restarted_is_found_again(tmp_path: Path) -> No
             await publish(connection, *leads(range(5)))
         relay = Relay(dsn, Kept(), idle="1ms", again="2ms")
         relay.start()
-        await until(lambda: relay.statistics().published == 5)
+        await until(lambda: relay.statistics().published == 5, "5 are published")
         server.stop()
-        await until(lambda: relay.trouble())
+        await until(lambda: relay.trouble(), "it says why events wait")
         with Postgres.start(data=tmp_path / "data", port=port, fsync=False):
             async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
                 await publish(connection, *leads(range(5, 10)))
-            await until(lambda: relay.statistics().published == 10)
+            await until(lambda: relay.statistics().published == 10, "10 are published")
             assert relay.trouble() is None
             await relay.stop()
     assert first_times(Kept.events) == list(range(10))
@@ -169,9 +164,8 @@ async def test_two_relays_that_both_believe_to_work_reorder_nothing(
         relay.start()
     for start in range(0, 200, 10):
         await publish(connection, *leads(range(start, start + 10)))
-    await until(lambda: sum(relay.statistics().published for relay in relays) >= 200)
-    while (await outbox.lag(connection))[0]:  # noqa: ASYNC110
-        await asyncio.sleep(0.002)
+    await until(lambda: sum(relay.statistics().published for relay in relays) >= 200, "200 are published")
+    await until(lambda: emptied(connection), "the outbox is empty")
     for relay in relays:
         await relay.stop()
     seen = await arrived(valkey.url, prefix)

@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 from psycopg import AsyncConnection
 
+from runtime.events.emptied import emptied
 from scaleworthy.runtime.events import (
     Consumer,
     Event,
@@ -23,6 +24,7 @@ from scaleworthy.runtime.events import (
     outbox,
     publish,
 )
+from waiting import until
 
 from .brokers import Brokers
 
@@ -107,19 +109,16 @@ async def test_brokers_that_are_gone_hold_events_back_and_none_is_lost_reordered
     relay.start()
     brokers.create_topic("gone", 3)
     await publish(connection, *(Event("gone", f"lead:{n % 5}", n) for n in range(50)))
-    while relay.statistics().published < 50:  # noqa: ASYNC110 - brokers have no event to wait for
-        await asyncio.sleep(0.005)
+    await until(lambda: relay.statistics().published >= 50, "50 are published")
     brokers.stop()
     await publish(connection, *(Event("gone", f"lead:{n % 5}", n) for n in range(50, 100)))
     for _ in range(4):
-        while relay.trouble() is None:  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
+        await said(relay)
         relay._reason = None
     assert (await outbox.lag(connection))[0] == 50
     assert "Kafka did not take it" in await said(relay)
     brokers.go_on()
-    while (await outbox.lag(connection))[0]:  # noqa: ASYNC110
-        await asyncio.sleep(0.005)
+    await until(lambda: emptied(connection), "the outbox is empty")
     await relay.stop()
     assert (relay.statistics().dead, relay.statistics().failed) == (0, 0)
     what = await read(KafkaSource(settings(brokers.bootstrap, **group()), topics=["gone"]), 100)
@@ -129,9 +128,7 @@ async def test_brokers_that_are_gone_hold_events_back_and_none_is_lost_reordered
 
 
 async def said(relay: Relay) -> str:
-    while (reason := relay.trouble()) is None:  # noqa: ASYNC110
-        await asyncio.sleep(0.005)
-    return reason
+    return await until(relay.trouble, "it says why events wait")
 
 
 async def test_one_that_is_too_large_is_the_only_one_refused(brokers: Brokers) -> None:

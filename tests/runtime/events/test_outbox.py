@@ -17,8 +17,10 @@ import pytest
 from psycopg import AsyncConnection
 from redis.asyncio import Redis
 
+from runtime.events.emptied import emptied
 from scaleworthy.runtime.events import Event, Relay, Unpublishable, dead_letters, outbox, publish, replay, revive
 from scaleworthy.servers import Valkey
+from waiting import until
 
 _PREFIXES = (f"outbox{number}:" for number in count())
 
@@ -48,8 +50,7 @@ class Kept:
 
 async def drained(relay: Relay, connection: AsyncConnection[Any]) -> None:
     """Wait until no event waits."""
-    while (await outbox.lag(connection))[0]:  # noqa: ASYNC110 (another process drains it)
-        await asyncio.sleep(0.005)
+    await until(lambda: emptied(connection), "the outbox is empty")
 
 
 async def test_what_is_rolled_back_is_never_published(database: str, connection: AsyncConnection[Any]) -> None:

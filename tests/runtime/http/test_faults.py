@@ -20,6 +20,7 @@ from runtime.http.asking import App, ask
 from scaleworthy.runtime import http
 from scaleworthy.runtime.limit import FleetLimit, Limit
 from scaleworthy.servers import Valkey
+from waiting import until
 
 DEEP = 100_000
 
@@ -143,8 +144,7 @@ async def test_a_client_that_leaves_a_stream_leaves_nothing_behind(service: Serv
 async def test_a_client_that_leaves_before_its_answer_does_not_take_it_from_those_who_joined(service: Service) -> None:
     async with serving(service) as client:
         asked = [asyncio.create_task(client.get("/waits")) for _ in range(4)]
-        while service.coalescing.joined < 3:  # noqa: ASYNC110 - nothing tells when they have come
-            await asyncio.sleep(0.005)
+        await until(lambda: service.coalescing.joined == 3, "three have joined")
         asked[0].cancel()
         service.gate.set()
         told = await asyncio.gather(*asked, return_exceptions=True)
@@ -204,8 +204,7 @@ async def test_a_drain_under_load_answers_all_that_came(service: Service) -> Non
     """Requests that are at work when the process is told to end are answered; their connections are closed, and none is cut."""
     async with serving(service) as client:
         asked = [asyncio.create_task(client.get("/waits", headers={"accept": str(number)})) for number in range(20)]
-        while service.draining.at_work < 20:  # noqa: ASYNC110 - nothing tells when they have come
-            await asyncio.sleep(0.005)
+        await until(lambda: service.draining.at_work == 20, "all have come")
         service.draining.leave()
         service.server.should_exit = True
         service.gate.set()

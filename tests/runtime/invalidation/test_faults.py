@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from scaleworthy.runtime.cache import Cache, ValkeyLayer
 from scaleworthy.runtime.invalidation import NotifyFollower, Rule, SlotFollower
 from scaleworthy.runtime.lsn import reading
 from scaleworthy.servers import Postgres, Valkey
+from waiting import until
 
 
 @asynccontextmanager
@@ -34,13 +35,6 @@ async def following(dsn: str, cache: Any, rules: Any = RULES, **options: Any) ->
     yield follower
     await follower.stop()
     await follower.drop()
-
-
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until *holds*."""
-    async with asyncio.timeout(20):
-        while not await holds():  # noqa: ASYNC110 (a server is asked, and tells nobody by itself)
-            await asyncio.sleep(0.005)
 
 
 async def test_what_changes_around_a_restart_of_the_database_is_told(tmp_path: Path) -> None:
@@ -56,7 +50,7 @@ async def test_what_changes_around_a_restart_of_the_database_is_told(tmp_path: P
     async def complains() -> bool:
         return follower.trouble() is not None
 
-    await until(complains)
+    await until(complains, "it says that it is cut off")
     again = Postgres.start(settings={"wal_level": "logical"}, data=tmp_path / "data", port=server.port)
     again.run_sql("insert into leads values ('a', 2, 'Bob')")
     await told.until(lambda: {"tenant:a:lead:1", "tenant:a:lead:2"} <= told.keys)
@@ -101,7 +95,7 @@ async def test_when_the_reader_is_killed_another_takes_over_and_nothing_is_misse
         async def all_forgotten() -> bool:
             return [await cache.get(key) for key in keys] == [None] * 100
 
-        await until(all_forgotten)
+        await until(all_forgotten, "every memory layer has forgotten")
         await process.wait()
         assert follower.statistics().everything == 0
         await follower.stop()
@@ -129,18 +123,18 @@ async def test_what_a_frozen_valkey_was_not_told_is_made_good_when_it_answers(
             async def owes() -> bool:
                 return "could not be told" in (follower.trouble() or "")
 
-            await until(owes)
+            await until(owes, "it could not be told")
             os.kill(own.pid, signal.SIGCONT)
 
             async def all_forgotten() -> bool:
                 return [await cache.get("tenant:a:lead:1") for cache in caches] == [None, None]
 
-            await until(all_forgotten)
+            await until(all_forgotten, "every memory layer has forgotten")
 
             async def serves() -> bool:
                 return follower.trouble() is None
 
-            await until(serves)
+            await until(serves, "it serves again")
             assert follower.statistics().everything >= 1
         for cache in caches:
             await cache.close()
@@ -182,7 +176,7 @@ async def test_who_does_not_hear_forgets_what_it_knows(valkey: Valkey, name: str
         async def forgotten() -> bool:
             return await cache.get("a") is None
 
-        await until(forgotten)
+        await until(forgotten, "it is forgotten")
 
 
 async def test_a_slot_that_is_too_far_behind_is_made_anew(
@@ -227,7 +221,7 @@ async def test_another_databases_slot_is_left_alone(logical: Postgres, name: str
     async def says_so() -> bool:
         return "already exists" in (follower.trouble() or "")
 
-    await until(says_so)
+    await until(says_so, "it says so")
     await follower.stop()
     logical.run_sql(f"select pg_drop_replication_slot('{name}')")
 
@@ -259,15 +253,15 @@ async def test_a_load_from_a_replica_that_is_behind_is_not_kept(
             async def told_once() -> bool:
                 return follower.statistics().keys >= 1
 
-            await until(lambda: sees("old"))
+            await until(lambda: sees("old"), "the old value is seen")
             await reads.execute("select pg_wal_replay_pause()")
             await connection.execute("update leads set name = 'new'")
-            await until(told_once)
+            await until(told_once, "it is told once")
             assert await cache.get_or_set("tenant:a:lead:1", load) == "old"
             await cache.settle()
             assert await cache.get("tenant:a:lead:1") is None, "what began after the change, but read before it"
             await reads.execute("select pg_wal_replay_resume()")
-            await until(lambda: sees("new"))
+            await until(lambda: sees("new"), "the new value is seen")
             assert await cache.get_or_set("tenant:a:lead:1", load) == "new"
             await cache.settle()
             assert await cache.get("tenant:a:lead:1") == "new"
