@@ -55,6 +55,20 @@ def test_each_request_of_the_mixed_scenario_is_answered_as_it_expects(running: S
                 assert answer.status_code == step["expect"]["status"], (step["name"], answer.text)
 
 
+def test_a_lead_whose_name_ends_in_a_digit_is_searched_by_a_word_that_may_be_asked_for(running: Switchboard) -> None:
+    """A run creates leads called Ann 1, Ann 2, …, and the next run's plan takes its words from the newest."""
+    tenant = running.tenants[0]
+    with httpx.Client(base_url=running.url, headers={"x-tenant-key": tenant.key}) as client:
+        lead = client.post("/api/leads", json={"name": "Ann 5"}).json()
+        plan = mixed_plan(running.url, [tenant])
+        [row] = [row for row in plan["feeders"][0]["rows"] if row["lead"] == str(lead["id"])]
+        [step] = [one["steps"][0] for one in plan["scenarios"] if one["name"] == "search leads"]
+        answer = send(client, step, row)
+
+    assert (answer.status_code, answer.json()["query"]) == (200, "Ann")
+    assert lead["id"] in [found["id"] for found in answer.json()["leads"]]
+
+
 def send(client: httpx.Client, step: dict[str, Any], row: dict[str, str]) -> httpx.Response:
     """Send a step as the engine does, its places filled from a row."""
     text = json.dumps(step)

@@ -46,6 +46,7 @@ WEIGHTS = {
 _TENANTS_MAX = 40
 _LEADS_PER_TENANT = 20
 _DEEP_PAGE = 20
+_WORD_LEAST = 2
 _LEADS_IN_BULK = 10
 _TIMEOUT_S = 30.0
 _SAMPLERS = 2
@@ -181,7 +182,7 @@ def _sample(url: str, key: str) -> _Sample:
     listed = _get(url, f"/api/leads?limit={_LEADS_PER_TENANT}", key)
     deep = _get(url, f"/api/leads?limit=20&page={_DEEP_PAGE}", key)
     active = _get(url, "/api/dashboard/metrics", key)["active_calls"]
-    leads = [(lead["id"], lead["phone"] or "+15550100", lead["name"].split()[-1]) for lead in listed["leads"]]
+    leads = [(lead["id"], lead["phone"] or "+15550100", _word(lead["name"])) for lead in listed["leads"]]
     cursor = deep["next"] or listed["next"]
     if not active or cursor is None:
         raise TargetError(
@@ -190,6 +191,11 @@ def _sample(url: str, key: str) -> _Sample:
             hint="seed its database",
         )
     return _Sample(key, leads, [call["id"] for call in active], cursor)
+
+
+def _word(name: str) -> str:
+    """Return what a lead is searched for by: its last name, or, where that is a letter or a digit, which is refused, a word before it."""
+    return next((word for word in reversed(name.split()) if len(word) >= _WORD_LEAST), "Ann")
 
 
 def _get(url: str, path: str, key: str) -> Any:
