@@ -27,7 +27,8 @@ wrk's own cost here, and wrk does little but send and receive: no generator of t
 echoed one at a time is one send and one receive of the kernel, which are most of its cost; where several are under way, they share them.
 
 The pieces of `bench_scale.py` count and weigh; those kept on 2026-11-21 were measured while its soak ran on the same two cores, so the
-times in their notes are those of a busy machine.
+times in their notes are those of a busy machine. What an application embeds, and Switchboard:
+[the runtime beside its peers](../benchmarks/runtime.md).
 """
 
 RUNTIME = ROOT / "benchmarks" / "runtime.md"
@@ -38,13 +39,17 @@ best library for its work, in the same run, taking turns; `make bench` installs 
 times better ours is than the peer's. Servers, peers and what asks them share two cores; figures that differ by less than 10 % do not
 differ. Goals, where they are more than the bar, stand in the notes.
 
-Goals that are not reached. A 2 KB answer through all manners: compression is two fifths of it, as the note says. `get` of a
-memory hit: a coroutine and a look-up by class; `get_or_set` has no second call in it and gets there. Single inserts: what is left
-is Python's part of a row and the server's, in equal shares. Where we lose: a hit or a check in Valkey runs a script that also
-looks at tags, tells loads from changes and leases, where the peer sends a plain GET or INCR; a breaker that counts a window and
-slow calls costs as much as one that counts failures in a row. What writers lose while their changes are followed is CPU that the
-follower takes from them on the same two cores.
+Goals that are not reached. A 2 KB answer through all manners: compression is two fifths of it, and the rest two or three µs of
+Python for each manner. `get` of a memory hit: a coroutine and a look-up by class; `get_or_set` has no second call in it and
+gets there. `check` of a limit: it makes an object of what the client is told; `allows`, which says yes or no, gets there.
+Single inserts: each row is a coroutine and an answer of its own in Python, and a row of a statement on the server, which has
+the same two cores. 20,000 sockets: a process of that machine may have 20,000 files open, and what reads the sockets needs 100
+for itself.
 
+Where we lose: a hit or a check in Valkey runs a script that also looks at tags, tells loads from changes and leases, where the peer
+sends a plain GET or INCR; a breaker that counts a window and slow calls costs as much as one that counts failures in a row; COPY in
+binary alone does not look at every row's columns, as `bulk_create` does; publishing after the commit is sooner than an outbox, and
+loses events. What writers lose while their changes are followed is CPU that the follower takes from them on the same two cores.
 """
 
 
@@ -66,7 +71,8 @@ def page(head: str, *, runtime: bool) -> str:
         )
         for run in runs:
             command = " ".join(["python", *run["command"][1:]])
-            parts.append(f"`{command}` at commit {run['machine']['commit']}\n\n{_table(run['rows'])}\n")
+            remark = f"\n{run['remark']}\n" if "remark" in run else ""
+            parts.append(f"`{command}` at commit {run['machine']['commit']}\n{remark}\n{_table(run['rows'])}\n")
     return "\n".join(parts)
 
 

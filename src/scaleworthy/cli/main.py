@@ -47,7 +47,7 @@ COMMANDS = {
         "scaleworthy.cli.selftest:selftest",
         "Prove on this machine that counts, rates and times of the load generator are right, against servers of known behaviour.",
     ),
-    "switchboard": ("scaleworthy.cli.switchboard:app", "Serve or seed the reference backend."),
+    "switchboard": ("scaleworthy.cli.switchboard:app", "Serve or seed the reference backend, or play language models."),
     "watch": (
         "scaleworthy.cli.watch:watch",
         "Run the same load again and again, keep its history, and say when a run falls out of it.",

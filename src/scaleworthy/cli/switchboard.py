@@ -53,7 +53,7 @@ def serve(
     Parameters
     ----------
     shape
-        day-one: how such backends start. tuned: the same service with indexes, keyset pages, one statement per list, cache.
+        day-one: how such backends start. tuned: the same answers by indexes, fewer statements, caches, queues; its README lists all.
     port
         Port of 127.0.0.1; 0 takes a free one.
     demo_tenant
@@ -167,7 +167,7 @@ def llm(
     endless
         Going on until the client leaves, at any rate.
     seed
-        Of the faults.
+        Of the faults: the same seed, the same ones.
     """
     process, settings = _llm_parts()
     named = tuple(name.strip() for name in models.split(",") if name.strip())

@@ -1,6 +1,6 @@
 """COPY from Python, in binary where that says the same as text does.
 
-Binary spares both sides writing and reading dates and numbers as text: a third of the client's work per row. But the two do not take the
+Binary spares both sides writing and reading dates and numbers as text (benchmarks/bench_bulk.py has both). But the two do not take the
 same values everywhere: as text, the str '{"a": 1}' is a JSON object and 'f' is false; in binary the first would be a JSON string and the
 second true. So only types are sent in binary whose writers refuse every other Python type; on such a refusal text is tried.
 """

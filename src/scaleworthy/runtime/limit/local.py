@@ -45,7 +45,7 @@ class Limit:
 
     def check(self, key: str, cost: int = 1) -> Verdict:
         """Count an event of *key* that weighs *cost*, and say whether it passes; one that does not counts for nothing."""
-        # As Verdict(…) does, without its function in Python: a third of the check.
+        # As Verdict(…) does, without its function in Python.
         return _new(Verdict, self._judge(key, cost, self.quota, self._now_ns and self._now()))
 
     def statistics(self) -> LimitStatistics:

@@ -1,8 +1,8 @@
 """Connections to providers: HTTP/1.1 on asyncio's transports, read by httptools (llhttp, in C), kept for the next call.
 
-Ours, because an answer comes as hundreds of chunks and each costs: a chunk through httpx is some 55 µs of CPU and through aiohttp 17 µs
-where this is below 10 µs (benchmarks/bench_llm.py measures it). And because a stream that nobody reads any more ends at once here:
-the connection is aborted, not read to its end.
+Ours, because an answer comes as hundreds of chunks and each costs: through httpx several times the CPU of one here
+(benchmarks/bench_llm.py). And because a stream that nobody reads any more ends at once here: the connection is aborted, not read to
+its end.
 
 Not here: proxies, redirects, compression, HTTP/2; what a body means (wire.py).
 """
