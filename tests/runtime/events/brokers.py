@@ -31,6 +31,13 @@ def _library() -> ctypes.CDLL:
     found.rd_kafka_mock_cluster_bootstraps.argtypes = [pointer]
     found.rd_kafka_mock_broker_set_down.argtypes = [pointer, ctypes.c_int32]
     found.rd_kafka_mock_broker_set_up.argtypes = [pointer, ctypes.c_int32]
+    found.rd_kafka_mock_broker_set_rtt.argtypes = [pointer, ctypes.c_int32, ctypes.c_int]
+    found.rd_kafka_mock_push_request_errors_array.argtypes = [
+        pointer,
+        ctypes.c_int16,
+        ctypes.c_size_t,
+        ctypes.POINTER(ctypes.c_int),
+    ]
     found.rd_kafka_mock_group_initial_rebalance_delay_ms.argtypes = [pointer, ctypes.c_int32]
     found.rd_kafka_mock_topic_set_error.argtypes = [pointer, text, ctypes.c_int]
     found.rd_kafka_mock_topic_create.argtypes = [pointer, text, ctypes.c_int, ctypes.c_int]
@@ -58,6 +65,15 @@ class Brokers:
     def hide_topic(self, name: str, *, hidden: bool) -> None:
         """Answer that there is no such topic."""
         self._library.rd_kafka_mock_topic_set_error(self._cluster, name.encode(), _UNKNOWN_TOPIC if hidden else 0)
+
+    def answer_once(self, request: int, error: int) -> None:
+        """Answer the next request of that kind with that error, both by their numbers in Kafka's protocol."""
+        self._library.rd_kafka_mock_push_request_errors_array(self._cluster, request, 1, (ctypes.c_int * 1)(error))
+
+    def hang(self, for_ms: int) -> None:
+        """Take what is sent, and answer so much later; 0: at once."""
+        for number in self._numbers:
+            self._library.rd_kafka_mock_broker_set_rtt(self._cluster, number, for_ms)
 
     def stop(self) -> None:
         for number in self._numbers:

@@ -145,6 +145,34 @@ async def test_a_database_that_is_restarted_is_found_again(tmp_path: Path) -> No
     assert first_times(Kept.events) == list(range(10))
 
 
+async def test_a_sink_that_breaks_its_word_and_raises_ends_no_relay(
+    database: str, connection: AsyncConnection[Any]
+) -> None:
+    class Broken:
+        works = False
+        events: list[int] = []  # noqa: RUF012
+
+        async def publish(self, events: Sequence[Event]) -> list[Exception | None]:
+            if not self.works:
+                raise RuntimeError("a sink of somebody else's")
+            self.events += [event.payload for event in events]
+            return [None] * len(events)
+
+        async def close(self) -> None:
+            """Nothing is held."""
+
+    sink = Broken()
+    relay = Relay(database, sink, idle="1ms", again="2ms", attempts=1, lock="broken")
+    relay.start()
+    await publish(connection, *leads(range(3)))
+    await until(lambda: relay.trouble() == "events wait: a sink of somebody else's", "it says why events wait")
+    sink.works = True
+    await until(lambda: relay.statistics().published == 3, "3 are published")
+    await until(lambda: relay.trouble() is None, "it serves again")
+    await relay.stop()
+    assert (sink.events, relay.statistics().dead) == ([0, 1, 2], 0)
+
+
 async def test_two_relays_that_both_believe_to_work_reorder_nothing(
     database: str, connection: AsyncConnection[Any], valkey: Valkey
 ) -> None:

@@ -81,23 +81,29 @@ def group() -> dict[str, Any]:
     }
 
 
-async def order_and_delivery(bootstrap: str, name: str) -> None:
+IN_ORDER = {f"lead:{n}": list(range(n, 700, 7)) for n in range(7)}
+
+
+async def carried(bootstrap: str, name: str) -> tuple[list[Exception | None], dict[str, list[int]]]:
+    """Publish 700 events of 7 aggregates in batches, and read them; return what the sink answered, and what was seen of each."""
     sink = KafkaSink(settings(bootstrap))
     events = [Event(f"{name}.changed", f"lead:{n % 7}", n, tenant="a", headers={"x": "é"}) for n in range(700)]
+    answers: list[Exception | None] = []
     for start in range(0, 700, 100):
-        assert await sink.publish(events[start : start + 100]) == [None] * 100
+        answers += await sink.publish(events[start : start + 100])
     await sink.close()
     what = await read(KafkaSource(settings(bootstrap, **group()), topics=[name]), 700)
-    assert what.seen == {f"lead:{n}": list(range(n, 700, 7)) for n in range(7)}
+    return answers, dict(what.seen)
 
 
 async def test_each_arrives_and_those_of_an_aggregate_in_order(brokers: Brokers) -> None:
-    await order_and_delivery(brokers.bootstrap, "order")
+    assert await carried(brokers.bootstrap, "order") == ([None] * 700, IN_ORDER)
 
 
 @pytest.mark.skipif("KAFKA_BOOTSTRAP" not in os.environ, reason="KAFKA_BOOTSTRAP names no Kafka cluster to test on")
 async def test_a_real_cluster_keeps_the_same_order() -> None:
-    await order_and_delivery(os.environ["KAFKA_BOOTSTRAP"], f"scaleworthy-test-{uuid4().hex}")
+    name = f"scaleworthy-test-{uuid4().hex}"
+    assert await carried(os.environ["KAFKA_BOOTSTRAP"], name) == ([None] * 700, IN_ORDER)
 
 
 async def test_brokers_that_are_gone_hold_events_back_and_none_is_lost_reordered_or_dead(
@@ -156,6 +162,64 @@ async def test_a_topic_that_is_not_there_yet_is_waited_for_and_no_event_is_to_bl
     brokers.hide_topic("late", hidden=False)
     while await sink.publish([Event("late", "lead:1", 1)]) != [None]:
         pass
+    await sink.close()
+
+
+# Numbers of Kafka's protocol.
+PRODUCE, INIT_PRODUCER_ID = 0, 22
+TOO_LARGE, DISCONNECTED, NO_RIGHT_TO_THE_CLUSTER, OUT_OF_ORDER, NOT_SIGNED_IN, INVALID = 10, 13, 31, 45, 58, 87
+
+
+@pytest.mark.parametrize(
+    ("request_kind", "error", "said"),
+    [
+        (PRODUCE, DISCONNECTED, "disconnected"),
+        (PRODUCE, NOT_SIGNED_IN, "Authentication failed"),
+        (PRODUCE, OUT_OF_ORDER, "out of order sequence number"),
+        (INIT_PRODUCER_ID, NO_RIGHT_TO_THE_CLUSTER, "authorization failed"),
+    ],
+)
+async def test_what_is_wrong_with_the_cluster_blames_no_event_and_is_got_over(
+    brokers: Brokers, request_kind: int, error: int, said: str
+) -> None:
+    """The last two end the producer; the next one goes on."""
+    sink, name = KafkaSink(settings(brokers.bootstrap)), f"fault{error}"
+    brokers.create_topic(name, 1)
+    events = [Event(name, "lead:1", n) for n in range(4)]
+    if request_kind == PRODUCE:
+        assert await sink.publish(events[:1]) == [None]
+    brokers.answer_once(request_kind, error)
+    answers = await sink.publish(events)
+    assert [type(answer) for answer in answers] == [Unavailable] * 4
+    assert said in str(answers[0])
+    assert await sink.publish(events) == [None] * 4
+    await sink.close()
+    what = await read(KafkaSource(settings(brokers.bootstrap, **group()), topics=[name]), 4)
+    assert list(dict.fromkeys(what.seen["lead:1"])) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("errors", "expected"),
+    [
+        ([TOO_LARGE], [type(None)] * 3),
+        ([INVALID], [type(None)] * 3),
+        ([TOO_LARGE, TOO_LARGE], [Unpublishable, type(None), type(None)]),
+        ([INVALID, INVALID], [RuntimeError, type(None), type(None)]),
+        ([TOO_LARGE, DISCONNECTED], [Unavailable] * 3),
+    ],
+)
+async def test_a_batch_that_is_refused_is_sent_one_by_one_for_as_long_as_brokers_take_any(
+    brokers: Brokers, errors: list[int], expected: list[type]
+) -> None:
+    """A broker refuses a batch for one of its events; the first answer is the batch's, the next that of the first event, alone."""
+    name = f"refused{uuid4().hex}"
+    brokers.create_topic(name, 1)
+    sink = KafkaSink(settings(brokers.bootstrap, **{"linger.ms": 100}))
+    events = [Event(name, f"lead:{n}", n) for n in range(3)]
+    for error in errors:
+        brokers.answer_once(PRODUCE, error)
+    assert [type(answer) for answer in await sink.publish(events)] == expected
+    assert await sink.publish(events) == [None] * 3
     await sink.close()
 
 

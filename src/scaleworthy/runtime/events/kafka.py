@@ -14,15 +14,15 @@ from scaleworthy.runtime.events.consumer import Round
 from scaleworthy.runtime.events.event import Event
 from scaleworthy.runtime.events.sink import BEHIND, Unavailable, Unpublishable
 
-_TOO_LARGE = "MSG_SIZE_TOO_LARGE"
-# What somebody has to put right in the cluster: no event is to blame, and none may become a dead letter of it.
-_NOT_READY = {
-    "_UNKNOWN_TOPIC",
-    "_UNKNOWN_PARTITION",
-    "UNKNOWN_TOPIC_OR_PART",
-    "TOPIC_AUTHORIZATION_FAILED",
-    "CLUSTER_AUTHORIZATION_FAILED",
-    "_AUTHENTICATION",
+# What an event itself can be refused for. All else is the cluster's, or our way to it: no event may become a dead letter of that.
+_TOO_LARGE = {"MSG_SIZE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"}
+_INVALID = {
+    "INVALID_MSG_SIZE",
+    "INVALID_RECORD",
+    "INVALID_TIMESTAMP",
+    "POLICY_VIOLATION",
+    "TOPIC_EXCEPTION",
+    "_INVALID_ARG",
 }
 
 
@@ -83,19 +83,22 @@ class KafkaSink:
             await asyncio.to_thread(self._producer.flush, 0)
 
     def _publish(self, events: Sequence[Event]) -> list[Exception | None]:
-        if self._producer is None:
-            self._producer = self._kafka.Producer(self._settings)
         results = self._sent(events)
-        large = [place for place, error in enumerate(results) if isinstance(error, Unpublishable)]
-        if len(events) > 1 and large:
-            # A broker refuses a batch as a whole for one event that is too large: sent alone, it is the only one refused.
-            for place in range(large[0], len(events)):
+        refused = [place for place, error in enumerate(results) if _is_refusal(error)]
+        if len(events) > 1 and refused:
+            # A broker refuses a batch as a whole for one event: sent alone, it is the only one refused.
+            for place in range(refused[0], len(events)):
                 if results[place] is not None:
                     [results[place]] = self._sent([events[place]])
+                    if isinstance(results[place], Unavailable):
+                        # Nor would the next be taken, and each would be waited for.
+                        results[place:] = [results[place]] * (len(events) - place)
+                        break
         return _in_order(events, results)
 
     def _sent(self, events: Sequence[Event]) -> list[Exception | None]:
         """Send *events*, wait for each one's answer, and call back what has none in time."""
+        producer = self._producer = self._producer or self._kafka.Producer(self._settings)
         results: list[Exception | None] = [None] * len(events)
         left = len(events)
 
@@ -112,7 +115,7 @@ class KafkaSink:
                 left -= 1
                 continue
             try:
-                self._producer.produce(
+                producer.produce(
                     self._prefix + event.channel,
                     key=event.key.encode(),
                     value=event.to_json(),
@@ -130,24 +133,34 @@ class KafkaSink:
         deadline = self._now() + self._within_s
         while left:
             if self._closing or self._now() >= deadline:
-                self._producer.purge(in_queue=True, in_flight=True, blocking=True)
-            self._producer.poll(0.05)
+                producer.purge(in_queue=True, in_flight=True, blocking=True)
+            try:
+                producer.poll(0.05)
+            except self._kafka.KafkaException as error:
+                # The library raises what a producer cannot go on after: all that this one has is called back, and the next is a new one.
+                self._hear(error.args[0])
+                self._producer, deadline = None, self._now()
         return results
 
     def _hear(self, error: Any) -> None:
         self._said = str(error.str())
 
     def _as_error(self, error: Any) -> Exception:
-        if error.fatal():
-            self._producer = None
-            return Unavailable(f"Kafka: {error.str()}")
-        if error.name() == _TOO_LARGE:
+        if error.name() in _TOO_LARGE:
             return Unpublishable(error.str())
+        if error.name() in _INVALID:
+            return RuntimeError(f"Kafka: {error.str()}")
         if error.name() in ("_PURGE_QUEUE", "_PURGE_INFLIGHT"):
+            if self._producer is None:
+                return Unavailable(f"Kafka: {self._said}")
             return Unavailable(f"Kafka did not take it within {self._within_s:g} s ({self._said or 'no answer'})")
-        if error.retriable() or error.name() in _NOT_READY:
-            return Unavailable(f"Kafka: {error.str()}")
-        return RuntimeError(str(error))
+        if error.fatal() or error.name() == "_FATAL":
+            self._producer = None
+        return Unavailable(f"Kafka: {error.str()}")
+
+
+def _is_refusal(error: Exception | None) -> bool:
+    return error is not None and not isinstance(error, Unavailable)
 
 
 def _in_order(events: Sequence[Event], results: Sequence[Exception | None]) -> list[Exception | None]:

@@ -16,7 +16,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
 from psycopg import AsyncConnection
 
 from scaleworthy.runtime.events import outbox
@@ -141,8 +140,8 @@ class Relay:
                     await self._lock_own(connection)
                     self._works.set()
                     await self._work(connection)
-            except (psycopg.Error, OSError) as error:
-                self._reason = f"events wait: {str(error).partition(chr(10))[0]}"
+            except Exception as error:  # noqa: BLE001 - whatever a sink raises too: a relay that ended by it would tell nobody
+                self._reason = f"events wait: {str(error).partition(chr(10))[0] or type(error).__name__}"
             self._works.clear()
             await asyncio.sleep(self._again_s)
 
