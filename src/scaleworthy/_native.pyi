@@ -659,6 +659,13 @@ def decompress(data: bytes, *, bytes_max: int) -> bytes:
     """
 
 @final
+class Packer:
+    """Compresses many things with Zstandard at *level*, with what the work needs set up once."""
+
+    def __init__(self, level: int) -> None: ...
+    def compress(self, data: bytes) -> bytes: ...
+
+@final
 class MemoryTable:
     """Objects by key with times, versions and tags; at most *entries*, those asked for again outlive those that are not (S3-FIFO).
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import gc
 import json
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from scaleworthy._native import MemoryTable, RateTable, Redactor, Tombstones
+from scaleworthy._native import MemoryTable, Packer, RateTable, Redactor, Tombstones, decompress
 
 LIFE = {"due_in_ns": 10, "stale_in_ns": 20, "gone_in_ns": 30}
 MISSING = object()
@@ -103,6 +104,15 @@ def test_members_go_and_what_has_none_is_the_same_object() -> None:
     assert redactor.redact(clean) is clean
     with pytest.raises(ValueError, match=r"not JSON.*byte 8"):
         redactor.redact(b'{"name" "Ann"}')
+
+
+def test_a_packer_packs_each_body_by_itself_whatever_came_before_and_beside_it() -> None:
+    packer = Packer(1)
+    bodies = [b"%d " % number * (number + 1) for number in range(200)]
+    with ThreadPoolExecutor(4) as threads:
+        packed = list(threads.map(packer.compress, bodies))
+    assert [decompress(one, bytes_max=10_000) for one in packed] == bodies
+    assert packed == [Packer(1).compress(body) for body in bodies]
 
 
 def test_what_was_read_before_a_change_is_not_admitted_after_it() -> None:

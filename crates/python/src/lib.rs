@@ -28,7 +28,7 @@ mod _native {
     #[pymodule_export]
     use super::null_server::NullServer;
     #[pymodule_export]
-    use super::pack::{compress, decompress};
+    use super::pack::{Packer, compress, decompress};
     #[pymodule_export]
     use super::run::{Met, Run, Tick, now_ns};
     #[pymodule_export]

@@ -106,6 +106,19 @@ async def test_json_that_cannot_be_read_is_not_sent() -> None:
     assert (await ask(Redaction().wrap(App(b"{password", kind="text/plain")))).body == b"{password"
 
 
+async def test_an_application_that_writes_names_its_own_way_and_sends_a_view_of_a_buffer_is_understood() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"Content-Type", b"application/json"), (b"Content-Length", b"9999"), (b"ETag", b'"mine"')]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": memoryview(PLAIN)})
+
+    manners = Stack(app, [Compression(), ETag(), Redaction(), CacheControl()])
+    told = await ask(manners, accept_encoding="zstd")
+    assert (told["etag"], told["content-length"]) == ('W/"mine"', str(len(told.body)))
+    assert "token" not in json.loads(cramjam.zstd.decompress(told.body).read())[0]
+    assert (await ask(manners, if_none_match='"mine"')).status == 304
+
+
 async def test_cache_control_is_said_where_the_application_does_not() -> None:
     manner = CacheControl(prefixes={"/api/": "private, max-age=5", "/api/static/": "public, max-age=3600"})
     assert (await ask(manner.wrap(App())))["cache-control"] == "private, max-age=5"

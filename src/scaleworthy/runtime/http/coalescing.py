@@ -101,9 +101,9 @@ class Coalescing(Manner):
 
     def _is_shared(self, answer: Answer) -> bool:
         for name, value in answer.headers:
-            if name.lower() == b"set-cookie":
+            if name == b"set-cookie":
                 return False
-            if name.lower() == b"vary" and not {part.strip().lower() for part in value.split(b",")} <= self._known:
+            if name == b"vary" and not {part.strip().lower() for part in value.split(b",")} <= self._known:
                 return False
         return True
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
+from scaleworthy._native import Packer
 from scaleworthy.errors import MissingExtra
 from scaleworthy.runtime.http.manner import Manner
 from scaleworthy.runtime.http.message import Answer, Request
@@ -38,14 +39,14 @@ class Compression(Manner):
             import cramjam
         except ImportError as error:
             raise MissingExtra("runtime", needed_for="compression") from error
-        levels = (
-            (b"zstd", cramjam.zstd, zstd),
-            (b"br", cramjam.brotli, br),
-            (b"gzip", cramjam.gzip, gzip),
-        )
-        self._offered: dict[bytes, tuple[Any, int]] = {
-            name: (codec, level) for name, codec, level in levels if level is not None
-        }
+        self._offered: dict[bytes, Callable[[bytes], Any]] = {}
+        if zstd is not None:
+            # Ours keeps its tables: to set them up anew takes longer than to compress a small answer.
+            self._offered[b"zstd"] = Packer(zstd).compress
+        if br is not None:
+            self._offered[b"br"] = partial(cramjam.brotli.compress, level=br)
+        if gzip is not None:
+            self._offered[b"gzip"] = partial(cramjam.gzip.compress, level=gzip)
         self._least_bytes = least_bytes
         # Headers of clients repeat; they are bounded, since a client may send any.
         self._chosen: Callable[[bytes], bytes | None] = lru_cache(maxsize=256)(self._choose)
@@ -61,8 +62,7 @@ class Compression(Manner):
         chosen = self._chosen_for(request)
         if chosen is None:
             return answer
-        codec, level = self._offered[chosen]
-        smaller = bytes(codec.compress(answer.body, level=level))
+        smaller = bytes(self._offered[chosen](answer.body))
         if len(smaller) < len(answer.body):
             answer.body = smaller
             answer.headers.append((b"content-encoding", chosen))

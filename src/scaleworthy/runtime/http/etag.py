@@ -40,7 +40,7 @@ class ETag(Manner):
         wanted = request.header(b"if-none-match")
         if wanted is None or not _names(wanted, tag):
             return answer
-        return Answer(304, [header for header in answer.headers if header[0].lower() in _KEPT], b"")
+        return Answer(304, [header for header in answer.headers if header[0] in _KEPT], b"")
 
 
 def _names(wanted: bytes, tag: bytes) -> bool:

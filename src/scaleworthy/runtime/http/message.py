@@ -58,7 +58,7 @@ class Request:
 
 
 class Answer:
-    """A whole answer: status, headers and body."""
+    """A whole answer: status, headers and body. Names of headers are lower case, as ASGI has them."""
 
     __slots__ = ("body", "headers", "status")
 
@@ -69,13 +69,14 @@ class Answer:
 
     @classmethod
     def of(cls, start: Message, body: bytes) -> Answer:
-        """Return the answer that an `http.response.start` message and *body* make."""
-        return cls(start["status"], list(start.get("headers", ())), body)
+        """Return the answer that an `http.response.start` message and *body* make, whatever case and buffer the application chose."""
+        headers = [(name.lower(), value) for name, value in start.get("headers", ())]
+        return cls(start["status"], headers, body if type(body) is bytes else bytes(body))
 
     def header(self, name: bytes) -> bytes | None:
         """Return the header *name* (lower case), the first of several."""
         for known, value in self.headers:
-            if known == name or known.lower() == name:
+            if known == name:
                 return value
         return None
 
@@ -86,7 +87,7 @@ class Answer:
 
     def drop(self, name: bytes) -> None:
         """Leave the header *name* (lower case) out."""
-        self.headers = [(known, value) for known, value in self.headers if known.lower() != name]
+        self.headers = [(known, value) for known, value in self.headers if known != name]
 
     def add_vary(self, name: bytes) -> None:
         """Say that the answer depends on the request's header *name*."""
