@@ -49,8 +49,9 @@ async def database(writer: Postgres, replicas: list[Postgres]) -> AsyncIterator[
         as_service(writer),
         replicas=[as_service(replica) for replica in replicas],
         sizes=SMALL,
-        wait="2s",
-        heartbeat="20ms",
+        # So long that a machine that is busy with something else does not make the writer answer.
+        wait="20s",
+        heartbeat="1s",
     )
     async with made:
         await made.ready()

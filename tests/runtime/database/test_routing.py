@@ -15,6 +15,7 @@ from scaleworthy.runtime.database.statement import may_read_replica
 from scaleworthy.runtime.lsn import Reading, Session, parse_lsn, reading, session
 from scaleworthy.runtime.tenant import acting_for
 from scaleworthy.servers import Postgres
+from waiting import until
 
 INSERT = "insert into leads (tenant, name) values (%s, %s) returning id"
 NAMES = "select name from leads order by id"
@@ -73,7 +74,11 @@ async def test_a_replica_that_is_behind_is_waited_for_and_then_the_writer_asked(
 ) -> None:
     session.set(Session())
     late = Database(
-        as_service_of(database), replicas=[as_service(replica) for replica in replicas], sizes=SMALL, wait="1ms"
+        as_service_of(database),
+        replicas=[as_service(replica) for replica in replicas],
+        sizes=SMALL,
+        wait="1ms",
+        heartbeat="1s",
     )
     for replica in replicas:
         replica.run_sql("select pg_wal_replay_pause()")
@@ -159,7 +164,8 @@ async def test_a_replica_that_dies_leaves_and_one_that_comes_is_used(database: D
         third.stop()
         assert await alone.read("select 2 as two", tenant=None) == [{"two": 2}]
         assert alone.statistics().writer_reads == 1
-        assert "replica 1" in (alone.trouble() or "")
+        await until(lambda: "replica 1" in (alone.trouble() or ""), "it is told")
+        assert alone.replica_troubles() == [alone.trouble()]
 
 
 async def test_a_replica_too_far_behind_is_left_out() -> None:

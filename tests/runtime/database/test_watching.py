@@ -18,10 +18,11 @@ async def test_slow_statements_are_told_without_their_values_and_all_are_counted
     told: list[tuple[str, float]] = []
     noted = Work([])
     work.set(noted)
-    made = Database(as_service(writer), sizes=SMALL, slow="30ms", on_slow=lambda text, s: told.append((text, s)))
+    made = Database(as_service(writer), sizes=SMALL, slow="400ms", on_slow=lambda text, s: told.append((text, s)))
     async with made as database:
+        await database.reach_writer(within="20s")
         await database.read("select 1", tenant="watched")
-        await database.read("select pg_sleep(%s)", [0.04], tenant="watched")
+        await database.read("select pg_sleep(%s)", [0.4], tenant="watched")
         await database.write_all([Statement("select 2"), Statement("select 3")], tenant="watched")
         async with database.transaction(tenant="watched") as connection:
             await connection.execute(sql.SQL("select {}").format(4))
@@ -29,7 +30,7 @@ async def test_slow_statements_are_told_without_their_values_and_all_are_counted
                 await cursor.execute("select %s", [5])
     work.set(None)
     assert [text for text, _ in told] == ["select pg_sleep(%s)"]
-    assert told[0][1] >= 0.04
+    assert told[0][1] >= 0.4
     assert noted.count == 6, "the setting of the tenant is none of the caller's"
     texts = ["select 1", "select pg_sleep(%s)", "select 2", "select 3", "select 4", "select %s"]
     assert [text for text, _ in noted.statements] == texts

@@ -54,7 +54,7 @@ class Database:
         pick: Which of several replicas that may answer: the one with the fewest at work, or each in turn.
         tenant_setting: The setting that row-level security compares.
         statement_timeout: After which the server gives a statement up.
-        slow: Statements of this long are told to *on_slow* (text without values, s).
+        slow: Statements of this long, the wait for a connection included, are told to *on_slow* (text without values, s).
         heartbeat: How often replicas are asked how far they are.
         replica_answers: How long a replica may take to say so; then it is gone, and what it was asked is asked of the writer.
         prepare: Whether statements are prepared; not behind a pooler that does not know of prepared statements.
@@ -135,9 +135,14 @@ class Database:
         self._router.start()
 
     async def ready(self) -> None:
-        """Wait until every replica has been heard of; reads need not: until then the writer answers them."""
+        """Wait until every replica has been heard of and connected to; reads need not: until then the writer answers them.
+
+        Raises:
+            PoolExhausted: One could be heard of, but not be connected to in time.
+        """
         for replica in self._router.replicas:
             await replica.ready()
+            await self._pools[replica.name].run([_ALIVE])
 
     async def close(self) -> None:
         """Close every connection."""
