@@ -16,7 +16,9 @@ from redis.asyncio import Redis
 from runtime.cache.fleet import SECOND, Fleet, Source
 from scaleworthy.runtime.cache import BytesCodec, Cache, Policy, TableLayer, ValkeyLayer
 from scaleworthy.runtime.cache.flight import Behind
-from scaleworthy.runtime.cache.layer import Found
+from scaleworthy.runtime.cache.layer import Found, Seen
+from scaleworthy.runtime.cache.lower import Lower
+from scaleworthy.runtime.cache.policy import Life
 from scaleworthy.servers import Valkey
 from waiting import until
 
@@ -116,6 +118,34 @@ async def test_a_full_server_is_read_and_told_of_changes_and_keeps_again_when_it
         await first.get_or_set("e", source.load)
         await first.settle()
         assert await second.get("e") == "value"
+
+
+async def test_what_is_missed_while_a_layer_is_cleared_is_cleared_too(valkey: Valkey) -> None:
+    now_s, is_gone, cleared, gate = 100.0, True, asyncio.Event(), asyncio.Event()
+
+    class Held(ValkeyLayer):
+        async def invalidate(self, **what: Any) -> None:
+            if is_gone:
+                raise ConnectionError("gone")
+            await super().invalidate(**what)
+            cleared.set()
+            await gate.wait()
+
+    of_one = {"everything": False, "position": None, "origin": ""}
+    layer, other = Held(valkey.url, prefix="missed:", budget="5s"), ValkeyLayer(valkey.url, prefix="missed:")
+    lower = Lower(layer, now=lambda: now_s)
+    assert not await lower.invalidate(["a"], [], **of_one)
+    now_s, is_gone = 101.0, False
+    asking = asyncio.create_task(lower.get("a"))
+    await cleared.wait()
+    clock = (await other.get("a")).clock
+    assert await other.put("a", b"old", Life(0, 10**12, 10**12), load_ns=0, seen=Seen(clock, None), tags=[], owner="")
+    assert not await lower.invalidate(["a"], [], **of_one)
+    gate.set()
+    await asking
+    assert (await lower.get("a")).kept is None
+    await layer.close()
+    await other.close()
 
 
 async def test_a_table_that_is_gone_is_done_without(database: str) -> None:
