@@ -56,6 +56,7 @@ def forget_slot(dsn: str) -> None:
     """Drop the slot, if nobody reads it and the role may: one that is left keeps the server's log for ever."""
     with suppress(psycopg.Error), psycopg.connect(dsn, autocommit=True, connect_timeout=5) as connection:
         connection.execute(
-            "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = %s and not active",
+            "select pg_drop_replication_slot(slot_name) from pg_replication_slots"
+            " where slot_name = %s and database = current_database() and not active",
             [slot_of(dsn)],
         )

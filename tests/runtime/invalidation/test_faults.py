@@ -6,8 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import pytest
 from psycopg import AsyncConnection
 
 from runtime.invalidation import holder
-from runtime.invalidation.told import RULES, TABLES, Told
+from runtime.invalidation.told import RULES, TABLES, Told, begin, following
 from scaleworthy.errors import InvalidInput
 from scaleworthy.runtime.cache import Cache, ValkeyLayer
 from scaleworthy.runtime.invalidation import NotifyFollower, Rule, SlotFollower
@@ -25,25 +23,11 @@ from scaleworthy.servers import Postgres, Valkey
 from waiting import until
 
 
-@asynccontextmanager
-async def following(dsn: str, cache: Any, rules: Any = RULES, **options: Any) -> AsyncIterator[SlotFollower]:
-    """Yield a follower that reads its slot; both are gone at the end."""
-    follower = SlotFollower(dsn, cache, rules, every="20ms", **options)
-    await follower.create()
-    follower.start()
-    await follower.reading()
-    yield follower
-    await follower.stop()
-    await follower.drop()
-
-
 async def test_what_changes_around_a_restart_of_the_database_is_told(tmp_path: Path) -> None:
     server, told = Postgres.start(settings={"wal_level": "logical"}, data=tmp_path / "data"), Told()
     server.run_sql(TABLES)
     follower = SlotFollower(server.dsn, told, RULES, every="20ms")
-    await follower.create()
-    follower.start()
-    await follower.reading()
+    await begin(follower)
     server.run_sql("insert into leads values ('a', 1, 'Ann')")
     await asyncio.to_thread(server.stop)
 
@@ -114,7 +98,7 @@ async def test_what_a_frozen_valkey_was_not_told_is_made_good_when_it_answers(
         async def load() -> str:
             return "old"
 
-        async with following(logical.dsn, caches[0], slot=name) as follower:
+        async with following(SlotFollower(logical.dsn, caches[0], RULES, slot=name, every="20ms")) as follower:
             for cache in caches:
                 await cache.get_or_set("tenant:a:lead:1", load)
             os.kill(own.pid, signal.SIGSTOP)
@@ -145,15 +129,14 @@ async def test_what_could_not_be_told_is_told_to_who_reads_next(
 ) -> None:
     deaf, told = Told(lambda: False), Told()
     first = SlotFollower(logical.dsn, deaf, RULES, slot=name)
-    await first.create()
-    first.start()
-    await first.reading()
+    await begin(first)
     await connection.execute("insert into leads values ('a', 1, 'Ann')")
     await deaf.told(1)
     await first.stop()
     second = SlotFollower(logical.dsn, told, RULES, slot=name)
     second.start()
-    await told.until(lambda: "tenant:a:lead:1" in told.keys)
+    await told.told(1)
+    assert told.said[0] == (["tenant:a:lead:1"], ["tenant:a:leads"], False)
     await second.stop()
     await second.drop()
 
@@ -202,7 +185,7 @@ async def test_a_publication_that_is_dropped_is_made_again_and_everything_droppe
     logical: Postgres, connection: AsyncConnection[Any], name: str
 ) -> None:
     told = Told()
-    async with following(logical.dsn, told, slot=name) as follower:
+    async with following(SlotFollower(logical.dsn, told, RULES, slot=name, every="20ms")) as follower:
         await connection.execute(f'drop publication "{name}"'.encode())
         await connection.execute("insert into leads values ('a', 1, 'Ann')")
         await told.until(lambda: any(everything for _, _, everything in told.said))
@@ -223,6 +206,9 @@ async def test_another_databases_slot_is_left_alone(logical: Postgres, name: str
 
     await until(says_so, "it says so")
     await follower.stop()
+    await follower.drop()
+    slots = f"select database from pg_replication_slots where slot_name = '{name}'"
+    assert logical.run_sql(slots) == "postgres"
     logical.run_sql(f"select pg_drop_replication_slot('{name}')")
 
 
@@ -234,7 +220,7 @@ async def test_a_load_from_a_replica_that_is_behind_is_not_kept(
         async with (
             Cache(valkey=ValkeyLayer(valkey.url, prefix=f"{name}:", budget="5s")) as cache,
             await psycopg.AsyncConnection.connect(replica.dsn, autocommit=True) as reads,
-            following(logical.dsn, cache, slot=name) as follower,
+            following(SlotFollower(logical.dsn, cache, RULES, slot=name, every="20ms")) as follower,
         ):
 
             async def load() -> str:
@@ -274,7 +260,7 @@ async def test_a_column_may_come_while_it_is_followed_and_one_that_goes_drops_ev
     await connection.execute("drop table if exists things; create table things (id int primary key, owner text)")
     await connection.execute("alter table things replica identity full")
     rules = [Rule("things", keys=["{owner}:{id}"])]
-    async with following(logical.dsn, told, rules, slot=name) as follower:
+    async with following(SlotFollower(logical.dsn, told, rules, slot=name, every="20ms")) as follower:
         await connection.execute("insert into things values (1, 'a')")
         await connection.execute("alter table things add column colour text default 'red'")
         await connection.execute("insert into things values (2, 'b', 'blue')")
@@ -290,11 +276,13 @@ async def test_a_table_that_is_made_anew_is_followed_again(
 ) -> None:
     told = Told()
     await connection.execute("drop table if exists things; create table things (id int primary key)")
-    async with following(logical.dsn, told, [Rule("things", keys=["{id}"])], slot=name):
+    rules = [Rule("things", keys=["{id}"])]
+    async with following(SlotFollower(logical.dsn, told, rules, slot=name, every="20ms")) as follower:
         await connection.execute("drop table things; create table things (id int primary key)")
         await told.until(lambda: any(everything for _, _, everything in told.said))
         await connection.execute("insert into things values (7)")
         await told.until(lambda: "7" in told.keys)
+        assert follower.trouble() is None
 
 
 async def test_tables_that_the_log_would_not_tell_of_are_refused_before_anything_is_made(
@@ -320,20 +308,15 @@ async def test_more_than_a_message_holds_drops_everything_and_fails_no_write(
     logical: Postgres, connection: AsyncConnection[Any], name: str
 ) -> None:
     told = Told()
-    follower = NotifyFollower(logical.dsn, told, RULES, name=name, every="20ms")
-    await follower.create()
-    follower.start()
-    await follower.reading()
-    told.said.clear()
-    await connection.execute("insert into leads select 'a', n, 'x' from generate_series(1, 100) n")
-    await told.told(1)
-    await connection.execute("insert into leads select 'b', n, 'x' from generate_series(1, 101) n")
-    await told.told(2)
-    await connection.execute("insert into leads values (repeat('c', 9000), 1, 'x')")
-    await told.told(3)
-    assert [(len(keys), everything) for keys, _, everything in told.said] == [(100, False), (0, True), (0, True)]
-    await follower.stop()
-    await follower.drop()
+    async with following(NotifyFollower(logical.dsn, told, RULES, name=name, every="20ms")):
+        told.said.clear()
+        await connection.execute("insert into leads select 'a', n, 'x' from generate_series(1, 100) n")
+        await told.told(1)
+        await connection.execute("insert into leads select 'b', n, 'x' from generate_series(1, 101) n")
+        await told.told(2)
+        await connection.execute("insert into leads values (repeat('c', 9000), 1, 'x')")
+        await told.told(3)
+        assert [(len(keys), everything) for keys, _, everything in told.said] == [(100, False), (0, True), (0, True)]
     rows = await (
         await connection.execute("select proname from pg_proc where starts_with(proname, %s)", [name])
     ).fetchall()
@@ -345,21 +328,40 @@ async def test_a_listener_that_was_cut_off_drops_everything_and_listens_again(
 ) -> None:
     told = [Told(), Told()]
     first, second = (NotifyFollower(logical.dsn, one, RULES, name=name, every="20ms") for one in told)
-    await first.create()
-    first.start()
-    await first.reading()
-    second.start()
-    await connection.execute(
-        "select pg_terminate_backend(pid) from pg_stat_activity where query = %s", [f'listen "{name}"']
-    )
-    await asyncio.wait(
-        [asyncio.create_task(one.told(2 - at)) for at, one in enumerate(told)], return_when="FIRST_COMPLETED"
-    )
-    await connection.execute("insert into campaigns values (1, 'x')")
-    await asyncio.wait(
-        [asyncio.create_task(one.until(lambda one=one: "campaigns" in one.tags)) for one in told],  # type: ignore[misc]
-        return_when="FIRST_COMPLETED",
-    )
-    await first.stop()
-    await second.stop()
-    await first.drop()
+    async with following(first):
+        second.start()
+        await connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where query = %s", [f'listen "{name}"']
+        )
+        # Either of them may be the first to listen again.
+        await until(lambda: sum(len(one.said) for one in told) >= 2, "one listens again")
+        assert [everything for one in told for _, _, everything in one.said] == [True, True]
+        await connection.execute("insert into campaigns values (1, 'x')")
+        await until(lambda: any("campaigns" in one.tags for one in told), "it is told")
+        await until(lambda: (first.trouble(), second.trouble()) == (None, None), "both are well")
+        await second.stop()
+
+
+async def test_what_others_say_on_the_channel_ends_nothing(
+    logical: Postgres, connection: AsyncConnection[Any], name: str
+) -> None:
+    told = Told()
+    async with following(NotifyFollower(logical.dsn, told, RULES, name=name, every="20ms")) as follower:
+        await connection.execute(f"notify {name}, 'hello'".encode())
+        await told.until(lambda: len(told.said) >= 2)
+        assert told.said[-1] == ([], [], True), "what it did not understand may have been a change"
+        await connection.execute("insert into campaigns values (1, 'x')")
+        await told.until(lambda: "campaigns" in told.tags)
+        await until(lambda: follower.trouble() is None, "it is well")
+
+
+async def test_what_a_cache_raised_at_is_told_again(
+    logical: Postgres, connection: AsyncConnection[Any], name: str
+) -> None:
+    raises = iter([True])
+    told = Told(lambda: not next(raises, False) or 1 / 0 > 0)
+    async with following(SlotFollower(logical.dsn, told, RULES, slot=name, every="20ms")) as follower:
+        await connection.execute("insert into leads values ('a', 1, 'Ann')")
+        await told.told(2)
+        assert told.said == [(["tenant:a:lead:1"], ["tenant:a:leads"], False)] * 2
+        await until(lambda: follower.trouble() is None, "it is well")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from psycopg import AsyncConnection
 
-from runtime.invalidation.told import RULES, Told
+from runtime.invalidation.told import RULES, Told, begin, following
 from scaleworthy.errors import InvalidInput, ScaleworthyError, UsageError
 from scaleworthy.runtime.cache import Cache, ValkeyLayer
 from scaleworthy.runtime.invalidation import NotifyFollower, Rule, SlotFollower
@@ -26,7 +26,7 @@ async def position(connection: AsyncConnection[Any]) -> int:
 
 
 @pytest.fixture(params=["slot", "notify"])
-async def following(
+async def followed(
     request: pytest.FixtureRequest,
     logical: Postgres,
     connection: AsyncConnection[Any],
@@ -38,19 +38,15 @@ async def following(
         if request.param == "slot"
         else NotifyFollower(logical.dsn, told, RULES, name=name)
     )
-    await follower.create()
-    follower.start()
-    await follower.reading()
-    told.said.clear()
-    yield follower, told
-    await follower.stop()
-    await follower.drop()
+    async with following(follower):
+        told.said.clear()
+        yield follower, told
 
 
 async def test_each_operation_drops_what_its_rules_say(
-    following: tuple[Any, Told], connection: AsyncConnection[Any]
+    followed: tuple[Any, Told], connection: AsyncConnection[Any]
 ) -> None:
-    follower, told = following
+    follower, told = followed
     steps = [
         ("insert into leads values ('a', 1, 'Ann')", (["tenant:a:lead:1"], ["tenant:a:leads"], False)),
         ("update leads set name = 'Bob'", (["tenant:a:lead:1"], ["tenant:a:leads"], False)),
@@ -73,9 +69,9 @@ async def test_each_operation_drops_what_its_rules_say(
 
 
 async def test_what_is_rolled_back_has_not_changed(
-    following: tuple[Any, Told], connection: AsyncConnection[Any]
+    followed: tuple[Any, Told], connection: AsyncConnection[Any]
 ) -> None:
-    _, told = following
+    _, told = followed
     with pytest.raises(ZeroDivisionError):  # noqa: PT012 (the block is what is rolled back)
         async with connection.transaction():
             await connection.execute("insert into leads values ('a', 1, 'Ann')")
@@ -89,18 +85,13 @@ async def test_a_transaction_is_told_with_its_position_however_many_rows_it_has(
     logical: Postgres, connection: AsyncConnection[Any], name: str
 ) -> None:
     told = Told()
-    follower = SlotFollower(logical.dsn, told, RULES, slot=name)
-    await follower.create()
-    follower.start()
-    await follower.reading()
-    async with connection.transaction():
-        await connection.execute("insert into leads select 'a', n, 'x' from generate_series(1, 1200) n")
-        before = await position(connection)
-        await connection.execute("insert into campaigns values (1, 'x')")
-    after = await position(connection)
-    await told.until(lambda: "campaigns" in told.tags)
-    await follower.stop()
-    await follower.drop()
+    async with following(SlotFollower(logical.dsn, told, RULES, slot=name)):
+        async with connection.transaction():
+            await connection.execute("insert into leads select 'a', n, 'x' from generate_series(1, 1200) n")
+            before = await position(connection)
+            await connection.execute("insert into campaigns values (1, 'x')")
+        after = await position(connection)
+        await told.until(lambda: "campaigns" in told.tags)
     assert len(told.keys) == 1200
     assert all(len(keys) <= 500 for keys, _, _ in told.said)
     assert all(told_at is not None and before < told_at <= after for told_at in told.positions)
@@ -111,9 +102,7 @@ async def test_what_changed_while_nobody_followed_is_caught_up(
 ) -> None:
     told = Told()
     first = SlotFollower(logical.dsn, told, RULES, slot=name)
-    await first.create()
-    first.start()
-    await first.reading()
+    await begin(first)
     await first.stop()
     await connection.execute("insert into leads values ('a', 1, 'Ann')")
     second = SlotFollower(logical.dsn, told, RULES, slot=name)
@@ -129,9 +118,7 @@ async def test_one_process_reads_and_the_next_takes_over(
 ) -> None:
     told = [Told(), Told()]
     first, second = (SlotFollower(logical.dsn, one, RULES, slot=name) for one in told)
-    await first.create()
-    first.start()
-    await first.reading()
+    await begin(first)
     second.start()
     await connection.execute("insert into leads values ('a', 1, 'Ann')")
     await told[0].told(1)
@@ -168,22 +155,17 @@ async def test_caches_of_all_processes_forget(
     for cache in caches:
         await cache.open()
         await cache.listening()
-    follower = SlotFollower(logical.dsn, caches[0], RULES, slot=name)
-    await follower.create()
-    follower.start()
-    await follower.reading()
 
     async def load() -> str:
         return "old"
 
-    for cache in caches:
-        await cache.get_or_set("tenant:a:lead:1", load)
-    heard = caches[1].next_change()
-    await connection.execute("insert into leads values ('a', 1, 'Ann')")
-    await asyncio.wait_for(heard, 20)
-    assert [await cache.get("tenant:a:lead:1") for cache in caches] == [None, None]
-    await follower.stop()
-    await follower.drop()
+    async with following(SlotFollower(logical.dsn, caches[0], RULES, slot=name)):
+        for cache in caches:
+            await cache.get_or_set("tenant:a:lead:1", load)
+        heard = caches[1].next_change()
+        await connection.execute("insert into leads values ('a', 1, 'Ann')")
+        await asyncio.wait_for(heard, 20)
+        assert [await cache.get("tenant:a:lead:1") for cache in caches] == [None, None]
     for cache in caches:
         await cache.close()
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
-from scaleworthy.runtime.invalidation import Rule
+from scaleworthy.runtime.invalidation import NotifyFollower, Rule, SlotFollower
+from waiting import until
 
 RULES = [
     Rule("leads", keys=["tenant:{tenant}:lead:{id}"], tags=["tenant:{tenant}:leads"]),
@@ -19,6 +20,27 @@ create table campaigns (id int primary key, name text); create table logs (id in
 """
 
 
+Follower = TypeVar("Follower", SlotFollower, NotifyFollower)
+
+
+async def begin(follower: Follower) -> None:
+    """Make what it needs, start it, and wait until it reads."""
+    await follower.create()
+    follower.start()
+    await follower.reading()
+
+
+@asynccontextmanager
+async def following(follower: Follower) -> AsyncIterator[Follower]:
+    """Yield the follower, which reads; it and what it needed are gone at the end."""
+    try:
+        await begin(follower)
+        yield follower
+    finally:
+        await follower.stop()
+        await follower.drop()
+
+
 class Told:
     """Keeps what it is told, and lets a test wait for it. *answer*: what it says to being told."""
 
@@ -26,7 +48,6 @@ class Told:
         self.said: list[tuple[list[str], list[str], bool]] = []
         self.positions: list[int | None] = []
         self._answer = answer
-        self._more = asyncio.Condition()
 
     @property
     def keys(self) -> set[str]:
@@ -39,10 +60,8 @@ class Told:
         return {tag for _, tags, _ in self.said for tag in tags}
 
     async def invalidate(self, *, keys: Any, tags: Any, everything: bool, position: int | None) -> bool:
-        async with self._more:
-            self.said.append((list(keys), list(tags), everything))
-            self.positions.append(position)
-            self._more.notify_all()
+        self.said.append((list(keys), list(tags), everything))
+        self.positions.append(position)
         return self._answer()
 
     async def told(self, number: int) -> None:
@@ -51,5 +70,4 @@ class Told:
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait until what it was told makes *holds* true."""
-        async with asyncio.timeout(20), self._more:
-            await self._more.wait_for(holds)
+        await until(holds, "what it is told")

@@ -15,8 +15,7 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection
 
-from scaleworthy.errors import ScaleworthyError
-from scaleworthy.runtime.invalidation.ending import end
+from scaleworthy.runtime.ending import end
 from scaleworthy.runtime.invalidation.rules import Rule, Rules
 from scaleworthy.runtime.invalidation.slot import Connection, Slot, SlotState
 from scaleworthy.runtime.invalidation.stream import ChangeStream, SlotBusy, SlotLost, SlotUnreadable
@@ -136,7 +135,7 @@ class SlotFollower:
                 self._reason = f"{error.message}; it is made anew" if self._has_read else None
                 if await self._make_anew(anyway=isinstance(error, SlotUnreadable)):
                     continue
-            except (psycopg.Error, OSError, ScaleworthyError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever the cache or a library raises, what was not told is read again
                 self._reason = _said(error)
             self._reads.clear()
             self._state = None
@@ -199,11 +198,11 @@ class SlotFollower:
         try:
             async with await self._connect() as connection:
                 is_new = await self._slot.renew(connection, lag_most=self._lag_most, anyway=anyway)
-        except (psycopg.Error, OSError, ScaleworthyError) as error:
+            # After the slot is there, so that nothing falls between the two.
+            await self._teller.everything()
+        except Exception as error:  # noqa: BLE001 - as above
             self._reason = _said(error)
             return False
-        # After the slot is there, so that nothing falls between the two.
-        await self._teller.everything()
         return is_new
 
     def _stream(self) -> ChangeStream:

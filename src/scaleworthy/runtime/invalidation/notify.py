@@ -11,11 +11,10 @@ import json
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import psycopg
 from psycopg import AsyncConnection
 
+from scaleworthy.runtime.ending import end
 from scaleworthy.runtime.invalidation.catalogue import known_tables, quoted
-from scaleworthy.runtime.invalidation.ending import end
 from scaleworthy.runtime.invalidation.pgoutput import Change, Relation
 from scaleworthy.runtime.invalidation.rules import Rule, Rules
 from scaleworthy.runtime.invalidation.teller import FollowerStatistics, Invalidates, Teller
@@ -121,7 +120,7 @@ class NotifyFollower:
                     self._reason = None
                     self._listens.set()
                     await self._hear(hears, asks)
-            except (psycopg.Error, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever the cache or a library raises, or others notify: it listens anew
                 first = str(error).partition("\n")[0] or type(error).__name__
                 self._reason = f"changes are not followed: {first}"
             self._listens.clear()

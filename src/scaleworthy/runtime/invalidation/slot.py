@@ -112,7 +112,8 @@ class Slot:
         for _ in range(round(_RELEASED_WITHIN_S / _LOOK_AGAIN_S)):
             try:
                 await connection.execute(
-                    "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = %s",
+                    "select pg_drop_replication_slot(slot_name) from pg_replication_slots"
+                    " where slot_name = %s and database = current_database()",
                     [self.name],
                 )
                 return

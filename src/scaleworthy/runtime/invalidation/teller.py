@@ -50,6 +50,7 @@ class Teller:
         }
         self._delay = meter.histogram("runtime.invalidation.delay")
         self._unknown: set[str] = set()
+        self._failures = 0
         self.owes = False
 
     @property
@@ -98,8 +99,18 @@ class Teller:
         )
 
     async def _tell(self, keys: Sequence[str], tags: Sequence[str], *, everything: bool, position: int | None) -> None:
-        told = await self._cache.invalidate(keys=keys, tags=tags, everything=everything, position=position)
-        self.owes = told is False
+        failures = self._failures
+        # Names that the cache raised at are told again, by who tells them; that all there is goes would not be.
+        told: object = not everything
+        try:
+            told = await self._cache.invalidate(keys=keys, tags=tags, everything=everything, position=position)
+        finally:
+            if told is False:
+                self._failures += 1
+                self.owes = True
+            elif everything and self._failures == failures:
+                # What failed meanwhile is still owed: two may be told at once.
+                self.owes = False
         self._dropped["keys"].add(len(keys))
         self._dropped["tags"].add(len(tags))
         self._dropped["everything"].add(everything)
