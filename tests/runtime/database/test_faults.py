@@ -14,6 +14,7 @@ import pytest
 from runtime.database.conftest import SMALL, as_service
 from runtime.database.test_routing import INSERT, NAMES
 from scaleworthy.runtime.database import Database, PoolExhausted, PoolSizes
+from scaleworthy.runtime.database.replica import Replica
 from scaleworthy.runtime.lsn import Session, session
 from scaleworthy.runtime.tenant import acting_for
 from scaleworthy.servers import Postgres
@@ -78,6 +79,20 @@ async def test_a_replica_that_hangs_gives_up_what_it_was_asked(writer: Postgres)
             for process in held:
                 process.resume()
         await until(lambda: database.trouble() is None, "it is heard of again")
+
+
+async def test_a_replica_whose_answer_comes_as_it_is_stopped_is_stopped_at_once(writer: Postgres) -> None:
+    with writer.replica() as replica:
+        watched = Replica(
+            as_service(replica), name="replica 1", heartbeat_s=600.0, lag_most=1_000_000, writer_position=lambda: 0
+        )
+        watched.start()
+        while watched._asked is None:  # noqa: ASYNC110 (it is, for less than a moment)
+            await asyncio.sleep(0)
+        replica.run_sql("select 1")  # nothing else runs meanwhile: the answer is there, and not read
+        async with asyncio.timeout(20):
+            await watched.stop()
+        assert watched.position > 0, "the answer was read"
 
 
 async def test_a_replica_over_the_lag_limit_leaves_until_it_has_caught_up(writer: Postgres) -> None:

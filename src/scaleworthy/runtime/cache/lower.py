@@ -27,9 +27,8 @@ class Lower:
         self._leases = leases
         self._guard = Guard(layer.name, budget_s=layer.budget_s, now=now)
         self._keeping = Guard(f"{layer.name} keeps nothing new", budget_s=layer.budget_s, now=now)
-        # Changes it was not told of because it was gone, and how many of them clearing it has made good: what it kept from before
-        # the others may be wrong.
-        self._missed = self._made_good = 0
+        # It was gone when something changed: what it kept from before may be wrong.
+        self._owes_clearing = False
 
     def trouble(self) -> str | None:
         """Return why it is left alone; None: it serves."""
@@ -66,7 +65,7 @@ class Lower:
             await self._layer.put(key, body, life, load_ns=load_ns, seen=seen, tags=tags, owner=owner)
             return True
 
-        knows = seen.clock >= 0 and self._missed == self._made_good and self._guard.trouble is None
+        knows = seen.clock >= 0 and not self._owes_clearing and self._guard.trouble is None
         if not (knows and await self._keeping.ask(ask, otherwise=False)) and owner:
             await self.release(key, owner)
 
@@ -81,7 +80,7 @@ class Lower:
             return True
 
         told = await self._guard.ask(tell, otherwise=False)
-        self._missed += not told
+        self._owes_clearing |= not told
         return told
 
     async def renew(self, key: str, owner: str) -> None:
@@ -101,8 +100,6 @@ class Lower:
         return await self._layer.get(key)
 
     async def _clear_if_owed(self) -> None:
-        missed = self._missed
-        if missed > self._made_good:
+        if self._owes_clearing:
             await self._layer.invalidate(keys=(), tags=(), everything=True, position=None, origin="")
-            # What it missed meanwhile may have come after the clearing.
-            self._made_good = max(self._made_good, missed)
+            self._owes_clearing = False

@@ -145,6 +145,9 @@ class Replica:
                     self._position = 0
                     while True:
                         await self._ask(connection)
+                        if self._stopping:
+                            # It was cut, or cancelled, in the moment its answer came.
+                            return
                         pause_s = _BACK_FIRST_S
                         await self._rest()
             except (psycopg.Error, OSError, TimeoutError) as error:

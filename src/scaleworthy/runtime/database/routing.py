@@ -12,6 +12,7 @@ import psycopg
 from scaleworthy.runtime.database.pool import Pool
 from scaleworthy.runtime.database.replica import Replica
 from scaleworthy.runtime.database.tenancy import Statement
+from scaleworthy.runtime.ending import end
 from scaleworthy.runtime.lsn import parse_lsn, session
 
 Pick = Literal["least-busy", "round-robin"]
@@ -59,8 +60,7 @@ class Router:
     async def stop(self) -> None:
         """End watching."""
         if self._beat is not None:
-            self._beat.cancel()
-            await asyncio.gather(self._beat, return_exceptions=True)
+            await end(self._beat)
             self._beat = None
         for replica in self.replicas:
             await replica.stop()
