@@ -98,6 +98,7 @@ class InsertCoalescer:
         self._waiting: deque[Waiting] = deque()
         self._flights = self._free = flights
         self._starting = 0
+        self._loop: asyncio.AbstractEventLoop
         self._hurry: asyncio.TimerHandle | None = None
         self._flying: set[asyncio.Task[None]] = set()
         self._rows = self._statements = self._failed = 0
@@ -126,14 +127,16 @@ class InsertCoalescer:
                 f"{len(waiting):,} rows wait for {self._table}, and no more may",
                 hint="refuse work earlier (runtime.http.Shedding), or let more statements be under way",
             )
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Row] = loop.create_future()
+        # While rows fly their loop is this one. To ask which runs costs a system call before Python 3.12.
+        if not self._flying:
+            self._loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Row] = self._loop.create_future()
         waiting.append((values, tenants.current.get(), answer))
         if self._free:
             if len(waiting) > (self._flights - self._free) * _WORTH:
                 self._start()
             elif self._hurry is None:
-                self._hurry = loop.call_later(_HURRY_S, self._start)
+                self._hurry = self._loop.call_later(_HURRY_S, self._start)
         return await answer
 
     def _start(self) -> None:
@@ -195,7 +198,12 @@ class InsertCoalescer:
         waiting = self._waiting
         self._stop_hurry()
         share = -(-len(waiting) // max(self._starting, 1))
-        taken = [waiting.popleft() for _ in range(min(self._together, share))]
+        count = min(self._together, share)
+        if count < len(waiting):
+            taken = [waiting.popleft() for _ in range(count)]
+        else:
+            taken = list(waiting)
+            waiting.clear()
         return [one for one in taken if not one[2].done()]
 
     async def _carry(self, connection: AsyncConnection[Any], batch: list[Waiting]) -> None:
