@@ -115,6 +115,32 @@ async def test_tags_and_keys_drop_what_they_name_everywhere(fleet: Fleet) -> Non
     assert [await cache.get(key) for key in "abc"] == [None, None, None]
 
 
+@pytest.mark.parametrize("tag", ["two\nlines", "two\u2028lines", "", "naïve 🙂"])
+async def test_a_tag_may_be_any_text(fleet: Fleet, tag: str) -> None:
+    cache, other, source = await fleet.cache(), await fleet.cache(), Source()
+    await cache.get_or_set("a", source.load, tags=[tag])
+    await cache.settle()
+    assert await other.get("a") == ("value" if fleet.shares else None)
+    await other.settle()
+    # What the other has in memory it has from below, tags too.
+    await other.invalidate(tags=[tag])
+    assert await other.get("a") is None
+
+
+@pytest.mark.parametrize("name", ["a\0b", "".join(map(chr, range(1_000, 9_000)))])
+async def test_a_name_that_a_layer_cannot_take_is_no_trouble_of_that_layer(fleet: Fleet, name: str) -> None:
+    cache, source = await fleet.cache(), Source()
+    for key, tag in ((name, "t"), ("a", name)):
+        assert await cache.get_or_set(key, source.load, tags=[tag]) == "value"
+        await cache.settle()
+        assert await cache.invalidate(keys=[key], tags=[tag])
+        assert await cache.get(key) is None
+    assert cache.trouble() is None
+    assert await cache.get_or_set("b", source.load) == "value"
+    await cache.settle()
+    assert await (await fleet.cache()).get("b") == ("value" if fleet.shares else None)
+
+
 async def test_a_load_that_began_before_a_change_is_not_kept_after_it(fleet: Fleet) -> None:
     cache, source = await fleet.cache(), Source("old")
     source.gate.clear()

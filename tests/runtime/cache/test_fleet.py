@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runtime.cache.fleet import SECOND, Fleet, Source
+from scaleworthy.runtime.cache.layer import Found
 
 
 async def test_one_process_of_the_fleet_loads_and_the_others_get_its_value(sharing: Fleet) -> None:
@@ -43,6 +44,28 @@ async def test_an_invalidation_reaches_the_memory_of_other_processes(sharing: Fl
     await first.invalidate(tags=["leads"])
     await heard
     assert await second.get("a") is None
+
+
+async def test_what_was_set_last_is_what_all_show_though_an_earlier_set_ends_later(sharing: Fleet) -> None:
+    first, second = await sharing.cache(), await sharing.cache()
+    looked, gate = asyncio.Event(), asyncio.Event()
+    get = first._layers[0].get
+
+    async def held(key: str) -> Found:
+        found = await get(key)
+        looked.set()
+        await gate.wait()
+        return found
+
+    first._layers[0].get = held  # type: ignore[method-assign]
+    setting = asyncio.create_task(first.set("a", "old"))
+    await looked.wait()
+    heard = first.next_change()
+    await second.set("a", "new")
+    await heard
+    gate.set()
+    await setting
+    assert [await cache.get("a") for cache in (first, second)] == ["new", "new"]
 
 
 async def test_memory_is_filled_from_below_for_no_longer_than_it_is_fresh_there(sharing: Fleet) -> None:

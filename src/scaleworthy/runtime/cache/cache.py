@@ -116,13 +116,7 @@ class Cache:
         value = known.get(key, MISSING)
         if value is not MISSING:
             return value
-        looked = known.look(key)
-        if looked is not None:
-            return looked[0]
-        if not self._layers:
-            known.tally.add("not_found")
-            return default
-        found = await self._flights.join(f"?{kind}:{key}", lambda: self._loading.find(known, key))
+        found = await self._find(known, key)
         return default if found is MISSING else found
 
     async def get_or_set(self, key: str, load: Loader, *, kind: str = DEFAULT, tags: Sequence[str] = ()) -> Any:
@@ -218,6 +212,16 @@ class Cache:
         if self._backplane is not None:
             reasons.append(self._backplane.trouble)
         return "; ".join(reason for reason in reasons if reason) or None
+
+    async def _find(self, known: Kind, key: str) -> Any:
+        """Return what is stale or due in memory, or below it; MISSING: nothing is. Apart from `get`, where a closure costs each hit."""
+        looked = known.look(key)
+        if looked is not None:
+            return looked[0]
+        if not self._layers:
+            known.tally.add("not_found")
+            return MISSING
+        return await self._flights.join(f"?{known.name}:{key}", lambda: self._loading.find(known, key))
 
     async def _beyond_memory(self, known: Kind, key: str, load: Loader, tags: Sequence[str]) -> Any:
         """Return what is stale or due in memory, below it, or loaded; memory has been asked for what is fresh and counted it."""

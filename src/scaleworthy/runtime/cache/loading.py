@@ -105,7 +105,7 @@ class Loading:
     async def keep_everywhere(self, kind: Kind, key: str, value: Any, tags: Sequence[str]) -> None:
         """Keep *value* in every layer as it is now, and return when that is done."""
         looked = await self._look(kind, key)
-        self._keep_in_memory(kind, key, value, tags, Seen(self._stones.clock, None), load_ns=0)
+        self._keep_in_memory(kind, key, value, tags, Seen(looked.memory_clock, None), load_ns=0)
         await self._keep_below(kind, key, value, tags, looked, Seen(0, None), load_ns=0, owner="")
 
     async def settle(self) -> None:

@@ -27,8 +27,9 @@ class Lower:
         self._leases = leases
         self._guard = Guard(layer.name, budget_s=layer.budget_s, now=now)
         self._keeping = Guard(f"{layer.name} keeps nothing new", budget_s=layer.budget_s, now=now)
-        # It was gone when something changed: what it kept from before may be wrong.
-        self._owes_clearing = False
+        # Changes it was not told of because it was gone, and how many of them clearing it has made good: what it kept from before
+        # the others may be wrong.
+        self._missed = self._made_good = 0
 
     def trouble(self) -> str | None:
         """Return why it is left alone; None: it serves."""
@@ -65,7 +66,7 @@ class Lower:
             await self._layer.put(key, body, life, load_ns=load_ns, seen=seen, tags=tags, owner=owner)
             return True
 
-        knows = seen.clock >= 0 and not self._owes_clearing and self._guard.trouble is None
+        knows = seen.clock >= 0 and self._missed == self._made_good and self._guard.trouble is None
         if not (knows and await self._keeping.ask(ask, otherwise=False)) and owner:
             await self.release(key, owner)
 
@@ -80,7 +81,7 @@ class Lower:
             return True
 
         told = await self._guard.ask(tell, otherwise=False)
-        self._owes_clearing |= not told
+        self._missed += not told
         return told
 
     async def renew(self, key: str, owner: str) -> None:
@@ -100,6 +101,8 @@ class Lower:
         return await self._layer.get(key)
 
     async def _clear_if_owed(self) -> None:
-        if self._owes_clearing:
+        missed = self._missed
+        if missed > self._made_good:
             await self._layer.invalidate(keys=(), tags=(), everything=True, position=None, origin="")
-            self._owes_clearing = False
+            # What it missed meanwhile may have come after the clearing.
+            self._made_good = max(self._made_good, missed)

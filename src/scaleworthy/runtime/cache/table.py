@@ -46,11 +46,18 @@ left join lateral (
     and not exists (select from scaleworthy_cache_tombstone t where t.name = any (e.tags || e.key) and t.clock > e.clock)
 ) entry on true
 """
+# Where there is no floor the tables are new, or a crash has emptied them of tombstones: loads that began before are refused.
 _PUT = """
+with floor as (
+  insert into scaleworthy_cache_floor (clock)
+  select last_value - (not is_called)::int from scaleworthy_cache_clock where not exists (select from scaleworthy_cache_floor)
+  on conflict (one) do nothing
+)
 insert into scaleworthy_cache (key, body, clock, tags, load_ns, stale_at, gone_at)
 select %(key)s, %(body)s, %(clock)s, %(tags)s::text[], %(load_ns)s,
        clock_timestamp() + %(stale_s)s * interval '1 s', clock_timestamp() + %(gone_s)s * interval '1 s'
-where %(clock)s >= coalesce((select clock from scaleworthy_cache_floor), 0)
+where %(clock)s >= coalesce(
+    (select clock from scaleworthy_cache_floor), (select last_value - (not is_called)::int from scaleworthy_cache_clock))
   and not exists (
     select from scaleworthy_cache_tombstone t
     where t.name = any (%(tags)s::text[] || %(key)s::text) and (t.clock > %(clock)s or t.position > %(position)s::pg_lsn))
@@ -75,6 +82,8 @@ _SWEEP = (
 )
 # One put in so many looks for what is over.
 _SWEEP_EVERY = 256
+# Of a name: an index takes no more than 2,704.
+_BYTES_MOST = 2_000
 
 
 class TableLayer:
@@ -119,6 +128,8 @@ class TableLayer:
 
     async def get(self, key: str) -> Found:
         """Return what is kept under *key*."""
+        if not _takes(key):
+            return Found(None, -1)
         async with self._pool.connection() as connection:
             cursor = await connection.execute(_GET, {"key": key})
             row = await cursor.fetchone()
@@ -138,6 +149,8 @@ class TableLayer:
         owner: str = "",  # noqa: ARG002 - the table gives no leases
     ) -> bool:
         """Keep *body*, unless something it was made from has changed since what was *seen*; return whether it is kept."""
+        if not all(map(_takes, [key, *tags])):
+            return False
         gone_s = min(life.gone_ns / 1e9, self._remember_s)
         values = {
             "key": key,
@@ -170,12 +183,12 @@ class TableLayer:
             cursor = await connection.execute("select nextval('scaleworthy_cache_clock')")
             clock = (await cursor.fetchone() or (0,))[0]
             if everything:
+                # What lies below is void, and swept when its time is over: to delete it all may take longer than any budget.
                 await connection.execute(_RAISE_FLOOR, {"clock": clock})
-                await connection.execute("delete from scaleworthy_cache where clock < %s", [clock])
             values = {
                 "clock": clock,
                 "position": None if position is None else show_lsn(position),
-                "names": sorted({*keys, *tags}),
+                "names": sorted({name for name in [*keys, *tags] if _takes(name)}),
                 "remember_s": self._remember_s,
             }
             await connection.execute(_BURY, values)
@@ -192,3 +205,8 @@ class TableLayer:
 
     async def close(self) -> None:
         """Nothing: the pool is its owner's."""
+
+
+def _takes(name: str) -> bool:
+    """Whether *name* can be in the table. What cannot is not kept here: refusing it is no fault of the server's."""
+    return "\0" not in name and len(name.encode()) <= _BYTES_MOST

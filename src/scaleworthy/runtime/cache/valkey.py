@@ -41,7 +41,7 @@ local kept = redis.call('HMGET', KEYS[1], 'body', 'clock', 'tags', 'stale', 'loa
 if not kept[1] then return nil end
 local mine = tonumber(kept[2])
 local void = tonumber(redis.call('GET', p .. 'floor') or clock) > mine
-for tag in string.gmatch(kept[3], '[^\\n]+') do
+for _, tag in ipairs(cjson.decode(kept[3])) do
   local buried = redis.call('HGET', p .. 't:' .. tag, 'clock')
   void = void or not buried or tonumber(buried) > mine
 end
@@ -76,7 +76,7 @@ local free = redis.call('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3])
 return {clock, free and ARGV[2] or redis.call('GET', KEYS[2]), entry or false}
 """
 )
-# KEYS: entry, lease. ARGV: prefix, body, clock and position of the load, ms stale, ms until gone, ns it took, tags, key, owner,
+# KEYS: entry, lease. ARGV: prefix, body, clock and position of the load, ms stale, ms until gone, ns it took, tags as JSON, key, owner,
 # ms to remember.
 # The lease goes last: a script's first write decides whether a full server lets it through.
 _PUT = (
@@ -97,7 +97,7 @@ local function look_at(name, is_tag)
   void = void or (position ~= '' and buried[2] and buried[2] > position)
 end
 look_at(ARGV[9], false)
-for tag in string.gmatch(ARGV[8], '[^\\n]+') do look_at(tag, true) end
+for _, tag in ipairs(cjson.decode(ARGV[8])) do look_at(tag, true) end
 if not void then
   redis.call('HSET', KEYS[1], 'body', ARGV[2], 'clock', ARGV[3], 'tags', ARGV[8], 'stale', ARGV[5], 'load', ARGV[7])
   redis.call('PEXPIRE', KEYS[1], ARGV[6])
@@ -202,7 +202,7 @@ class ValkeyLayer:
             await self.release(key, owner)
             return False
         position = "" if seen.position is None else f"{seen.position:016x}"
-        entry = [body, seen.clock, position, stale_ms, gone_ms, load_ns, "\n".join(tags), key]
+        entry = [body, seen.clock, position, stale_ms, gone_ms, load_ns, json.dumps([*tags], ensure_ascii=False), key]
         args = [self._prefix, *entry, owner, self._remember_ms]
         return bool(await self._run(self._put, [f"{self._prefix}e:{key}", f"{self._prefix}l:{key}"], args))
 
@@ -276,4 +276,4 @@ def _found(answer: list[Any]) -> Found:
         return Found(None, int(clock), holder.decode())
     body, tags, stale_ms, load_ns, left_ms = entry
     fresh_ns = (int(left_ms) - int(stale_ms)) * 1_000_000
-    return Found(Kept(body, fresh_ns, int(load_ns), tuple(tags.decode().splitlines())), int(clock), holder.decode())
+    return Found(Kept(body, fresh_ns, int(load_ns), tuple(json.loads(tags))), int(clock), holder.decode())
