@@ -173,8 +173,10 @@ async def test_a_decorated_function_is_guarded() -> None:
 
 def test_all_that_cannot_be_is_said_at_once() -> None:
     with pytest.raises(InvalidInput) as refused:
-        Breaker("crm", failed_share=0, slow_share=1.5, least_calls=0, probes=0)
-    assert len(refused.value.problems) == 4
+        Breaker("crm", failed_share=0, slow_share=1.5, least_calls=0, probes=0, window="0s", slow="soon", open_for="5")
+    assert [problem.partition(":")[0] for problem in refused.value.problems] == [
+        "failed_share", "slow_share", "least_calls", "probes", "window", "slow", "open_for",
+    ]  # fmt: skip
 
 
 def test_a_clock_that_goes_back_does_not_keep_it_open() -> None:

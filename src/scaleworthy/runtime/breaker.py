@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Literal, ParamSpec, TypeVar
 
 from scaleworthy.errors import InvalidInput, ScaleworthyError
+from scaleworthy.runtime.times import time_problems
 from scaleworthy.runtime.window import CallWindow
 from scaleworthy.series.meter import Meter
 from scaleworthy.units import parse_duration_ns
@@ -95,6 +96,7 @@ class Breaker:
             for what, value in (("least_calls", least_calls), ("probes", probes))
             if value < 1
         ]
+        problems += time_problems(window=window, slow=slow, open_for=open_for)
         if problems:
             raise InvalidInput(f"the breaker {name!r} cannot be", problems)
         self.name = name

@@ -9,7 +9,7 @@ import pytest
 
 from runtime.cache.fleet import SECOND, Fleet, Source
 from scaleworthy.errors import InvalidInput, UsageError
-from scaleworthy.runtime.cache import Cache, Policy
+from scaleworthy.runtime.cache import Cache, Policy, ValkeyLayer
 from scaleworthy.runtime.cache.loading import Loader
 from scaleworthy.runtime.tenant import acting_for
 from scaleworthy.series.meter import Meter
@@ -170,11 +170,30 @@ async def test_a_value_that_has_no_bytes_is_kept_in_memory_alone(fleet: Fleet) -
     assert cache.statistics()["default"].unstorable == int(fleet.shares)
 
 
+async def test_a_value_of_too_many_bytes_is_kept_in_memory_alone(fleet: Fleet) -> None:
+    cache, other, source = await fleet.cache(body_most="1KB"), await fleet.cache(), Source("x" * 998)
+    assert await cache.get_or_set("fits", source.load) == "x" * 998
+    assert await cache.get_or_set("large", source.of("x" * 999)) == "x" * 999
+    await cache.settle()
+    assert [await other.get(key) is not None for key in ("fits", "large")] == [fleet.shares, False]
+    assert await cache.get("large") == "x" * 999
+    assert cache.statistics()["default"].unstorable == int(fleet.shares)
+
+
 async def test_a_loader_that_hangs_is_given_up(fleet: Fleet) -> None:
     cache, source = await fleet.cache(load_timeout="1ms"), Source()
     source.gate.clear()
-    with pytest.raises(TimeoutError):
+    with pytest.raises(
+        TimeoutError, match="the loader of 'a' took longer than 1ms, the load_timeout of class 'default'"
+    ):
         await cache.get_or_set("a", source.load)
+    source.gate.set()
+    source.error = TimeoutError("its own")
+    with pytest.raises(TimeoutError, match="its own"):
+        await cache.get_or_set("a", source.load)
+    source.error = None
+    assert await cache.get_or_set("a", source.load) == "value"
+    assert cache.trouble() is None
 
 
 async def test_a_decorated_function_is_asked_once_for_each_tenant_and_argument(fleet: Fleet) -> None:
@@ -212,8 +231,11 @@ async def test_what_cannot_be_is_said_with_what_to_do(fleet: Fleet) -> None:
             return number
 
     with pytest.raises(InvalidInput) as refused:
-        Policy(entries=0, memory="soon", jitter=1.0, early=-1.0)
-    assert len(refused.value.problems) == 4
+        Policy(entries=0, memory="soon", jitter=1.0, early=-1.0, load_timeout="0s", body_most="1 house")
+    assert len(refused.value.problems) == 6
+    with pytest.raises(InvalidInput, match=r"lease: more than no time is wanted.*got '0s'") as refused:
+        ValkeyLayer("redis://localhost", budget="50", lease="0s")
+    assert len(refused.value.problems) == 2
 
 
 async def test_what_is_loaded_ahead_of_time_is_waited_for_by_nobody(fleet: Fleet) -> None:

@@ -182,8 +182,7 @@ class Loading:
             kind.tally.add("refresh")
         try:
             with held:
-                async with asyncio.timeout(kind.policy.load_timeout_s):
-                    value = await load()
+                value = await _loaded(kind, key, load)
         except BaseException as error:
             if isinstance(error, Exception):
                 kind.tally.add("load_failed")
@@ -271,11 +270,32 @@ class Loading:
         if value is None:
             return NEGATIVE
         try:
-            return self._codec.encode(value)
+            body = self._codec.encode(value)
         except (TypeError, ValueError):
-            kind.tally.add("unstorable")
-            return None
+            body = None
+        if body is not None and len(body) <= kind.policy.bytes_most:
+            return body
+        kind.tally.add("unstorable")
+        return None
 
     def _later(self, kind: Kind, work: Coroutine[Any, Any, None]) -> None:
         if not self._behind.begin(work):
             kind.tally.add("unkept")
+
+
+async def _loaded(kind: Kind, key: str, load: Loader) -> Any:
+    """Return what *load* returns.
+
+    Raises:
+        TimeoutError: It took too long.
+    """
+    limit = asyncio.timeout(kind.policy.load_timeout_s)
+    try:
+        async with limit:
+            return await load()
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise TimeoutError(
+            f"the loader of {key!r} took longer than {kind.policy.load_timeout}, the load_timeout of class {kind.name!r}"
+        ) from error

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from random import Random
 
 from scaleworthy.errors import InvalidInput, UsageError
-from scaleworthy.units import parse_duration_ns
+from scaleworthy.runtime.times import time_problems
+from scaleworthy.units import parse_bytes, parse_duration_ns
 
 _ns = functools.lru_cache(maxsize=256)(parse_duration_ns)
-_DURATIONS = ("memory", "valkey", "table", "stale", "negative", "load_timeout")
+_bytes = functools.lru_cache(maxsize=256)(parse_bytes)
+_ALWAYS = ("stale", "load_timeout")
 # Beyond so many times the load's duration before its end an entry is loaded ahead once in e^10 = 22,000 times asked.
 _EARLY_SPAN = 10.0
 
@@ -39,6 +41,8 @@ class Policy:
         early: How eagerly a value is loaded anew before it becomes stale, XFetch's beta; 0: never.
         jitter: Share of the time by which entries end earlier, at random, so that what came together does not end together.
         load_timeout: How long a loader may take.
+        body_most: Most bytes of a value in the layers below memory, such as `1MB`: a larger one would take their budget, and with
+            it everybody else's.
     """
 
     entries: int = 1_000
@@ -50,6 +54,7 @@ class Policy:
     early: float = 1.0
     jitter: float = 0.1
     load_timeout: str = "30s"
+    body_most: str = "1MB"
 
     def __post_init__(self) -> None:
         """Check all at once.
@@ -57,10 +62,15 @@ class Policy:
         Raises:
             InvalidInput: With every value that cannot be.
         """
-        problems = []
-        for field in fields(self):
-            if field.name in _DURATIONS:
-                problems += _duration_problem(field.name, getattr(self, field.name))
+        times = {name: getattr(self, name) for name in ("memory", "valkey", "table", "stale", "negative")}
+        problems = time_problems(above_zero=False, **times) + time_problems(load_timeout=self.load_timeout)
+        problems += [
+            f"{name}: a time is wanted, such as 30s; got None" for name in _ALWAYS if getattr(self, name) is None
+        ]
+        try:
+            parse_bytes(self.body_most)
+        except UsageError as error:
+            problems.append(f"body_most: {error.message}")
         if self.entries < 1:
             problems.append(f"entries: at least 1 is wanted, got {self.entries}")
         if not 0 <= self.jitter < 1:
@@ -90,6 +100,11 @@ class Policy:
         """How long a loader may take, s."""
         return _ns(self.load_timeout) / 1e9
 
+    @property
+    def bytes_most(self) -> int:
+        """How many bytes a value may have in the layers below memory."""
+        return _bytes(self.body_most)
+
     def life(self, fresh_ns: int, *, load_ns: int, rng: Random) -> Life:
         """Return the times of an entry that is fresh for *fresh_ns* (below 0: stale since so long) and took *load_ns* to load."""
         if fresh_ns <= 0:
@@ -101,15 +116,3 @@ class Policy:
     def is_early(self, left_ns: int, *, load_ns: int, rng: Random) -> bool:
         """Decide whether an entry with *left_ns* to be fresh is loaded anew now (XFetch, Vattani and others, VLDB 2015)."""
         return left_ns <= -self.early * load_ns * math.log(1.0 - rng.random())
-
-
-def _duration_problem(name: str, text: str | None) -> list[str]:
-    if text is None and name in ("stale", "load_timeout"):
-        return [f"{name}: a time is wanted, such as 30s; got None"]
-    if text is None:
-        return []
-    try:
-        parse_duration_ns(text)
-    except UsageError as error:
-        return [f"{name}: {error.message}"]
-    return []

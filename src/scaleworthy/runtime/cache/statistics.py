@@ -22,7 +22,7 @@ class ClassStatistics:
         refreshes: Loads and failures among them that nobody waited for.
         not_found: Asked by `get`, and in no layer.
         refused: Values not kept in memory because what they were made from had changed.
-        unstorable: Values kept in memory alone because the codec cannot put them into bytes.
+        unstorable: Values kept in memory alone because the codec cannot put them into bytes, or into too many.
         unreadable: Entries of a lower layer whose bytes are no value.
         unkept: Values not kept in lower layers because a thousand others were on their way there.
         evicted, invalidated, entries: Of memory: pushed out, dropped, there now.

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
+from scaleworthy.errors import InvalidInput
 from scaleworthy.runtime.cache.layer import Found, Kept, Seen
 from scaleworthy.runtime.cache.policy import Life
 from scaleworthy.runtime.lsn import show_lsn
+from scaleworthy.runtime.times import time_problems
 from scaleworthy.units import parse_duration_ns
 
 if TYPE_CHECKING:
@@ -94,6 +96,9 @@ class TableLayer:
         budget: How long a request waits for it.
         remember: How long an invalidation is remembered: no entry lives longer, and no load may take longer.
         rng: Decides which puts sweep what is over.
+
+    Raises:
+        InvalidInput: With every time that cannot be.
     """
 
     name = "table"
@@ -106,6 +111,9 @@ class TableLayer:
         remember: str = "2h",
         rng: Random | None = None,
     ) -> None:
+        problems = time_problems(budget=budget, remember=remember)
+        if problems:
+            raise InvalidInput("this layer in a table cannot be", problems)
         self.budget_s = parse_duration_ns(budget) / 1e9
         self._pool = pool
         self._remember_s = parse_duration_ns(remember) / 1e9

@@ -14,9 +14,10 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from scaleworthy.errors import MissingExtra
+from scaleworthy.errors import InvalidInput, MissingExtra
 from scaleworthy.runtime.cache.layer import Found, Kept, Seen
 from scaleworthy.runtime.cache.policy import Life
+from scaleworthy.runtime.times import time_problems
 from scaleworthy.units import parse_duration_ns
 
 if TYPE_CHECKING:
@@ -148,6 +149,7 @@ class ValkeyLayer:
 
     Raises:
         MissingExtra: redis is not installed.
+        InvalidInput: With every time that cannot be.
     """
 
     name = "valkey"
@@ -167,6 +169,9 @@ class ValkeyLayer:
             from redis.asyncio import Redis
         except ImportError as error:
             raise MissingExtra("runtime", needed_for="a cache layer in Valkey") from error
+        problems = time_problems(budget=budget, remember=remember, lease=lease, silence=silence)
+        if problems:
+            raise InvalidInput("this layer in Valkey cannot be", problems)
         self.budget_s = parse_duration_ns(budget) / 1e9
         self._prefix = prefix
         self._remember_ms = parse_duration_ns(remember) // 1_000_000
