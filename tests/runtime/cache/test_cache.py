@@ -224,6 +224,17 @@ async def test_what_cannot_be_is_said_with_what_to_do(fleet: Fleet) -> None:
     cache = await fleet.cache()
     with pytest.raises(UsageError, match="no class of data 'lead'; there are default"):
         await cache.get("a", kind="lead")
+    load = Source().load
+    for asking in (
+        lambda: cache.get_or_set("a", load, tags="leads"),
+        lambda: cache.set("a", 1, tags="leads"),
+        lambda: cache.invalidate(tags="leads"),
+        lambda: cache.invalidate(keys="leads"),
+    ):
+        with pytest.raises(UsageError, match="several names are wanted, got the text 'leads'"):
+            await asking()
+    with pytest.raises(UsageError, match="tags: several names are wanted"):
+        cache.cached("lead", tags="leads")
     with pytest.raises(UsageError, match="names 'id', which lead does not take"):
 
         @cache.cached("lead:{id}")

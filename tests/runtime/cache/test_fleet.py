@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -66,6 +67,27 @@ async def test_what_was_set_last_is_what_all_show_though_an_earlier_set_ends_lat
     gate.set()
     await setting
     assert [await cache.get("a") for cache in (first, second)] == ["new", "new"]
+
+
+async def test_who_waits_for_a_change_no_longer_is_forgotten(sharing: Fleet) -> None:
+    cache = await sharing.cache()
+    for _ in range(10):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(cache.next_change(), 0)
+    await asyncio.sleep(0)
+    assert cache._backplane is not None
+    assert len(cache._backplane._waiters) == 0
+
+
+async def test_closing_that_is_cancelled_says_so(sharing: Fleet) -> None:
+    cache = await sharing.cache()
+    closing = asyncio.create_task(cache.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    await cache.close()
+    assert cache.trouble() is None
 
 
 async def test_memory_is_filled_from_below_for_no_longer_than_it_is_fresh_there(sharing: Fleet) -> None:

@@ -7,11 +7,12 @@ While it does not listen, memory's entries end by time alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing, suppress
 from typing import Any, Protocol
 
 _PAUSE_FIRST_S, _PAUSE_MOST_S = 0.1, 5.0
+_CANCEL_AGAIN_S = 0.1
 
 Changed = Callable[[Sequence[str], Sequence[str], bool, int | None], None]
 
@@ -19,7 +20,7 @@ Changed = Callable[[Sequence[str], Sequence[str], bool, int | None], None]
 class Channel(Protocol):
     """Where changes are told."""
 
-    def changes(self) -> AsyncIterator[dict[str, Any] | None]:
+    def changes(self) -> AsyncGenerator[dict[str, Any] | None, None]:
         """Yield None when it listens, then each change; raises when the connection is lost."""
 
 
@@ -33,7 +34,7 @@ class Backplane:
         self._task: asyncio.Task[None] | None = None
         self._listens = asyncio.Event()
         self._hurry = asyncio.Event()
-        self._waiters: list[asyncio.Future[None]] = []
+        self._waiters: set[asyncio.Future[None]] = set()
         self._reason = "changes made by other processes are not heard yet"
 
     @property
@@ -61,26 +62,30 @@ class Backplane:
     def next_change(self) -> asyncio.Future[None]:
         """Return what is done when the next change by another process has been taken."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
+        self._waiters.add(waiter)
+        # Who waits no longer is forgotten at once: there may never be a change.
+        waiter.add_done_callback(self._waiters.discard)
         return waiter
 
     async def stop(self) -> None:
         """End listening."""
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+            task, self._task = self._task, None
+            # Unlike awaiting the task itself this tells its cancellation from the caller's, and cancels again what a library has lost.
+            while not task.done():
+                task.cancel()
+                await asyncio.wait([task], timeout=_CANCEL_AGAIN_S)
             self._listens.clear()
 
     async def _follow(self) -> None:
         pause_s = _PAUSE_FIRST_S
         while True:
             try:
-                async for change in self._channel.changes():
-                    self._listens.set()
-                    pause_s = _PAUSE_FIRST_S
-                    self._take(change)
+                async with aclosing(self._channel.changes()) as changes:
+                    async for change in changes:
+                        self._listens.set()
+                        pause_s = _PAUSE_FIRST_S
+                        self._take(change)
             except Exception as error:  # noqa: BLE001 - whatever the channel raises, it is tried again
                 self._reason = f"changes made by other processes are not heard: {error}"
             if self._listens.is_set():
@@ -97,7 +102,6 @@ class Backplane:
             self._changed((), (), True, None)
         elif change["origin"] != self._own:
             self._changed(change["keys"], change["tags"], change["everything"], change["position"])
-            waiters, self._waiters = self._waiters, []
-            for waiter in waiters:
+            for waiter in self._waiters:
                 if not waiter.done():
                     waiter.set_result(None)

@@ -22,6 +22,7 @@ from scaleworthy.runtime.cache.layer import SharedLayer
 from scaleworthy.runtime.cache.loading import MISSING, Loader, Loading
 from scaleworthy.runtime.cache.lower import Lower
 from scaleworthy.runtime.cache.memory import MemoryStones
+from scaleworthy.runtime.cache.names import require_several
 from scaleworthy.runtime.cache.policy import Policy
 from scaleworthy.runtime.cache.statistics import ClassStatistics
 from scaleworthy.runtime.cache.table import TableLayer
@@ -133,6 +134,7 @@ class Cache:
 
     async def set(self, key: str, value: Any, *, kind: str = DEFAULT, tags: Sequence[str] = ()) -> None:
         """Keep *value* in every layer, whatever was there; other processes drop theirs."""
+        require_several(tags=tags)
         known = self._kind(kind)
         await self.invalidate(keys=[key])
         await self._loading.keep_everywhere(known, key, value, tags)
@@ -164,7 +166,11 @@ class Cache:
             position: Of the change in the write-ahead log, where it is known: loads from replicas behind it are refused.
 
         A layer that cannot be reached is emptied when it next is; `trouble` says so.
+
+        Raises:
+            UsageError: The keys, or the tags, are one text.
         """
+        require_several(keys=keys, tags=tags)
         self._changed(keys, tags, everything, position)
         told = True
         # From below: an upper layer that forgot first would be filled again with what a lower one still has. Memory forgets first, so
@@ -231,6 +237,7 @@ class Cache:
             if state == "stale" or known.policy.is_early(left_ns, load_ns=load_ns, rng=self._loading.rng):
                 self._loading.refresh(known, key, load, tags)
             return kept
+        require_several(tags=tags)
         flight = f"{known.name}:{key}"
         if self._flights.task(flight) is not None:
             known.tally.add("joined")

@@ -10,6 +10,7 @@ from typing import Any
 from scaleworthy.errors import UsageError
 from scaleworthy.runtime.cache.kinds import Kind
 from scaleworthy.runtime.cache.loading import MISSING, Loader
+from scaleworthy.runtime.cache.names import require_several
 from scaleworthy.runtime.tenant import tenant_key
 
 Function = Callable[..., Awaitable[Any]]
@@ -20,8 +21,9 @@ def decorate(kind: Kind, beyond_memory: Beyond, key: str, tags: Sequence[str]) -
     """Return the decorator; *beyond_memory* is asked where memory has nothing fresh.
 
     Raises:
-        UsageError: The key names an argument that the function does not have.
+        UsageError: The key names an argument that the function does not have, or the tags are one text.
     """
+    require_several(tags=tags)
 
     def wrap(function: Function) -> Function:
         signature = inspect.signature(function)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scaleworthy.errors import InvalidInput, MissingExtra
@@ -238,7 +238,7 @@ class ValkeyLayer:
         """Let others load *key*."""
         await self._run(self._release, [f"{self._prefix}l:{key}"], [owner])
 
-    async def changes(self) -> AsyncIterator[dict[str, Any] | None]:
+    async def changes(self) -> AsyncGenerator[dict[str, Any] | None, None]:
         """Yield what other processes say has changed, as `invalidate` was called; first None: from here on nothing is missed.
 
         Raises whatever redis raises when the connection is lost.
