@@ -10,6 +10,7 @@ import pytest
 from scaleworthy.switchboard.intents import read_command
 from scaleworthy.switchboard.llm_process import LlmProcess
 from scaleworthy.switchboard.llm_settings import LlmSettings
+from waiting import until
 
 from .running import UNTIL, Api, Data, serving
 from .test_routes import owners_of
@@ -103,10 +104,16 @@ async def test_it_is_streamed_where_that_is_asked_for(api: Api, ask: dict[str, A
 
 
 async def test_a_tuned_council_asks_all_at_once_and_day_one_each_in_turn(api: Api, endpoint: LlmProcess) -> None:
-    behave(endpoint, first_s=0.03)
-    await api.post("/v1/council", json=ASK)
+    behave(endpoint, first_s=0.05)
+    wanted = 1 if api.shape == "day-one" else 3
 
-    assert counts(endpoint)["at_once_most"] == (1 if api.shape == "day-one" else 3)
+    async def most_at_once() -> bool:
+        await api.post("/v1/council", json=ASK)
+        return counts(endpoint)["at_once_most"] >= wanted
+
+    # On a busy machine the first of three may have answered before the last is asked: that all are asked at once has to be seen once.
+    await until(most_at_once, f"{wanted} at once")
+    assert counts(endpoint)["at_once_most"] == wanted
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import httpx
@@ -13,6 +14,7 @@ from scaleworthy.servers import Postgres, Valkey
 from scaleworthy.switchboard.llm_process import LlmProcess
 from scaleworthy.switchboard.llm_settings import LlmSettings
 from scaleworthy.switchboard.service import Switchboard
+from waiting import until
 
 from .running import fill
 from .test_council import counts
@@ -64,19 +66,26 @@ def test_load_and_models_agree_on_how_many_tokens_were_said(running: Switchboard
     assert 20e6 < first.quantile(0.5) < whole.quantile(0.5)
 
 
-def test_a_reader_that_leaves_ends_every_models_stream(running: Switchboard, endpoint: LlmProcess) -> None:
+async def test_a_reader_that_leaves_ends_every_models_stream(running: Switchboard, endpoint: LlmProcess) -> None:
     control = endpoint.url.replace("/v1", "")
-    httpx.put(f"{control}/settings", json={"endless": 1.0, "tokens_per_s": 100}).raise_for_status()
     asked = {"question": "Go on", "stream": True, "members": ["switchboard-a", "switchboard-b"]}
-    with httpx.Client() as client:
-        # No opinion ever comes: the client gives up.
-        with pytest.raises(httpx.ReadTimeout):
-            client.post(f"{running.url}/api/v1/council", json=asked, timeout=0.3)
-        for _ in range(500):
-            told = client.get(f"{control}/counts").json()
-            if told["left"] == 2 and told["under_way"] == 0:
-                break
-        client.put(f"{control}/settings", json={"endless": 0.0}).raise_for_status()
-        assert client.post(f"{running.url}/api/v1/council", json={"question": "Again"}).status_code == 200
+    async with httpx.AsyncClient(timeout=20) as client:
+        (await client.put(f"{control}/settings", json={"endless": 1.0, "tokens_per_s": 100})).raise_for_status()
 
-    assert (told["asked"], told["left"], told["under_way"]) == (2, 2, 0)
+        async def told(**wanted: int) -> dict[str, int] | None:
+            said: dict[str, int] = (await client.get(f"{control}/counts")).json()
+            return said if wanted.items() <= said.items() else None
+
+        async with httpx.AsyncClient(timeout=20) as reader:
+            # No opinion ever comes: the client gives up, once both models are at it.
+            reading = asyncio.create_task(reader.post(f"{running.url}/api/v1/council", json=asked))
+            await until(lambda: told(under_way=2), "both models answer")
+            reading.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await reading
+        ended = await until(lambda: told(left=2, under_way=0), "both streams are left")
+        (await client.put(f"{control}/settings", json={"endless": 0.0})).raise_for_status()
+        again = await client.post(f"{running.url}/api/v1/council", json={"question": "Again"})
+
+    assert (ended["asked"], ended["left"], ended["under_way"]) == (2, 2, 0)
+    assert again.status_code == 200

@@ -212,39 +212,41 @@ def test_however_tenants_take_turns_each_sees_its_own(
 ) -> None:
     """Random interleavings on few connections: each answer is the asking tenant's alone, and what it wrote is its own."""
 
-    async def all_steps() -> None:
+    async def all_steps() -> list[httpx.Response]:
         room = asyncio.Semaphore(at_once)
         async with client(service) as http:
 
-            async def one(tenant: int, operation: str) -> None:
+            async def one(tenant: int, operation: str) -> httpx.Response:
                 async with room:
-                    await _take(service, http, tenant, operation)
+                    return await _take(service, http, tenant, operation)
 
-            await asyncio.gather(*(one(*step) for step in steps))
+            return await asyncio.gather(*(one(*step) for step in steps))
 
-    asyncio.run(all_steps())
+    answers = asyncio.run(all_steps())
+
+    for (tenant, operation), answer in zip(steps, answers, strict=True):
+        assert answer.status_code in (200, 201), (operation, answer.text)
+        assert owners_of(answer.json()) == {service.tenants[tenant].id}, operation
+        assert strangers(service, tenant, answer) == [], operation
 
 
-async def _take(service: Switchboard, http: httpx.AsyncClient, tenant: int, operation: str) -> None:
-    headers, mine = as_tenant(service, tenant), {service.tenants[tenant].id}
+async def _take(service: Switchboard, http: httpx.AsyncClient, tenant: int, operation: str) -> httpx.Response:
+    headers = as_tenant(service, tenant)
     match operation:
         case "list":
-            answer = await http.get("/leads?limit=3", headers=headers)
+            return await http.get("/leads?limit=3", headers=headers)
         case "statistics":
-            answer = await http.get("/leads/statistics", headers=headers)
+            return await http.get("/leads/statistics", headers=headers)
         case "create":
-            answer = await http.post("/leads", json={"name": f"of {tenant}"}, headers=headers)
+            return await http.post("/leads", json={"name": f"of {tenant}"}, headers=headers)
         case "search":
-            answer = await http.get("/knowledge/search?q=refund&limit=2", headers=headers)
+            return await http.get("/knowledge/search?q=refund&limit=2", headers=headers)
         case "file":
             made = await http.post("/files", files={"file": ("a", b"mine", "text/plain")}, headers=headers)
             other = await http.get(f"/files/{made.json()['id']}", headers=as_tenant(service, (tenant + 1) % TENANTS))
             assert other.status_code == 404
-            answer = made
+            return made
         case "context":
-            answer = await http.get("/users", headers=headers)
+            return await http.get("/users", headers=headers)
         case _:
-            answer = await http.get("/leads?limit=3&page=9", headers=headers)
-    assert answer.status_code in (200, 201), answer.text
-    assert owners_of(answer.json()) == mine
-    assert strangers(service, tenant, answer) == []
+            return await http.get("/leads?limit=3&page=9", headers=headers)

@@ -1,5 +1,6 @@
 """Switchboard as processes: started, ready, restarted in another shape, stopped, and nothing left."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -24,6 +25,7 @@ from scaleworthy.switchboard.processes import HttpProcesses
 from scaleworthy.switchboard.scenario import OBJECTIVES, WEIGHTS, mixed_plan
 from scaleworthy.switchboard.service import Switchboard
 from scaleworthy.switchboard.settings import Settings
+from waiting import until
 
 from .running import Data, fill
 
@@ -82,14 +84,14 @@ def send(client: httpx.Client, step: dict[str, Any], row: dict[str, str]) -> htt
 
 def test_a_restart_changes_the_shape_and_keeps_the_port_and_the_data(running: Switchboard, own: Data) -> None:
     url, before = running.url, running.processes["http"]
-    lead = httpx.post(f"{url}/leads", json={"name": "Stays"}).json()
+    lead = httpx.post(f"{url}/leads", json={"name": "Stays"}, timeout=20).json()
 
     running.restart(shape="tuned")
 
     assert running.url == url
     assert not set(before) & set(running.processes["http"])
-    assert httpx.get(f"{url}/health").json()["shape"] == running.shape == "tuned"
-    assert httpx.get(f"{url}/leads/{lead['id']}").json()["name"] == "Stays"
+    assert httpx.get(f"{url}/health", timeout=20).json()["shape"] == running.shape == "tuned"
+    assert httpx.get(f"{url}/leads/{lead['id']}", timeout=20).json()["name"] == "Stays"
     assert ("leads_page",) in own.rows("select indexname from pg_indexes where tablename = 'leads'")
 
 
@@ -143,7 +145,7 @@ def test_a_service_that_cannot_start_says_why() -> None:
 def test_several_processes_share_the_port(own: Data, valkey: Valkey) -> None:
     with Switchboard.start(database=own.owner, cache=valkey.url, workers=2, demo_tenant=False) as switchboard:
         assert len(set(switchboard.processes["http"])) == 2
-        assert httpx.get(f"{switchboard.url}/users").status_code == 401
+        assert httpx.get(f"{switchboard.url}/users", timeout=20).status_code == 401
         pids = switchboard.processes["http"]
         os.kill(pids[0], signal.SIGKILL)
         psutil.wait_procs([psutil.Process(pids[0])], timeout=10) if psutil.pid_exists(pids[0]) else None
@@ -175,8 +177,10 @@ def test_the_command_prints_one_ready_line_and_leaves_nothing_after_ctrl_c() -> 
         assert set(ready["tenants"][0]) == {"id", "key"}
         pids = [pid for role in ("http", "postgres", "valkey", "llm") for pid in ready["processes"][role]]
         assert len(pids) == len(set(pids)) == 4
-        assert httpx.get(f"{ready['url']}/api/health").json()["status"] == "ok"
-        assert httpx.get(f"{ready['url']}/api/leads").json()["tenant_id"] == ready["tenants"][0]["id"]
+        health = f"{ready['url']}/api/health"
+        asyncio.run(until(lambda: httpx.get(health, timeout=20).json()["reasons"] == [], "health has no reasons"))
+        assert httpx.get(health, timeout=20).json()["status"] == "ok"
+        assert httpx.get(f"{ready['url']}/api/leads", timeout=20).json()["tenant_id"] == ready["tenants"][0]["id"]
         with psycopg.connect(ready["database"]) as connection:
             assert connection.execute("select count(*) from leads").fetchone() == (20_000,)
 
@@ -190,7 +194,7 @@ def test_the_service_process_ends_with_the_command(own: Data, valkey: Valkey, en
         assert ready["database"] == own.owner
         assert ready["cache"] == valkey.url
         assert (ready["processes"]["postgres"], ready["processes"]["valkey"]) == ([], [])
-        assert httpx.get(f"{ready['url']}/api/leads").status_code == 401
+        assert httpx.get(f"{ready['url']}/api/leads", timeout=20).status_code == 401
 
         assert_ends(process, end, status=status, pids=ready["processes"]["http"])
 
@@ -253,9 +257,9 @@ def test_models_are_played_until_the_command_ends() -> None:
         ready = read_line(process)
         asked = {"model": "a", "messages": [{"role": "user", "content": "?"}]}
         url = f"{ready['url']}/chat/completions"
-        answer = httpx.post(url, json=asked, headers={"authorization": "Bearer sk"}).json()
+        answer = httpx.post(url, json=asked, headers={"authorization": "Bearer sk"}, timeout=20).json()
 
         assert answer["usage"]["completion_tokens"] == len(answer["choices"][0]["message"]["content"].split()) == 3
-        assert httpx.post(url, json=asked).status_code == 401
-        assert [one["id"] for one in httpx.get(f"{ready['url']}/models").json()["data"]] == ["a", "b"]
+        assert httpx.post(url, json=asked, timeout=20).status_code == 401
+        assert [one["id"] for one in httpx.get(f"{ready['url']}/models", timeout=20).json()["data"]] == ["a", "b"]
         assert_ends(process, signal.SIGTERM, status=0, pids=ready["processes"]["llm"])
