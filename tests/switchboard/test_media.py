@@ -15,17 +15,18 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from scaleworthy.series.meter import Meter
+from scaleworthy.servers import Postgres
 from scaleworthy.switchboard.app import create_app
 from scaleworthy.switchboard.media import stream as media
 from scaleworthy.switchboard.media.framing import SILENCE, read_rtp, write_rtp
 from scaleworthy.switchboard.media.pace import FRAME_NS
 from scaleworthy.switchboard.media.phrases import PHRASES, frames_of, is_voice
-from scaleworthy.switchboard.media.protocol import media_protocol
 from scaleworthy.switchboard.media.streams import MediaStreams
 from scaleworthy.switchboard.settings import Settings
+from scaleworthy.switchboard.worker import config_of, sockets_of
 from waiting import until
 
-from .running import Data, serving
+from .running import Data, fill, serving
 
 SOUND = [bytes([number]) * 160 for number in range(1, 11)]
 QUIET = bytes([SILENCE]) * 160
@@ -94,15 +95,16 @@ async def served(data: Data, shape: str, ticks: Ticks, **limits: Any) -> AsyncIt
     app = create_app(Settings(shape=shape, dsn=data.app))
     streams = MediaStreams(clock_ns=ticks, meter=Meter(), **limits)
     object.__setattr__(app.state.service, "media", streams)
-    ws = media_protocol(app.state.service) if app.state.service.shape.media == "own" else "websockets-sansio"
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws=ws, lifespan="on"))
+    server = uvicorn.Server(config_of(app, log_level="error", ws=sockets_of(app)))
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         running = asyncio.create_task(server.serve(sockets=[listening]))
         await until(lambda: server.started, "the service serves")
-        yield Served(f"ws://127.0.0.1:{listening.getsockname()[1]}", data, streams, ticks)
-        server.should_exit = True
-        await running
+        try:
+            yield Served(f"ws://127.0.0.1:{listening.getsockname()[1]}", data, streams, ticks)
+        finally:
+            server.should_exit = True
+            await running
 
 
 @pytest.fixture(params=["day-one", "tuned"])
@@ -239,8 +241,6 @@ WRONG: list[tuple[list[bytes | str], int, str]] = [
 
 async def test_a_message_that_cannot_be_ends_the_stream_with_a_code_and_a_reason(server: Served) -> None:
     for messages, code, reason in WRONG:
-        if code == media.TOO_LARGE and "day" in server.data.owner:
-            continue  # uvicorn's limit is 16 MiB there, and the length is what is wrong then
         async with server.stream(server.call()) as connection:
             await begun(connection)
             for message in messages:
@@ -330,12 +330,33 @@ async def test_beyond_its_streams_a_process_takes_no_more_and_health_says_why(da
             assert (await begun(again))["event"] == "connected"
 
 
-async def test_a_reader_that_reads_nothing_is_dropped(data: dict[str, Data]) -> None:
-    async with served(data["tuned"], "tuned", Ticks(FRAME_NS)) as server:
-        await _read_nothing(server)
+@pytest.mark.parametrize("shape", ["day-one", "tuned"])
+async def test_while_the_database_is_gone_nobody_is_let_in_and_who_leaves_is_told_that_nothing_was_saved(
+    postgres: Postgres, shape: str
+) -> None:
+    name = f"media_gone_{len(shape)}"
+    data = fill(postgres, name, sets=("tuned",) if shape == "tuned" else ())
+    async with served(data, shape, Ticks(FRAME_NS)) as server:
+        call = server.call()
+        async with server.stream(call) as one:
+            await begun(one)
+            gone = f"alter database {name} allow_connections false"
+            postgres.run_sql(gone)
+            postgres.run_sql(f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'")
+            async with server.stream(call) as other:
+                assert await end_of(other) == (media.FULL, "the database does not answer")
+            await one.send(SOUND[0])
+            assert await one.recv() == SOUND[0], "a stream that is open goes on"
+            await one.send('{"event": "stop"}')
+            last = json.loads(await one.recv())
+            assert await end_of(one) == (1000, "stopped")
+        assert (last["saved"], last["stream"]["frames_received"]) == (False, 1)
+        assert server.streams.statistics().not_saved == 1
+        postgres.run_sql(gone.replace("false", "true"))
 
 
-async def _read_nothing(server: Served) -> None:
+async def test_a_reader_that_reads_nothing_is_dropped(server: Served) -> None:
+    server.ticks.step_ns = FRAME_NS
     call = server.call()
     narrow = socket.socket()
     narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -62,13 +62,30 @@ class _Server(uvicorn.Server):
 
 def main() -> None:
     """Serve until told to stop."""
-    run(lambda line: create_app(Settings.from_json(line)), log_level="warning", sockets=_sockets)
+    run(lambda line: create_app(Settings.from_json(line)), log_level="warning", sockets=sockets_of)
 
 
-def _sockets(app: Any) -> Any:
+def sockets_of(app: Any) -> Any:
     """Return who reads WebSockets: as the shape has it."""
     service: Service = app.state.service
     return media_protocol(service) if service.shape.media == "own" else FrameProtocol
+
+
+def config_of(app: ASGIApp, *, log_level: str, ws: Any) -> uvicorn.Config:
+    """Return how an application is served; *ws* reads its WebSockets: a name of uvicorn's, or what makes a protocol."""
+    return uvicorn.Config(
+        app,
+        ws=ws,
+        loop="uvloop",
+        http="httptools",
+        ws_max_size=FRAME_BYTES_MOST,
+        ws_per_message_deflate=False,
+        log_level=log_level,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
 
 
 def run(
@@ -83,19 +100,7 @@ def run(
     """
     listening = socket.socket(fileno=int(sys.argv[1]))
     app = make_app(sys.stdin.readline())
-    config = uvicorn.Config(
-        app,
-        ws=sockets(app),  # a name of uvicorn's, or what makes a protocol
-        loop="uvloop",
-        http="httptools",
-        ws_max_size=FRAME_BYTES_MOST,
-        ws_per_message_deflate=False,
-        log_level=log_level,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=_GRACE_S,
-    )
+    config = config_of(app, log_level=log_level, ws=sockets(app))
     server = _Server(config)
 
     async def serve() -> None:

@@ -31,6 +31,11 @@ def text_frame(text: bytes) -> bytes:
     return struct.pack("!BBQ", _TEXT, _EIGHT_BYTES, size) + text
 
 
+def hold_back(transport: Any, most_bytes: int) -> None:
+    """Let the kernel hold about *most_bytes* that the client has not read, and not megabytes."""
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, most_bytes // 2)
+
+
 class FrameProtocol(WebSocketsSansIOProtocol):
     """uvicorn's WebSocket, which an application may also write frames to; the scope's extension `scaleworthy.frames` is this object."""
 
@@ -51,10 +56,6 @@ class FrameProtocol(WebSocketsSansIOProtocol):
     def is_open(self) -> bool:
         """Whether frames may be written."""
         return self.handshake_complete and not (self.close_sent or self.disconnected or self.transport.is_closing())
-
-    def hold_back(self, most_bytes: int) -> None:
-        """Let the kernel hold about *most_bytes* that the client has not read, and not megabytes."""
-        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, most_bytes // 2)
 
     def write_frame(self, frame: bytes) -> None:
         """Send *frame* behind what was sent before."""

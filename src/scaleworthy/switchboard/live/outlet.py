@@ -7,7 +7,7 @@ from typing import Protocol
 
 from starlette.websockets import WebSocket, WebSocketState
 
-from scaleworthy.switchboard.live.frames import EXTENSION, FrameProtocol
+from scaleworthy.switchboard.live.frames import EXTENSION, FrameProtocol, hold_back
 
 UNSENT_BYTES_MOST = 256 * 1024
 _UNSENT_MOST = 256
@@ -41,7 +41,7 @@ class Direct:
 
     def __init__(self, protocol: FrameProtocol) -> None:
         self._protocol = protocol
-        protocol.hold_back(_KERNEL_BYTES)
+        hold_back(protocol.transport, _KERNEL_BYTES)
 
     def send(self, text: bytes, frame: bytes) -> bool:  # noqa: ARG002 - the other outlet's part
         """Write, unless the client is gone or too far behind."""

@@ -21,7 +21,7 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.speedups import apply_mask
 
-from scaleworthy.switchboard.live.frames import FrameProtocol
+from scaleworthy.switchboard.live.frames import FrameProtocol, hold_back
 from scaleworthy.switchboard.media import stream as media
 from scaleworthy.switchboard.media.framing import FRAME_BYTES
 from scaleworthy.switchboard.media.stream import Stream
@@ -93,6 +93,7 @@ class _MediaSocket(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
+        hold_back(transport, media.UNSENT_BYTES_MAX)
         self._connections.add(self)
 
     def data_received(self, data: bytes) -> None:

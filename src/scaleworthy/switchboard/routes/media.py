@@ -12,6 +12,7 @@ from typing import Annotated, cast
 import orjson
 from fastapi import APIRouter, Path, Query, WebSocket, WebSocketDisconnect
 
+from scaleworthy.switchboard.live.frames import EXTENSION, FrameProtocol, hold_back
 from scaleworthy.switchboard.media import stream as media
 from scaleworthy.switchboard.media.stream import Reply, Stream
 from scaleworthy.switchboard.media.streams import Refused, told
@@ -69,6 +70,9 @@ async def media_stream(
     streams = service.media
     began_ns = streams.clock_ns()
     await websocket.accept()
+    protocol = websocket.scope["extensions"].get(EXTENSION)
+    if isinstance(protocol, FrameProtocol):
+        hold_back(protocol.transport, media.UNSENT_BYTES_MAX)
     try:
         tenant = await streams.admit(service, websocket.headers.get(HEADER), call_id)
     except Refused as refused:
@@ -91,6 +95,10 @@ async def media_stream(
     if wire.left:
         return
     code, reason = stream.ended or (media.GOES_AWAY, "")
+    if wire.overflowed and isinstance(protocol, FrameProtocol):
+        # Whoever does not read does not take a close either: it is given its time, and cut off.
+        protocol.drop(code, reason)
+        return
     with suppress(RuntimeError, OSError, TimeoutError, WebSocketDisconnect):  # gone meanwhile
         async with asyncio.timeout(_CLOSE_S):
             if stream.stopped:
@@ -103,7 +111,7 @@ async def _receive(websocket: WebSocket, stream: Stream, wire: _Queue) -> None:
     clock_ns = websocket.app.state.service.media.clock_ns
     over = asyncio.create_task(wire.ended.wait())
     try:
-        while stream.ended is None:
+        while not wire.ended.is_set():
             message = asyncio.create_task(websocket.receive())
             await asyncio.wait({message, over}, return_when=asyncio.FIRST_COMPLETED)
             if not message.done():
