@@ -6,6 +6,8 @@ Python's library can start one, but not stop its brokers; the functions for that
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -70,10 +72,27 @@ class Brokers:
         """Answer the next request of that kind with that error, both by their numbers in Kafka's protocol."""
         self._library.rd_kafka_mock_push_request_errors_array(self._cluster, request, 1, (ctypes.c_int * 1)(error))
 
-    def hang(self, for_ms: int) -> None:
-        """Take what is sent, and answer so much later; 0: at once."""
+    @contextmanager
+    def hung(self) -> Iterator[None]:
+        """Take what is sent, and answer a minute later."""
+        self._answer_after(60_000)
+        try:
+            yield
+        finally:
+            self._answer_after(0)
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Be gone for as long as the `with`."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.go_on()
+
+    def _answer_after(self, ms: int) -> None:
         for number in self._numbers:
-            self._library.rd_kafka_mock_broker_set_rtt(self._cluster, number, for_ms)
+            self._library.rd_kafka_mock_broker_set_rtt(self._cluster, number, ms)
 
     def stop(self) -> None:
         for number in self._numbers:

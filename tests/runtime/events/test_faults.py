@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -110,9 +112,61 @@ async def test_a_full_stream_server_takes_all_of_a_batch_or_none(
             await until(lambda: "maxmemory" in (relay.trouble() or ""), "it says why events wait")
             await admin.config_set("maxmemory", "0")
             await until(lambda: relay.statistics().published == 40, "40 are published")
+            await until(lambda: relay.trouble() is None, "it serves again")
             await relay.stop()
         assert await arrived(server.url, prefix) == {f"lead:{n}": list(range(n, 40, 3)) for n in range(3)}
-    assert relay.statistics().dead == 0
+    assert (relay.statistics().failed, relay.statistics().dead) == (0, 0)
+
+
+async def test_a_stream_server_that_hangs_holds_events_back_and_their_readers_and_all_go_on_with_it(
+    database: str, connection: AsyncConnection[Any]
+) -> None:
+    """What was sent to it meanwhile, time after time, is read by it when it goes on: repeats, in order."""
+    prefix, handled = next(_PREFIXES), defaultdict[str, list[int]](list)
+
+    async def handle(event: Event) -> None:
+        handled[event.aggregate].append(event.payload)
+
+    async def dead_letter(_body: bytes, reason: str) -> None:
+        raise AssertionError(reason)
+
+    def seen(most: int) -> bool:
+        return {name: first_times(numbers) for name, numbers in handled.items()} == {
+            f"lead:{n}": list(range(n, most, 3)) for n in range(3)
+        }
+
+    with Valkey.start() as server:
+        impatient = Redis.from_url(server.url, socket_timeout=0.2, socket_connect_timeout=0.2, retry=None)
+        sink = StreamSink(impatient, prefix=prefix, partitions=2)
+        relay = Relay(database, sink, idle="1ms", again="2ms", attempts=2, lock="valkey hung")
+        relay.start()
+        reader = client_of(server.url)
+        source = StreamSource(reader, group="g", member="m", topics=["lead"], prefix=prefix, partitions=2, wait="1ms")
+        consumer = Consumer(source, handle, dead_letter=dead_letter, pause_s=0.01)
+        consuming = asyncio.create_task(consumer.run())
+        await publish(connection, *leads(range(30)))
+        await until(lambda: seen(30), "30 are handled")
+        os.kill(server.pid, signal.SIGSTOP)
+        try:
+            await publish(connection, *leads(range(30, 60)))
+            for _ in range(3):
+                assert "events wait: the stream server: Timeout" in await until(
+                    relay.trouble, "it says why events wait"
+                )
+                relay._reason = None
+            assert "Timeout" in await until(consumer.trouble, "it says why nothing is read")
+            assert (await outbox.lag(connection))[0] == 30
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+        await until(lambda: seen(60), "60 are handled")
+        await until(lambda: emptied(connection), "the outbox is empty")
+        await until(lambda: (relay.trouble(), consumer.trouble()) == (None, None), "both serve again")
+        consuming.cancel()
+        await asyncio.gather(consuming, return_exceptions=True)
+        await relay.stop()
+        await reader.aclose()
+    assert (relay.statistics().failed, relay.statistics().dead, consumer.statistics().dead) == (0, 0, 0)
+    assert seen(60), "nothing was lost, and nothing came in another order"
 
 
 async def test_a_database_that_is_restarted_is_found_again(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from scaleworthy.errors import MissingExtra
@@ -38,7 +39,7 @@ class KafkaSink:
     """Publishes with an idempotent producer (confluent-kafka): a partition's events stay in order, also where they are sent again.
 
     Args:
-        settings: librdkafka's, `bootstrap.servers` at least.
+        settings: librdkafka's, `bootstrap.servers` at least. What order depends on is ours: idempotence, no gaps, no time-out of a message.
         prefix: What topics' names begin with.
         acknowledged_within_s: After which what no broker took is called back; it comes again.
         now: Monotonic seconds.
@@ -61,14 +62,19 @@ class KafkaSink:
         self._now = now
         self._closing = False
         self._said = ""
-        # No message ends by a time-out of its own: one that did, while the next is delivered, would be overtaken by it.
         self._settings = {
-            "enable.idempotence": True,
             "linger.ms": 2,
-            "message.timeout.ms": 0,
+            # Brokers that are back are found within a second; librdkafka's own limit is ten.
+            "reconnect.backoff.max.ms": 1_000,
             "error_cb": self._hear,
             "log_level": 0,
             **settings,
+            # The promise of order, so nobody's to change. No message ends by a time-out of its own, which one behind it would not have;
+            # and after one that was refused the producer sends nothing more.
+            "enable.idempotence": True,
+            "enable.gapless.guarantee": True,
+            "message.timeout.ms": 0,
+            "delivery.timeout.ms": 0,
         }
         self._producer: Any = None
 
@@ -80,33 +86,48 @@ class KafkaSink:
         """Call back what is under way."""
         self._closing = True
         if self._producer is not None:
-            await asyncio.to_thread(self._producer.flush, 0)
+            with suppress(self._kafka.KafkaException):
+                await asyncio.to_thread(self._producer.flush, 0)
 
     def _publish(self, events: Sequence[Event]) -> list[Exception | None]:
-        results = self._sent(events)
+        deadline = self._now() + self._within_s
+        results = self._sent(events, deadline)
         refused = [place for place, error in enumerate(results) if _is_refusal(error)]
         if len(events) > 1 and refused:
-            # A broker refuses a batch as a whole for one event: sent alone, it is the only one refused.
-            for place in range(refused[0], len(events)):
-                if results[place] is not None:
-                    [results[place]] = self._sent([events[place]])
-                    if isinstance(results[place], Unavailable):
-                        # Nor would the next be taken, and each would be waited for.
-                        results[place:] = [results[place]] * (len(events) - place)
-                        break
+            self._one_by_one(events, results, refused[0], deadline)
         return _in_order(events, results)
 
-    def _sent(self, events: Sequence[Event]) -> list[Exception | None]:
+    def _one_by_one(
+        self, events: Sequence[Event], results: list[Exception | None], first: int, deadline: float
+    ) -> None:
+        """Send from *first* on what was not taken: a broker refuses a whole batch for one event; alone it is the only one refused."""
+        blamed: set[str] = set()
+        for place in range(first, len(events)):
+            event = events[place]
+            if results[place] is None or event.key in blamed:
+                continue
+            [results[place]] = self._sent([event], deadline)
+            if isinstance(results[place], Unavailable):
+                # Nor would the next be taken, and each would be waited for.
+                results[place:] = [results[place]] * (len(events) - place)
+                return
+            if results[place] is not None:
+                blamed.add(event.key)
+
+    def _sent(self, events: Sequence[Event], deadline: float) -> list[Exception | None]:
         """Send *events*, wait for each one's answer, and call back what has none in time."""
         producer = self._producer = self._producer or self._kafka.Producer(self._settings)
         results: list[Exception | None] = [None] * len(events)
         left = len(events)
+        over = late = False
 
         def answered(place: int, error: Any) -> None:
             nonlocal left
             left -= 1
             if error is not None:
-                results[place] = self._as_error(error)
+                results[place] = self._as_error(error, late=late)
+                if _is_refusal(results[place]):
+                    self._producer = None
 
         blamed: set[str] = set()
         for place, event in enumerate(events):
@@ -129,34 +150,37 @@ class KafkaSink:
             except self._kafka.KafkaException as error:
                 left -= 1
                 blamed.add(event.key)
-                results[place] = self._as_error(error.args[0])
-        deadline = self._now() + self._within_s
+                results[place] = self._as_error(error.args[0], late=False)
         while left:
-            if self._closing or self._now() >= deadline:
+            if not over and (self._closing or self._now() >= deadline):
+                over = late = True
+            if over:
                 producer.purge(in_queue=True, in_flight=True, blocking=True)
             try:
                 producer.poll(0.05)
             except self._kafka.KafkaException as error:
                 # The library raises what a producer cannot go on after: all that this one has is called back, and the next is a new one.
-                self._hear(error.args[0])
-                self._producer, deadline = None, self._now()
+                self._producer, over = None, True
+                if not late:
+                    self._hear(error.args[0])
+        if None in results:
+            self._said = ""
         return results
 
     def _hear(self, error: Any) -> None:
         self._said = str(error.str())
 
-    def _as_error(self, error: Any) -> Exception:
+    def _as_error(self, error: Any, *, late: bool) -> Exception:
         if error.name() in _TOO_LARGE:
             return Unpublishable(error.str())
         if error.name() in _INVALID:
             return RuntimeError(f"Kafka: {error.str()}")
-        if error.name() in ("_PURGE_QUEUE", "_PURGE_INFLIGHT"):
-            if self._producer is None:
-                return Unavailable(f"Kafka: {self._said}")
-            return Unavailable(f"Kafka did not take it within {self._within_s:g} s ({self._said or 'no answer'})")
         if error.fatal() or error.name() == "_FATAL":
             self._producer = None
-        return Unavailable(f"Kafka: {error.str()}")
+        if late:
+            return Unavailable(f"Kafka did not take it within {self._within_s:g} s: {self._said or 'no answer'}")
+        purged = error.name() in ("_PURGE_QUEUE", "_PURGE_INFLIGHT")
+        return Unavailable(f"Kafka: {self._said if purged else error.str()}")
 
 
 def _is_refusal(error: Exception | None) -> bool:

@@ -33,7 +33,10 @@ _KEEPALIVE = "set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set
 
 @dataclass(frozen=True, slots=True)
 class RelayStatistics:
-    """Counts since it was started; `waiting` and `lag_s`, the age of the oldest event that waits, are up to a second old."""
+    """Counts since it was started.
+
+    `waiting` and `lag_s`, the age of the oldest event that waits, are of up to a second before the batch that is under way.
+    """
 
     works: bool
     published: int
