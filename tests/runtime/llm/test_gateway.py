@@ -233,6 +233,27 @@ def test_the_prices_that_came_with_it_can_be_read() -> None:
     assert prices.as_of
     assert prices.of("gpt-4o", Usage(1_000_000, 0)) == 2.5
     assert prices.of("nobody", Usage(1, 1)) is None
+    for name in ("gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini"):
+        assert (prices.price(name) or Price(0, 0)).source.startswith("https://developers.openai.com/api/docs/pricing")
+    for name in ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-4-5"):
+        assert "platform.claude.com/docs/en/about-claude/pricing" in (prices.price(name) or Price(0, 0)).source
+    assert len(prices.sources) == 2
+
+
+def test_each_price_is_from_somewhere_and_of_a_day(tmp_path: Path) -> None:
+    path = tmp_path / "prices.toml"
+    own = 'b = {input = 1, output = 2, source = "ours", as_of = 2026-03-01}\n'
+    path.write_text(f'as_of = 2026-02-01\nsources = ["x", "y"]\n[models]\na = {{input = 1, output = 2}}\n{own}')
+    prices = Prices.read(path)
+    assert prices.price("a") == Price(1.0, 2.0, source="x; y", as_of=date(2026, 2, 1))
+    assert prices.price("b") == Price(1.0, 2.0, source="ours", as_of=date(2026, 3, 1))
+    assert (prices.as_of, prices.sources) == (date(2026, 2, 1), ("x; y", "ours"))
+    path.write_text(f"[models]\n{own}")
+    assert Prices.read(path).sources == ("ours",), "the file need not say what each price says"
+    path.write_text(f"[models]\na = {{input = 1, output = 2}}\n{own}")
+    with pytest.raises(InvalidInput) as refused:
+        Prices.read(path)
+    assert [one.partition(":")[0] for one in refused.value.problems] == ["as_of", "sources"]
 
 
 @pytest.mark.parametrize("missing", ["orjson", "httptools"])

@@ -1,8 +1,8 @@
 """The gateway: one place through which an application asks language models.
 
     gateway = Gateway([
-        Model("gpt-4o", openai, tokens_per_minute=200_000, fallbacks=("claude-sonnet-4-5",)),
-        Model("claude-sonnet-4-5", anthropic),
+        Model("gpt-4o", openai, tokens_per_minute=200_000, fallbacks=("claude-sonnet-5-5",)),
+        Model("claude-sonnet-5-5", anthropic),
     ])
     answer = await gateway.complete([{"role": "user", "content": "…"}], model="gpt-4o", deadline="20s")
     answer.text, answer.model, answer.cost_usd
