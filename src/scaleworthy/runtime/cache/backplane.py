@@ -11,8 +11,9 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from typing import Any, Protocol
 
+from scaleworthy.runtime.ending import end
+
 _PAUSE_FIRST_S, _PAUSE_MOST_S = 0.1, 5.0
-_CANCEL_AGAIN_S = 0.1
 
 Changed = Callable[[Sequence[str], Sequence[str], bool, int | None], None]
 
@@ -71,10 +72,7 @@ class Backplane:
         """End listening."""
         if self._task is not None:
             task, self._task = self._task, None
-            # Unlike awaiting the task itself this tells its cancellation from the caller's, and cancels again what a library has lost.
-            while not task.done():
-                task.cancel()
-                await asyncio.wait([task], timeout=_CANCEL_AGAIN_S)
+            await end(task)
             self._listens.clear()
 
     async def _follow(self) -> None:

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from scaleworthy.runtime.ending import end
+
 _BEHIND_MOST = 1_000
 
 
@@ -42,10 +44,7 @@ class Flights:
 
     async def close(self) -> None:
         """Cancel what is under way."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*self._tasks.values())
 
     def _end(self, key: str, task: asyncio.Task[Any]) -> None:
         del self._tasks[key]
