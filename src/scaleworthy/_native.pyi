@@ -667,7 +667,7 @@ class Packer:
 
 @final
 class MemoryTable:
-    """Objects by key with times, versions and tags; at most *entries*, those asked for again outlive those that are not (S3-FIFO).
+    """Objects by key with times and tags; at most *entries*, those asked for again outlive those that are not (S3-FIFO).
 
     Times are nanoseconds of the process's monotonic clock since the table was made, unless *now_ns* is given, always or never.
     """
@@ -677,8 +677,8 @@ class MemoryTable:
         """Return what is fresh under *key*, else *default*; `look` says what else there is."""
     def look(
         self, key: str, now_ns: int | None = None
-    ) -> tuple[Any, Literal["fresh", "due", "stale"], int, int, int] | None:
-        """Return value, state, version, ns it took to load, and ns until it is stale; counts nothing."""
+    ) -> tuple[Any, Literal["fresh", "due", "stale"], int, int] | None:
+        """Return value, state, ns it took to load, and ns until it is stale; counts nothing."""
     def put(
         self,
         key: str,
@@ -687,7 +687,6 @@ class MemoryTable:
         due_in_ns: int,
         stale_in_ns: int,
         gone_in_ns: int,
-        version: int = 0,
         load_ns: int = 0,
         tags: Sequence[str] = ...,
         now_ns: int | None = None,

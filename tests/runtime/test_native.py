@@ -22,11 +22,11 @@ class Value:
 
 def test_only_what_is_fresh_is_got_and_a_look_says_the_rest() -> None:
     table = MemoryTable(entries=10)
-    table.put("a", "x", **LIFE, version=7, load_ns=5, now_ns=100)
+    table.put("a", "x", **LIFE, load_ns=5, now_ns=100)
     assert table.get("a", MISSING, 109) == "x"
     assert table.get("a", MISSING, 110) is MISSING
-    assert table.look("a", 110) == ("x", "due", 7, 5, 10)
-    assert table.look("a", 125) == ("x", "stale", 7, 5, -5)
+    assert table.look("a", 110) == ("x", "due", 5, 10)
+    assert table.look("a", 125) == ("x", "stale", 5, -5)
     assert table.look("a", 130) is None
     assert table.counts() == (2, 0, 0, 0, 0)
 

@@ -1,7 +1,7 @@
 //! What is hot in the parts that an application embeds: the memory layer of the cache, the rate limit, the removal of
 //! sensitive fields.
 //!
-//! - [`Table`] keeps a bounded number of entries by S3-FIFO, with times, versions and tags.
+//! - [`Table`] keeps a bounded number of entries by S3-FIFO, with times and tags.
 //! - [`Tombstones`] remembers what was invalidated, so that a load which began before cannot bring it back.
 //! - [`Gcra`] lets so many events a period through for each key.
 //! - [`Redactor`] copies JSON without the members that nobody may see.

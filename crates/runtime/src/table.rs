@@ -1,9 +1,9 @@
-//! A bounded table of entries with times, versions and tags, which keeps what is asked for again (S3-FIFO).
+//! A bounded table of entries with times and tags, which keeps what is asked for again (S3-FIFO).
 //!
 //! S3-FIFO (Yang et al., SOSP 2023): new keys wait in a small queue and reach the main one only if asked for again; a
 //! ghost list remembers the keys that left the small queue, and lets them into the main queue when they come back. A scan
 //! of keys asked for once passes through the small queue alone.
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 
 use hashbrown::hash_table::HashTable;
 use hashbrown::{DefaultHashBuilder, HashMap};
@@ -11,6 +11,7 @@ use slab::Slab;
 use std::hash::BuildHasher;
 
 use crate::list::{Linked, Links, Queue};
+use ghosts::Ghosts;
 
 /// An entry asked for more often than this is not told from one asked for this often.
 const ASKED_MAX: u8 = 3;
@@ -44,8 +45,6 @@ pub struct Entry<V> {
     pub value: V,
     /// Its times.
     pub life: Life,
-    /// What of the source it has seen.
-    pub version: u64,
     /// How long it took to load, ns.
     pub load_ns: u64,
     /// Names by which it may be dropped together with others.
@@ -341,43 +340,6 @@ impl<V> Table<V> {
     }
 }
 
-/// Hashes of keys that left the small queue; as many as the table has entries.
-#[derive(Debug)]
-struct Ghosts {
-    most: usize,
-    order: VecDeque<(u64, u64)>,
-    // The number of the addition a hash stands for: one that came back and left again has an older place in `order` too.
-    current: HashMap<u64, u64>,
-    added: u64,
-}
-
-impl Ghosts {
-    fn new(most: usize) -> Self {
-        Self {
-            most,
-            order: VecDeque::new(),
-            current: HashMap::new(),
-            added: 0,
-        }
-    }
-
-    fn add(&mut self, hash: u64) {
-        self.added += 1;
-        self.current.insert(hash, self.added);
-        self.order.push_back((hash, self.added));
-        while self.order.len() > self.most {
-            if let Some((old, number)) = self.order.pop_front()
-                && self.current.get(&old) == Some(&number)
-            {
-                self.current.remove(&old);
-            }
-        }
-    }
-
-    fn take(&mut self, hash: u64) -> bool {
-        self.current.remove(&hash).is_some()
-    }
-}
-
+mod ghosts;
 #[cfg(test)]
 mod tests;

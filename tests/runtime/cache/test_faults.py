@@ -166,6 +166,20 @@ async def test_the_lease_of_a_process_that_died_ends(valkey: Valkey) -> None:
     await dead.close()
 
 
+async def test_a_cache_that_is_closed_gives_up_what_it_loads_and_its_leases(sharing: Fleet, valkey: Valkey) -> None:
+    cache, source = await sharing.cache(), Source()
+    source.gate.clear()
+    asking = asyncio.create_task(cache.get_or_set("a", source.load))
+    await source.entered.wait()
+    async with Redis.from_url(valkey.url) as client:
+        assert await client.exists(f"{sharing.prefix}l:a")
+        await cache.close()
+        assert not await client.exists(f"{sharing.prefix}l:a")
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert len(cache._flights) == 0
+
+
 async def test_the_lease_of_a_slow_load_is_renewed(valkey: Valkey) -> None:
     async with (
         Fleet(url=valkey.url, prefix="renewed:", table=None, lease="2s") as fleet,

@@ -6,8 +6,8 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use scaleworthy_runtime::{Entry, Life, State, Table};
 
-/// Value, state, version, ns it took to load, ns until it is stale (below 0: since).
-type Looked = (Py<PyAny>, &'static str, u64, u64, i64);
+/// Value, state, ns it took to load, ns until it is stale (below 0: since).
+type Looked = (Py<PyAny>, &'static str, u64, i64);
 
 #[pyclass(module = "scaleworthy._native", frozen)]
 pub struct MemoryTable {
@@ -70,17 +70,11 @@ impl MemoryTable {
             State::Stale => "stale",
         };
         let left = entry.life.stale_ns as i64 - now as i64;
-        Some((
-            entry.value.clone_ref(py),
-            state,
-            entry.version,
-            entry.load_ns,
-            left,
-        ))
+        Some((entry.value.clone_ref(py), state, entry.load_ns, left))
     }
 
     #[expect(clippy::too_many_arguments, reason = "keywords of one Python call")]
-    #[pyo3(signature = (key, value, *, due_in_ns, stale_in_ns, gone_in_ns, version = 0, load_ns = 0, tags = Vec::new(), now_ns = None))]
+    #[pyo3(signature = (key, value, *, due_in_ns, stale_in_ns, gone_in_ns, load_ns = 0, tags = Vec::new(), now_ns = None))]
     fn put(
         &self,
         key: &str,
@@ -88,7 +82,6 @@ impl MemoryTable {
         due_in_ns: u64,
         stale_in_ns: u64,
         gone_in_ns: u64,
-        version: u64,
         load_ns: u64,
         tags: Vec<String>,
         now_ns: Option<u64>,
@@ -103,7 +96,6 @@ impl MemoryTable {
         let entry = Entry {
             value,
             life,
-            version,
             load_ns,
             tags,
         };

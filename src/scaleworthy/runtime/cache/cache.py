@@ -233,7 +233,7 @@ class Cache:
         """Return what is stale or due in memory, below it, or loaded; memory has been asked for what is fresh and counted it."""
         looked = known.look(key)
         if looked is not None:
-            kept, state, _, load_ns, left_ns = looked
+            kept, state, load_ns, left_ns = looked
             if state == "stale" or known.policy.is_early(left_ns, load_ns=load_ns, rng=self._loading.rng):
                 self._loading.refresh(known, key, load, tags)
             return kept

@@ -32,8 +32,8 @@ class Kind:
     def _get_at(self, key: str, default: Any) -> Any:
         return self._table.get(key, default, self._now())
 
-    def look(self, key: str) -> tuple[Any, str, int, int, int] | None:
-        """Return value, state, version, ns it took to load and ns until it is stale."""
+    def look(self, key: str) -> tuple[Any, str, int, int] | None:
+        """Return value, state, ns it took to load and ns until it is stale."""
         return self._table.look(key, self._now())
 
     def keep(self, key: str, value: Any, life: Life, *, load_ns: int, tags: Sequence[str]) -> None:
