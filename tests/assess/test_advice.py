@@ -38,3 +38,9 @@ def test_the_roadmap_puts_each_priority_in_its_phase_and_adds_what_the_size_need
     assert "Run 4 application, 1 database" in phases[0].items[1]
     assert phases[1].items == ("add b", "Not reachable as built: writes of one primary")
     assert phases[2].items == ()
+
+
+def test_a_tier_that_was_not_observed_is_not_said_to_need_no_server() -> None:
+    unknown = growth("10×", 33.0, database_instances=0, cache_nodes=0)
+
+    assert roadmap((), [unknown])[0].items == ("Run 4 application servers ($1,230 a month)",)

@@ -6,8 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from scaleworthy.assess.capacity_view import bottleneck
-from scaleworthy.capacity import Capacity
+from scaleworthy.assess.capacity_view import bottleneck, prices_named
+from scaleworthy.capacity import Capacity, load_prices
 from scaleworthy.capacity.current import Limiting
 
 LIMITING = Limiting("host", "host CPU with the load generator", True, "it was used up", (), None, None)
@@ -41,3 +41,11 @@ def test_another_resource_keeps_its_name() -> None:
 
     assert found is not None
     assert found.resource == "the pool"
+
+
+@pytest.mark.parametrize(("own", "begins"), [(False, "public list prices, state "), (True, "your own file, state ")])
+def test_prices_are_named_without_the_words_that_the_page_has_around_them(own: bool, begins: str) -> None:
+    named = prices_named(cast("Any", SimpleNamespace(prices=load_prices().describe(own))))
+
+    assert named.startswith(begins)
+    assert not named.endswith(".")

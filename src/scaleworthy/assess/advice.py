@@ -54,6 +54,13 @@ def recommendations(findings: Sequence[Finding], *, measured_gain: Mapping[str, 
     return tuple(rows)
 
 
+def _servers(row: GrowthRow) -> str:
+    """Say how many of each tier; one that was not observed has none, and is not told as needing none."""
+    tiers = {"application": row.app_servers, "database": row.database_instances, "cache": row.cache_nodes}
+    *first, last = [f"{count} {tier}" for tier, count in tiers.items() if count]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def roadmap(advice: Sequence[Recommendation], growth: Sequence[GrowthRow]) -> tuple[RoadmapPhase, ...]:
     """Return the three phases: what to do in each, and what the size that it aims at needs."""
     phases = []
@@ -66,10 +73,7 @@ def roadmap(advice: Sequence[Recommendation], growth: Sequence[GrowthRow]) -> tu
                 f"{size}: {row.users:,} users, {three_digits(row.requests_per_s.value or 0)} requests/s at their peak"
             )
             if row.reachable:
-                items.append(
-                    f"Run {row.app_servers} application, {row.database_instances} database and {row.cache_nodes} cache "
-                    f"servers (${three_digits(row.monthly_cost.value or 0)} a month)"
-                )
+                items.append(f"Run {_servers(row)} servers (${three_digits(row.monthly_cost.value or 0)} a month)")
             else:
                 items.append(f"Not reachable as built: {row.why}")
         phases.append(RoadmapPhase(name, goal, tuple(items)))

@@ -84,6 +84,11 @@ def _growth_row(need: GrowthNeed, currency: str) -> GrowthRow:
     )
 
 
+def prices_named(capacity: Capacity) -> str:
+    """Return which prices they are, for a page whose own words are around them."""
+    return capacity.prices.removeprefix("Prices: ").removesuffix(".")
+
+
 def scaling_note(capacity: Capacity) -> str:
     """Return the scalability law in one sentence, with the load worth measuring next, or why there is no law."""
     fit = capacity.usl

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from scaleworthy.assess.advice import in_order, recommendations, roadmap
-from scaleworthy.assess.capacity_view import bottleneck, capacity_rows, growth_rows, scaling_note
+from scaleworthy.assess.capacity_view import bottleneck, capacity_rows, growth_rows, prices_named, scaling_note
 from scaleworthy.assess.changes import changes, limit_change
 from scaleworthy.assess.measure import Measurement
 from scaleworthy.assess.rated import score_inputs
@@ -83,7 +83,7 @@ def report_of(gathered: Concluded) -> Report:
         capacity=capacity_rows(as_found) if as_found else (),
         bottleneck=limits,
         growth=growth,
-        prices=planned.prices if planned else "",
+        prices=prices_named(planned) if planned else "",
         roadmap=roadmap(advice, growth),
         recommendations=advice,
         findings=in_order(gathered.findings),

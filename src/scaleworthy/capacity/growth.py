@@ -157,7 +157,9 @@ def _fleet(size: Size, measured: Needs, carried: Carried, assume: Assumptions, p
     if measured.database is not None:
         database = _database(measured.database, size, peak, measured, assume, prices.database, end, spare, stops, notes)
     elif carried.limit_per_s is None or peak > carried.limit_per_s:
-        stops.append("the database was not observed, so what it would carry beyond the measured limit is not known")
+        stops.append(
+            "the CPU of the database was not observed, so what it would carry beyond the measured limit is not known"
+        )
     if measured.connection_held_s is not None and peak * measured.connection_held_s > 400:
         notes.append(f"{three_digits(peak * measured.connection_held_s)} database connections at once need a pooler")
     cache = (
