@@ -1,6 +1,7 @@
-"""Write the two pages of results from the runs that are kept: every figure there was printed by a benchmark, on the machine named.
+"""Write the results from the runs that are kept: every figure there was printed by a benchmark, on the machine named.
 
-docs/benchmarks.md has what measures (load, searches, recordings), benchmarks/runtime.md what an application embeds and Switchboard.
+docs/benchmarks.md has what measures (load, searches, recordings), benchmarks/runtime.md what an application embeds and Switchboard;
+README.md shows some rows of both, in its two tables: which ones is written there, their figures are not.
 
 Usage: python scripts/benchmarks_page.py [--check]      --check: exit 1 when a page is not as it would be written
 """
@@ -13,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
 RUNS = ROOT / "benchmarks" / "runs"
+HELD = {True: "held", False: "**missed**", None: ""}
 MEASURING = ROOT / "docs" / "benchmarks.md"
 MEASURING_HEAD = """# Benchmarks
 Written by `scripts/benchmarks_page.py` from `benchmarks/runs`; do not edit. A file per question in `benchmarks/`; `make bench`
@@ -81,10 +84,9 @@ def _table(rows: list[dict[str, Any]]) -> str:
         "| what | unit | ours | peer | ratio | bar | | note |",
         "| --- | --- | --: | --: | --: | --- | --- | --- |",
     ]
-    held = {True: "held", False: "**missed**", None: ""}
     for row in rows:
         figures = [_figure(row[name]) for name in ("ours", "peer", "ratio")]
-        cells = [row["what"], row["unit"], *figures, row["bar"], held[row["held"]], row["note"]]
+        cells = [row["what"], row["unit"], *figures, row["bar"], HELD[row["held"]], row["note"]]
         lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
 
@@ -93,9 +95,40 @@ def _figure(value: float | None) -> str:
     return "" if value is None else f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
+def readme(text: str) -> str:
+    """Return the README with the newest figures in the rows that it shows; a row that no run has stays as it is."""
+    kept = {
+        row["what"]: row for run in sorted(RUNS.glob("*/*.json")) for row in json.loads(run.read_text("utf-8"))["rows"]
+    }
+    lines = text.splitlines(keepends=True)
+    for name in ("speed", "runtime"):
+        first, last = (lines.index(f"<!-- {mark}{name} -->\n") for mark in ("", "/"))
+        for at in range(first, last):
+            row = kept.get(lines[at].strip("| \n").partition(" |")[0])
+            if row is not None:
+                lines[at] = _short(row)
+    return "".join(lines)
+
+
+def _short(row: dict[str, Any]) -> str:
+    """Return a row of the README's."""
+    bar = row["bar"].replace("ours ", "").replace(">=", "≥").replace("<=", "≤")
+    cells = [
+        f"{_figure(row['ours'])} {row['unit']}",
+        _figure(row["peer"]),
+        _figure(row["ratio"]),
+        f"{bar}: {HELD[row['held']]}",
+    ]
+    return f"| {' | '.join([row['what'], *cells])} |\n"
+
+
 def pages() -> dict[Path, str]:
     """Return the text of each page."""
-    return {MEASURING: page(MEASURING_HEAD, runtime=False), RUNTIME: page(RUNTIME_HEAD, runtime=True)}
+    return {
+        MEASURING: page(MEASURING_HEAD, runtime=False),
+        RUNTIME: page(RUNTIME_HEAD, runtime=True),
+        README: readme(README.read_text("utf-8")),
+    }
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""docs/benchmarks.md is what the kept runs say."""
+"""docs/benchmarks.md, benchmarks/runtime.md and the README's tables are what the kept runs say."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ class JoinedInsert:
 
 
 def _by_name(names: tuple[str, ...]) -> RowMaker[Row]:
-    """Return what makes a dictionary of a row; one column, as most ask for, costs a third of `dict_row`."""
+    """Return what makes a dictionary of a row; one column, as most ask for, the shortest way."""
     if len(names) == 1:
         (only,) = names
         return lambda values: {only: values[0]}

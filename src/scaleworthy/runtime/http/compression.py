@@ -26,7 +26,7 @@ class Compression(Manner):
 
     Args:
         least_bytes: Smaller bodies are sent as they are: the head and the work would cost more than they save.
-        zstd, br, gzip: Levels; None: not offered. 115 KB of JSON take 0.14 ms by zstd 1 and 126 ms by br 11.
+        zstd, br, gzip: Levels; None: not offered. High ones cost far more time than they save bytes.
 
     Raises:
         MissingExtra: cramjam is not installed.
