@@ -1,5 +1,6 @@
 """With replicas: what a tenant wrote it reads, wherever the answer comes from; a replica that is not well is told, and not missed."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -53,6 +54,17 @@ async def health_that(api: Api, *, replicas: str) -> dict[str, object]:
     return await until(told, f"health says that {replicas} serve")
 
 
+async def answered_by_its_replica(api: Api) -> None:
+    """Wait until a read of the service was: the first have no connection to it yet, and are not kept waiting for one."""
+
+    async def was() -> bool:
+        await api.get("/leads?limit=1")
+        text = (await api.get("/metrics", tenant=None)).text
+        return re.search(r'runtime_db_asked{what="replica_reads",[^}]*} [1-9]', text) is not None
+
+    await until(was, "a replica answers")
+
+
 def statements_on(server: Postgres) -> int:
     """Return how many connections of the service have asked this server for leads last."""
     asked = (
@@ -81,6 +93,7 @@ async def test_a_replica_that_is_behind_is_waited_for_no_longer_than_the_writer_
     ):
         for one in (api, other):
             await health_that(one, replicas="1 of 1")
+            await answered_by_its_replica(one)
         followed.replica.run_sql("select pg_wal_replay_pause()")
 
         created = await api.post("/leads", json={"name": "Ann"})

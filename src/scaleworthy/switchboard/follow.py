@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PUBLICATION = "switchboard_cache"
-# A tenant that writes all the time has its answers computed anew once a second, not for each of its writes.
+# Of four transactions a second and more; fewer are told at once. So a tenant that writes all the time has its answers computed anew once a
+# second, not for each of its writes.
 TOGETHER = "1s"
 _OF_TENANT = ("calls", "activities", "payments", "campaigns")
 # Answers have the tables they are made of as tags, their tenant's own. A lead's activities go with it, in its transaction; of the other

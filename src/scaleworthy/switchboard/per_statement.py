@@ -62,6 +62,26 @@ class PerStatement:
         at_work = size - told.get("pool_available", 0)
         return float({"connections": size, "at_work": at_work, "waiting": told.get("requests_waiting", 0)}[state])
 
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection[DictRow]]:
+        """Give one of the pool.
+
+        Raises:
+            psycopg.OperationalError: None was free in time, and while it was waited for none could be made: the server is gone.
+        """
+        failures = self._failures()
+        try:
+            async with self._pool.connection() as connection:
+                yield connection
+        except PoolTimeout as error:
+            if self._failures() > failures:
+                raise psycopg.OperationalError("connecting fails") from error
+            raise
+
+    def _failures(self) -> int:
+        """Return how often a connection could not be made."""
+        return self._pool.get_stats().get("connections_errors", 0)
+
     async def open(self, *, wait_s: float) -> None:
         """Connect; a database that is not there within *wait_s* is connected to when it comes."""
         await self._pool.open()
@@ -103,7 +123,7 @@ class PerStatement:
 
     async def run(self, tenant: str | None, statements: Sequence[Statement]) -> list[list[Row]]:
         """Run *statements* in one transaction that sees *tenant* alone; return the rows of each."""
-        async with self._pool.connection() as connection:
+        async with self._connection() as connection:
             if tenant is None:
                 return [await _rows(await connection.execute(s.text.encode(), s.values)) for s in statements]
             async with connection.transaction():
@@ -113,7 +133,7 @@ class PerStatement:
     @asynccontextmanager
     async def transaction(self, tenant: str) -> AsyncIterator[AsyncConnection[Any]]:
         """Give a connection within a transaction that sees *tenant* alone."""
-        async with self._pool.connection() as connection, connection.transaction():
+        async with self._connection() as connection, connection.transaction():
             await connection.execute(SET_TENANT, {"tenant": tenant})
             yield connection
 

@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse
 from psycopg_pool import PoolTimeout, TooManyRequests
 from starlette.exceptions import HTTPException
 
+from scaleworthy.runtime.database import PoolExhausted
 from scaleworthy.switchboard.database import Database, first_line
 
 
@@ -71,6 +72,8 @@ def install(app: FastAPI, database: Database) -> None:
         return _answer(error.status_code, "not_found" if error.status_code == 404 else "refused", str(error.detail))
 
     async def database_gone(_request: Request, error: Exception) -> JSONResponse:
+        if isinstance(error, PoolExhausted) and error.refused is not None:
+            return _answer(503, "database_unavailable", f"the database cannot be connected to: {error.refused}")
         if isinstance(error, PoolTimeout | TooManyRequests):
             return _answer(503, "database_busy", f"no database connection was free in time: {error}")
         await database.replace_broken()

@@ -113,6 +113,26 @@ async def test_what_changed_while_nobody_followed_is_caught_up(
     await second.drop()
 
 
+async def test_many_changes_are_told_together_and_a_stop_meanwhile_loses_none(
+    logical: Postgres, connection: AsyncConnection[Any], name: str
+) -> None:
+    gathering, at_once, later = Told(), Told(), Told()
+    first = SlotFollower(logical.dsn, gathering, RULES, slot=name, together="600s")
+    await begin(first)
+    async with following(SlotFollower(logical.dsn, at_once, RULES, slot=f"{name}_too")):
+        for number in range(4):
+            await connection.execute("insert into leads values ('a', %s, 'Ann')", [number])
+            await gathering.told(number + 1)
+        await connection.execute("insert into leads values ('a', 4, 'Ann')")
+        await connection.execute("insert into leads values ('a', 5, 'Ann')")
+        await at_once.until(lambda: "tenant:a:lead:5" in at_once.keys)
+    assert gathering.keys == {f"tenant:a:lead:{number}" for number in range(4)}
+    await first.stop()
+    async with following(SlotFollower(logical.dsn, later, RULES, slot=name)):
+        await later.until(lambda: "tenant:a:lead:5" in later.keys)
+        assert "tenant:a:lead:4" in later.keys
+
+
 async def test_one_process_reads_and_the_next_takes_over(
     logical: Postgres, connection: AsyncConnection[Any], name: str
 ) -> None:
