@@ -29,6 +29,9 @@ pub fn decompress<'py>(
     Ok(PyBytes::new(py, &plain))
 }
 
+/// What is done before another thread has woken: the GIL is kept for it.
+const SMALL_BYTES: usize = 16 * 1024;
+
 /// Compresses many things at one level. What the work needs is set up once: for a small body that takes longer than the work.
 #[pyclass(module = "scaleworthy._native", frozen)]
 pub struct Packer {
@@ -47,14 +50,19 @@ impl Packer {
     }
 
     fn compress<'py>(&self, py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-        // The lock is given back before the GIL is asked for: no thread waits for the one while it holds the other.
-        let packed = py.detach(|| {
+        let work = || {
             let mut compressor = self
                 .compressor
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
             compressor.compress(data)
-        });
+        };
+        // No thread waits for the GIL while it holds the lock, which is given back within the work.
+        let packed = if data.len() <= SMALL_BYTES {
+            work()
+        } else {
+            py.detach(work)
+        };
         let packed = packed.map_err(|error| PyValueError::new_err(error.to_string()))?;
         Ok(PyBytes::new(py, &packed))
     }

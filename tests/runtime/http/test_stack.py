@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
+import cramjam
 import pytest
 
-from runtime.http.asking import App, Told
+from runtime.http.asking import App, Told, ask
 from scaleworthy.runtime.http import BodyLimit, CacheControl, Compression, Deadline, ETag, Manner, Redaction, Stack
 
 START = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
@@ -155,3 +157,17 @@ async def test_what_an_application_says_to_half_a_body_is_not_said() -> None:
 
     told, _ = await post(BodyLimit(5).wrap(forgiving), [b"123456", b"7"], transfer_encoding="chunked")
     assert told.status == 413
+
+
+async def test_a_refusal_in_words_of_the_applications_own_is_packed_after_it_is_said() -> None:
+    words = [{"error": "too large, " * 200}]
+    manners = [Compression(least_bytes=1), ETag(), Redaction(), BodyLimit(5)]
+    stack = Stack(reading, manners, words=lambda problem: json.dumps([problem.status, *words]).encode())
+    told, _ = await post(stack, [b"123456"], content_length="6", accept_encoding="zstd")
+    assert (told.status, told["content-encoding"], told["content-type"]) == (413, "zstd", "application/json")
+    assert json.loads(cramjam.zstd.decompress(told.body).read()) == [413, *words]
+
+    unread = Stack(App(b"{no"), manners, words=lambda problem: json.dumps([problem.status, *words]).encode())
+    broken = await ask(unread, accept_encoding="zstd")
+    assert (broken.status, broken["content-type"]) == (500, "application/json")
+    assert json.loads(cramjam.zstd.decompress(broken.body).read()) == [500, *words]

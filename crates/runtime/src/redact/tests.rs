@@ -120,6 +120,18 @@ proptest! {
     }
 
     #[test]
+    fn eight_bytes_at_a_time_stop_where_one_at_a_time_does(
+        bytes in prop::collection::vec(
+            prop_oneof![any::<u8>(), prop::sample::select(&b"\"\\#]![ \x1f\x20\xa2\xdc\x80"[..])],
+            0..40,
+        ),
+    ) {
+        let stops = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+        let one_by_one = bytes.iter().position(stops).unwrap_or(bytes.len());
+        prop_assert_eq!(plain(&bytes), one_by_one.min(bytes.len() / 8 * 8));
+    }
+
+    #[test]
     fn half_of_any_json_is_refused(value in values(), share in 0.0..1.0f64) {
         let text = json!([value]).to_string();
         let cut = ((text.len() - 1) as f64 * share) as usize;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 from scaleworthy.runtime.http.manner import Manner, Produce
 from scaleworthy.runtime.http.message import Answer, Message, Problem, Receive, Request
@@ -29,7 +29,7 @@ class BodyLimit(Manner):
         self._prefixes = sorted((prefixes or {}).items(), key=lambda item: -len(item[0]))
         self.refused = 0
 
-    async def before(self, request: Request) -> Answer | None:
+    def before(self, request: Request) -> Answer | Awaitable[Answer | None] | None:
         """Refuse it by its declared length, or count what comes."""
         length = request.header(b"content-length")
         if length is None and request.method in ("GET", "HEAD") and request.header(b"transfer-encoding") is None:
@@ -40,10 +40,13 @@ class BodyLimit(Manner):
             declared = int(length) if len(length) <= 18 else 10**18
             if declared <= most:
                 return None
-            came = declared <= _AWAY_BYTES and await _read_away(request.receive)
-            return self._refuse(most, came=came)
+            return self._turn_away(request, most, declared)
         request.receive = self._counting(request, most)
         return None
+
+    async def _turn_away(self, request: Request, most: int, declared: int) -> Answer:
+        came = declared <= _AWAY_BYTES and await _read_away(request.receive)
+        return self._refuse(most, came=came)
 
     def _counting(self, request: Request, most: int) -> Receive:
         receive, seen = request.receive, 0

@@ -37,4 +37,7 @@ class CacheControl(Manner):
     def _for(self, path: str, status: int) -> bytes:
         if status >= 400:
             return b"no-store"
-        return next((value for prefix, value in self._prefixes if path.startswith(prefix)), self._default)
+        for prefix, value in self._prefixes:
+            if path.startswith(prefix):
+                return value
+        return self._default

@@ -21,6 +21,23 @@ _Key = tuple[object, ...]
 _Outcome = Answer | Literal["own", "gone"]
 
 
+class _First:
+    """A request that the application has been asked for, and others may join."""
+
+    __slots__ = ("is_told", "key", "told")
+
+    def __init__(self, key: _Key) -> None:
+        self.key = key
+        self.is_told = False
+        self.told: asyncio.Future[_Outcome] | None = None
+
+    def outcome(self) -> asyncio.Future[_Outcome]:
+        """Return what is told to those who join; made for the first of them, since most requests are joined by none."""
+        if self.told is None:
+            self.told = asyncio.get_running_loop().create_future()
+        return self.told
+
+
 class Coalescing(Manner):
     """Joins equal GETs of one tenant.
 
@@ -34,7 +51,7 @@ class Coalescing(Manner):
         self._names = (b"host", tenant.lower().encode(), *_HEADERS, *(name.lower().encode() for name in also))
         # What other manners make of the answer, each for its own client, is no difference here.
         self._known = frozenset(self._names)
-        self._under_way: dict[_Key, asyncio.Future[_Outcome]] = {}
+        self._under_way: dict[_Key, _First] = {}
         self.joined = 0
         if meter is not None:
             meter.counter_of("runtime.http.joined", "requests", lambda: self.joined)
@@ -49,51 +66,34 @@ class Coalescing(Manner):
         key = (current.get(), request.path, request.scope.get("query_string", b""), *map(header, self._names))
         while (first := self._under_way.get(key)) is not None:
             self.joined += 1
-            outcome = await asyncio.shield(first)
+            outcome = await asyncio.shield(first.outcome())
             if isinstance(outcome, Answer):
                 # Each changes its own.
                 return outcome.copy()
             self.joined -= 1
             if outcome == "own":
                 return await produce()
-        return await self._ask(request, key, produce)
-
-    async def _ask(self, request: Request, key: _Key, produce: Produce) -> Answer | None:
-        told: asyncio.Future[_Outcome] = asyncio.get_running_loop().create_future()
-        self._under_way[key] = told
-        request.notes[self] = (key, told)
+        first = self._under_way[key] = request.notes[self] = _First(key)
         try:
-            answer = await produce()
+            return await produce()
         except BaseException as error:
-            if not told.done():
-                if isinstance(error, Exception):
-                    told.set_exception(error)
-                    # Raised to everyone who waits; nobody may.
-                    told.exception()
-                else:
-                    told.set_result("gone")
+            self._tell(first, error if isinstance(error, Exception) else "gone")
             raise
         finally:
-            self._forget(key, told)
-            if not told.done():
-                told.set_result("own")
-        return answer
+            self._tell(first, "own")
 
     def came(self, request: Request, answer: Answer) -> None:
         """Tell those who joined."""
-        noted = request.notes.get(self)
-        if noted is not None:
-            key, told = noted
-            self._forget(key, told)
-            told.set_result(answer.copy() if self._is_shared(answer) else "own")
+        first = request.notes.get(self)
+        if first is not None:
+            is_joined = first.told is not None
+            self._tell(first, answer.copy() if is_joined and self._is_shared(answer) else "own")
 
     def head(self, request: Request, answer: Answer) -> None:  # noqa: ARG002 - that there is one is enough
         """A stream is not shared: those who joined need not wait for its end."""
-        noted = request.notes.get(self)
-        if noted is not None:
-            key, told = noted
-            self._forget(key, told)
-            told.set_result("own")
+        first = request.notes.get(self)
+        if first is not None:
+            self._tell(first, "own")
 
     def counted(self) -> dict[str, int]:
         """Return how many were answered with another's."""
@@ -107,6 +107,18 @@ class Coalescing(Manner):
                 return False
         return True
 
-    def _forget(self, key: _Key, told: asyncio.Future[_Outcome]) -> None:
-        if self._under_way.get(key) is told:
-            del self._under_way[key]
+    def _tell(self, first: _First, outcome: _Outcome | Exception) -> None:
+        """Tell those who joined, the first time; nobody joins from here on."""
+        if first.is_told:
+            return
+        first.is_told = True
+        del self._under_way[first.key]
+        told = first.told
+        if told is None:
+            return
+        if isinstance(outcome, Exception):
+            told.set_exception(outcome)
+            # Raised to everyone who waits; all of them may have gone.
+            told.exception()
+        else:
+            told.set_result(outcome)

@@ -114,10 +114,11 @@ def _weighed(part: bytes) -> tuple[bytes, float]:
 
 def _may_change(answer: Answer) -> bool:
     """Whether it is text, whole, not encoded yet, and nobody said that it must stay as it is."""
-    if answer.status == 206 or not _is_text(answer.header(b"content-type")):
+    header = answer.header
+    if answer.status == 206 or not _is_text(header(b"content-type")):
         return False
-    cached = answer.header(b"cache-control")
-    return answer.header(b"content-encoding") is None and (cached is None or b"no-transform" not in cached.lower())
+    cached = header(b"cache-control")
+    return header(b"content-encoding") is None and (cached is None or b"no-transform" not in cached.lower())
 
 
 def _is_text(kind: bytes | None) -> bool:

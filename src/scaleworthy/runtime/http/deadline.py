@@ -8,6 +8,7 @@ import math
 from scaleworthy.errors import UsageError
 from scaleworthy.runtime.http.manner import Manner, Produce
 from scaleworthy.runtime.http.message import Answer, Problem, Request
+from scaleworthy.runtime.http.timer import Line, Timer
 from scaleworthy.units import format_ns, parse_duration_ns
 
 
@@ -22,6 +23,7 @@ class Deadline(Manner):
         self._name = header.lower()
         self._header = self._name.encode()
         self._most_ns = parse_duration_ns(most)
+        self._line: Line | None = None
         self.passed = 0
 
     async def around(self, request: Request, produce: Produce) -> Answer | None:
@@ -34,15 +36,26 @@ class Deadline(Manner):
             except (UsageError, ValueError):
                 detail = f"{self._name} is a time such as 500ms or 2s; got {value.decode('latin-1')[:50]!r}"
                 return Problem(400, "Unreadable deadline", detail)
-        try:
-            async with asyncio.timeout(wanted_ns / 1e9) as timer:
-                request.notes[self] = timer
-                return await produce()
-        except TimeoutError:
-            if not timer.expired():
-                raise
-            self.passed += 1
-            return Problem(504, "Deadline passed", f"no answer within {format_ns(wanted_ns)}")
+        task = asyncio.current_task()
+        assert task is not None, "a server asks in a task"
+        with Timer(task) as timer:
+            request.notes[self] = timer
+            self._start(timer, wanted_ns)
+            return await produce()
+        # Only where the timer has ended it.
+        self.passed += 1
+        return Problem(504, "Deadline passed", f"no answer within {format_ns(wanted_ns)}")
+
+    def _start(self, timer: Timer, wanted_ns: int) -> None:
+        loop = asyncio.get_running_loop()
+        if wanted_ns != self._most_ns:
+            timer.handle = loop.call_later(wanted_ns / 1e9, timer.end)
+            return
+        line = self._line
+        if line is None or line.loop is not loop:
+            # What joined the one before is ended by that, in its own loop.
+            line = self._line = Line(loop, self._most_ns / 1e9)
+        line.join(timer)
 
     def came(self, request: Request, answer: Answer) -> None:
         """It is in time."""
@@ -51,8 +64,8 @@ class Deadline(Manner):
     def head(self, request: Request, answer: Answer) -> None:  # noqa: ARG002 - that there is one is enough
         """It is in time."""
         timer = request.notes.get(self)
-        if timer is not None and not timer.expired():
-            timer.reschedule(None)
+        if timer is not None:
+            timer.let_go()
 
     def counted(self) -> dict[str, int]:
         """Return how many were too late."""

@@ -42,7 +42,7 @@ class Draining(Manner):
             pass
         return self._at_work
 
-    async def before(self, request: Request) -> Answer | None:
+    def before(self, request: Request) -> Answer | None:
         """Count it, or send it elsewhere."""
         if self._draining:
             return Problem(

@@ -35,7 +35,7 @@ class ETag(Manner):
             return answer
         tag = answer.header(b"etag")
         if tag is None:
-            tag = b'W/"%s"' % self._hash(answer.body).encode()
+            tag = f'W/"{self._hash(answer.body)}"'.encode()
             answer.headers.append((b"etag", tag))
         wanted = request.header(b"if-none-match")
         if wanted is None or not _names(wanted, tag):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from scaleworthy.runtime.http.message import Answer, App, Message, Problem, Request, Send
@@ -48,11 +48,10 @@ class Exchange:
         """Whether an answer has begun to be sent: there can be no other."""
         return self.status is not None
 
-    async def run(self) -> Answer | None:
+    def run(self) -> Awaitable[None]:
         """Ask the application."""
         request = self._request
-        await self._stack.app(request.scope, request.receive, self._take)
-        return None
+        return self._stack.app(request.scope, request.receive, self._take)
 
     async def deliver(self, answer: Answer) -> None:
         """Send a whole answer as the manners want it."""
@@ -60,14 +59,18 @@ class Exchange:
             return
         self._start, self._is_dropped = None, True
         stack, request = self._stack, self._request
+        words = stack.words
+        if words is not None:
+            answer = _worded(answer, words)
         for after in stack.afters:
             answer = after(request, answer)
-        if stack.words is not None and isinstance(answer, Problem):
-            answer.body = stack.words(answer)
-            answer.set(b"content-type", b"application/json")
+            if words is not None:
+                answer = _worded(answer, words)
         self.status = answer.status
         request.took_ns = stack.now_ns() - request.began_ns
-        await answer.send(self._send)
+        head, body = answer.messages()
+        await self._send(head)
+        await self._send(body)
 
     async def _take(self, message: Message) -> None:
         """Take a message of the application."""
@@ -79,7 +82,10 @@ class Exchange:
             if not self._is_dropped:
                 await self._send(message)
         elif kind == "http.response.body":
-            await self._take_body(self._start, message)
+            if self._is_whole(self._start, message):
+                await self._whole(Answer.of(self._start, message.get("body", b"")))
+            else:
+                await self._take_piece(self._start, message)
         elif kind == "http.response.pathsend":
             # A file by its path: the server sends the body without us.
             await self._stream(self._start, Answer.of(self._start, b""))
@@ -87,13 +93,15 @@ class Exchange:
         else:
             await self._send(message)
 
-    async def _take_body(self, start: Message, message: Message) -> None:
+    def _is_whole(self, start: Message, message: Message) -> bool:
+        if message.get("more_body", False) or self._pieces is not None:
+            return False
+        # The body that a HEAD's answer has no bytes of is not known here.
+        return self._request.method != "HEAD" and not start.get("trailers")
+
+    async def _take_piece(self, start: Message, message: Message) -> None:
         body, more = message.get("body", b""), message.get("more_body", False)
         if self._pieces is None:
-            # The body that a HEAD's answer has no bytes of is not known here.
-            if not more and self._request.method != "HEAD" and not start.get("trailers"):
-                await self._whole(Answer.of(start, body))
-                return
             head = Answer.of(start, b"")
             if not more or not self._gathers(head):
                 await self._stream(start, head)
@@ -127,10 +135,10 @@ class Exchange:
         await self._stream(start, Answer.of(start, b""))
         await self._send({"type": "http.response.body", "body": b"".join(pieces), "more_body": more})
 
-    async def _whole(self, answer: Answer) -> None:
+    def _whole(self, answer: Answer) -> Awaitable[None]:
         for came in self._stack.cames:
             came(self._request, answer)
-        await self.deliver(answer)
+        return self.deliver(answer)
 
     async def _stream(self, start: Message, head: Answer) -> None:
         stack, request = self._stack, self._request
@@ -140,3 +148,12 @@ class Exchange:
         self.status = head.status
         request.took_ns = stack.now_ns() - request.began_ns
         await self._send({**start, "status": head.status, "headers": head.headers})
+
+
+def _worded(answer: Answer, words: Callable[[Problem], bytes]) -> Answer:
+    """Say a problem in the application's words, before another manner compresses it."""
+    if not isinstance(answer, Problem):
+        return answer
+    said = Answer(answer.status, answer.headers, words(answer))
+    said.set(b"content-type", b"application/json")
+    return said

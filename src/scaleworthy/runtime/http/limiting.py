@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from scaleworthy.runtime.http.manner import Manner
 from scaleworthy.runtime.http.message import Answer, Problem, Request
@@ -63,16 +63,22 @@ class RateLimit(Manner):
         self._limit = limit
         self._by = by
         self._name = name
+        self._policy = limit.quota.policy(name)
         self._spare = frozenset(spare)
         self.refused = 0
 
-    async def before(self, request: Request) -> Answer | None:
+    def before(self, request: Request) -> Answer | Awaitable[Answer | None] | None:
         """Refuse it, or remember what to tell."""
         key = None if request.path in self._spare else self._by(request)
         if key is None:
             return None
         limit = self._limit
-        verdict: Verdict = limit.check(key) if isinstance(limit, Limit) else await limit.check(key)
+        return self._judge(request, limit.check(key)) if isinstance(limit, Limit) else self._wait(request, limit, key)
+
+    async def _wait(self, request: Request, limit: FleetLimit, key: str) -> Answer | None:
+        return self._judge(request, await limit.check(key))
+
+    def _judge(self, request: Request, verdict: Verdict) -> Answer | None:
         request.notes[self] = verdict
         if verdict.allowed:
             return None
@@ -92,7 +98,8 @@ class RateLimit(Manner):
         """Say what is left."""
         verdict = request.notes.get(self)
         if verdict is not None:
-            answer.headers += verdict.fields(self._name)
+            answer.headers.append(self._policy)
+            answer.headers += verdict.left(self._name)
 
     def trouble(self) -> str | None:
         """Return why each process counts for itself, of a fleet's limit."""

@@ -16,8 +16,8 @@ Produce = Callable[[], Awaitable[Answer | None]]
 class Manner:
     """The base of all. What a manner does not override, the stack does not call."""
 
-    async def before(self, request: Request) -> Answer | None:
-        """Answer in the application's place; None: the application is asked."""
+    def before(self, request: Request) -> Answer | Awaitable[Answer | None] | None:
+        """Answer in the application's place; None: the application is asked. One that must wait is a coroutine."""
 
     async def around(self, request: Request, produce: Produce) -> Answer | None:
         """Ask the application by awaiting *produce*. None: it has answered. An answer: it has not, and this is to be sent."""

@@ -19,7 +19,7 @@ _WITHOUT_BODY = frozenset({204, 304})
 class Request:
     """What came in. Names of headers are lower case, as ASGI has them; of several of one name the last stands."""
 
-    __slots__ = ("_headers", "began_ns", "notes", "receive", "scope", "took_ns")
+    __slots__ = ("began_ns", "header", "method", "notes", "path", "receive", "scope", "took_ns")
 
     def __init__(self, scope: Scope, receive: Receive, began_ns: int) -> None:
         self.scope = scope
@@ -30,25 +30,12 @@ class Request:
         """Until the answer, or the head of a streamed one, went out; until the end where there was none. Known when it is over."""
         self.notes: dict[Any, Any] = {}
         """What a manner wants to remember until the end, under itself."""
-        self._headers: dict[bytes, bytes] | None = None
-
-    @property
-    def method(self) -> str:
-        """The method, in capitals."""
-        method: str = self.scope["method"]
-        return method
-
-    @property
-    def path(self) -> str:
-        """The path, unquoted, without the query."""
-        path: str = self.scope["path"]
-        return path
-
-    def header(self, name: bytes) -> bytes | None:
-        """Return the header *name* (lower case)."""
-        if self._headers is None:
-            self._headers = dict(self.scope["headers"])
-        return self._headers.get(name)
+        self.method: str = scope["method"]
+        """In capitals."""
+        self.path: str = scope["path"]
+        """Unquoted, without the query."""
+        self.header: Callable[[bytes], bytes | None] = dict(scope["headers"]).get
+        """Return the header of a name (lower case)."""
 
     @property
     def address(self) -> str:
@@ -82,8 +69,9 @@ class Answer:
 
     def set(self, name: bytes, value: bytes) -> None:
         """Let the header *name* be *value*, whatever it was."""
-        self.drop(name)
-        self.headers.append((name, value))
+        kept = [header for header in self.headers if header[0] != name]
+        kept.append((name, value))
+        self.headers = kept
 
     def drop(self, name: bytes) -> None:
         """Leave the header *name* (lower case) out."""
@@ -101,14 +89,16 @@ class Answer:
         """Return one that can be changed by itself."""
         return Answer(self.status, list(self.headers), self.body)
 
-    async def send(self, send: Send) -> None:
-        """Send it, with the length it has now."""
+    def messages(self) -> tuple[Message, Message]:
+        """Return what is to be sent, with the length it has now."""
+        body = self.body
         if self.status in _WITHOUT_BODY:
+            body = b""
             self.drop(b"content-length")
         else:
-            self.set(b"content-length", b"%d" % len(self.body))
-        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
-        await send({"type": "http.response.body", "body": b"" if self.status in _WITHOUT_BODY else self.body})
+            self.set(b"content-length", b"%d" % len(body))
+        start = {"type": "http.response.start", "status": self.status, "headers": self.headers}
+        return start, {"type": "http.response.body", "body": body}
 
 
 class Problem(Answer):

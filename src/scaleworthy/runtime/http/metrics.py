@@ -49,7 +49,7 @@ class Metrics(Manner):
         self._bound: dict[tuple[str, str, int | None], tuple[Counter, Distribution]] = {}
         meter.gauge("runtime.http.at_work", "requests", lambda: float(self._at_work))
 
-    async def before(self, request: Request) -> Answer | None:
+    def before(self, request: Request) -> Answer | None:
         """Answer the path of the metrics; count any other."""
         if request.path == self._path and request.method == "GET":
             return Answer(200, [(b"content-type", CONTENT_TYPE.encode())], self._meter.exposition().encode())

@@ -36,7 +36,7 @@ class Shedding(Manner):
             meter.counter_of("runtime.http.shed", "requests", lambda: self.refused)
             meter.gauge("runtime.http.limit", "requests", lambda: self.limit.limit)
 
-    async def before(self, request: Request) -> Answer | None:
+    def before(self, request: Request) -> Answer | None:
         """Let it in, or refuse it."""
         if request.path in self._spare:
             return None

@@ -25,7 +25,7 @@ class SlowLog(Manner):
         self._log = log
         self.slow = 0
 
-    async def before(self, request: Request) -> Answer | None:
+    def before(self, request: Request) -> Answer | None:
         """Begin to note statements."""
         noted = Work([])
         request.notes[self] = (noted, work.set(noted))

@@ -70,7 +70,8 @@ class Stack:
         self._requests += 1
         try:
             for before in self._befores:
-                answer = await before(request)
+                said = before(request)
+                answer = said if said is None or isinstance(said, Answer) else await said
                 if answer is not None:
                     break
             else:

@@ -40,6 +40,10 @@ class Quota:
         """Seconds in which an empty burst is whole again, at least 1."""
         return max(1, math.ceil(self.interval_ns * self.burst / 1e9))
 
+    def policy(self, name: str = "default") -> tuple[bytes, bytes]:
+        """Return the field that tells a client what the limit is, whatever is left of it."""
+        return (b"ratelimit-policy", f'"{name}";q={self.burst};w={self.window_s}'.encode())
+
 
 class Verdict(NamedTuple):
     """Whether an event passes; how many more would now; when it would (None: never, it costs more than the burst)."""
@@ -61,11 +65,11 @@ class Verdict(NamedTuple):
 
     def fields(self, name: str = "default") -> list[tuple[bytes, bytes]]:
         """Return the same as ASGI wants it."""
-        quota = self.quota
-        fields = [
-            (b"ratelimit-policy", f'"{name}";q={quota.burst};w={quota.window_s}'.encode()),
-            (b"ratelimit", f'"{name}";r={self.remaining};t={math.ceil(self.reset_after_s)}'.encode()),
-        ]
+        return [self.quota.policy(name), *self.left(name)]
+
+    def left(self, name: str = "default") -> list[tuple[bytes, bytes]]:
+        """Return those of them that differ from event to event: what is left, and when to come back."""
+        fields = [(b"ratelimit", f'"{name}";r={self.remaining};t={math.ceil(self.reset_after_s)}'.encode())]
         if not self.allowed and self.retry_after_s is not None:
             fields.append((b"retry-after", b"%d" % max(1, math.ceil(self.retry_after_s))))
         return fields
