@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
@@ -123,6 +123,34 @@ async def test_sockets_of_every_process_hear(served: Served) -> None:
             group.create_task(listen())
         await ready.wait()
         await asyncio.to_thread(served.post, "/api/leads", 3, {"name": "Cy"})
+
+
+async def test_media_streams_of_every_process_end_with_their_call(served: Served) -> None:
+    call = await asyncio.to_thread(served.post, "/api/calls/start", 1, {"phone_number": "+15550178"})
+    url = f"{served.url.replace('http', 'ws')}/api/calls/{call['id']}/media"
+    async with AsyncExitStack() as opened:
+        streams = [
+            await opened.enter_async_context(connect(url, additional_headers={"x-tenant-key": served.keys[1]}))
+            for _ in range(16)
+        ]
+        for stream in streams:
+            assert (await heard(stream))["event"] == "connected"
+        await asyncio.to_thread(served.post, "/api/calls/end", 1, {"call_id": call["id"]})
+        for stream in streams:
+            with pytest.raises(ConnectionClosed) as closed:
+                await heard(stream)
+            assert closed.value.rcvd is not None
+            assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4409, f"call {call['id']} has ended")
+    saved = "select count(*) from media_streams where call_id = %s and close_code = 4409"
+    assert served.data.rows(saved, [call["id"]]) == [(16,)]
+
+    async def metrics() -> str | None:
+        text = (await asyncio.to_thread(httpx.get, f"{served.url}/metrics", timeout=_WAIT_S)).text
+        return text if set(counted(text, "scaleworthy_switchboard_media_open")) == {("0",), ("1",)} else None
+
+    text = await waiting.until(metrics, "both processes tell")
+    assert sum(counted(text, "scaleworthy_switchboard_media_open").values()) == 0
+    assert sum(counted(text, "scaleworthy_switchboard_media_streams_total").values()) == 16
 
 
 async def test_a_webhook_is_told_and_so_is_its_payment(served: Served) -> None:

@@ -9,19 +9,24 @@ import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
+import psycopg
 import pytest
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from scaleworthy.series import Histogram
 from scaleworthy.series.meter import Meter
 from scaleworthy.servers import Postgres
 from scaleworthy.switchboard.app import create_app
+from scaleworthy.switchboard.live.hub import Hub
 from scaleworthy.switchboard.media import stream as media
 from scaleworthy.switchboard.media.framing import SILENCE, read_rtp, write_rtp
 from scaleworthy.switchboard.media.pace import FRAME_NS
 from scaleworthy.switchboard.media.phrases import PHRASES, frames_of, is_voice
 from scaleworthy.switchboard.media.streams import MediaStreams
+from scaleworthy.switchboard.migrate import relay_dsn
 from scaleworthy.switchboard.settings import Settings
 from scaleworthy.switchboard.worker import config_of, sockets_of
 from waiting import until
@@ -46,8 +51,8 @@ class Ticks:
 class Served:
     """A service on a socket, and calls to hear."""
 
-    def __init__(self, url: str, data: Data, streams: MediaStreams, ticks: Ticks) -> None:
-        self.url, self.data, self.streams, self.ticks = url, data, streams, ticks
+    def __init__(self, url: str, data: Data, streams: MediaStreams, ticks: Ticks, hub: Hub) -> None:
+        self.url, self.data, self.streams, self.ticks, self.hub = url, data, streams, ticks, hub
 
     def call(self, tenant: int = 0, status: str = "active") -> int:
         [(number,)] = self.data.rows(
@@ -71,6 +76,12 @@ class Served:
         assert self.streams._meter is not None
         return self.streams._meter.counter(name, name.rpartition(".")[2], **labels).total
 
+    def measured(self, name: str) -> Histogram:
+        assert self.streams._meter is not None
+        [found] = [value for key, value in self.streams._meter.totals() if key.name == name]
+        assert isinstance(found, Histogram)
+        return found
+
     def row(self, call: int) -> dict[str, Any]:
         columns = (
             "reply",
@@ -92,16 +103,19 @@ class Served:
 
 @contextlib.asynccontextmanager
 async def served(data: Data, shape: str, ticks: Ticks, **limits: Any) -> AsyncIterator[Served]:
-    app = create_app(Settings(shape=shape, dsn=data.app))
+    app = create_app(Settings(shape=shape, dsn=data.app, relay_dsn=relay_dsn(data.owner)))
     streams = MediaStreams(clock_ns=ticks, meter=Meter(), **limits)
     object.__setattr__(app.state.service, "media", streams)
+    app.state.service.live.hub.hear("call.ended", streams.call_ended)
     server = uvicorn.Server(config_of(app, log_level="error", ws=sockets_of(app)))
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         running = asyncio.create_task(server.serve(sockets=[listening]))
         await until(lambda: server.started, "the service serves")
         try:
-            yield Served(f"ws://127.0.0.1:{listening.getsockname()[1]}", data, streams, ticks)
+            yield Served(
+                f"ws://127.0.0.1:{listening.getsockname()[1]}", data, streams, ticks, app.state.service.live.hub
+            )
         finally:
             server.should_exit = True
             await running
@@ -149,6 +163,11 @@ async def test_each_frame_comes_back_and_the_end_tells_how_it_went(server: Serve
     assert server.streams.statistics().ended == {1000: 1}
     assert server.counted("switchboard.media.frames", kind="received") == 10
     assert server.counted("switchboard.media.streams", code="1000") == 1
+    set_up, jitter = (server.measured(f"switchboard.media.{what}") for what in ("set_up", "jitter"))
+    assert (set_up.count, jitter.count) == (1, 1)
+    assert set_up.quantile(0.5) == pytest.approx(last["stream"]["set_up_ms"] * 1e6, rel=0.01)
+    assert jitter.quantile(0.5) == pytest.approx(last["stream"]["jitter_ms"] * 1e6, rel=0.01)
+    assert last["stream"]["jitter_ms"] > 0, "each frame comes when it is looked at, and not after 20 ms"
 
 
 async def test_rtp_is_answered_with_rtp_and_what_is_missing_of_its_numbers_is_lost(server: Served) -> None:
@@ -263,6 +282,41 @@ async def test_who_may_not_hear_a_call_is_told_so(server: Served) -> None:
     assert server.data.rows("select 1 from media_streams where call_id = any(%s)", [[mine, over]]) == []
 
 
+async def test_a_stream_ends_with_its_call_and_is_saved_and_others_go_on(server: Served) -> None:
+    call, other = server.call(), server.call()
+    async with server.stream(call) as one, server.stream(call) as two, server.stream(other) as goes_on:
+        for connection in (one, two, goes_on):
+            await begun(connection)
+        await one.send(SOUND[0])
+        assert await one.recv() == SOUND[0]
+        async with httpx.AsyncClient(base_url=server.url.replace("ws", "http"), timeout=20) as http:
+            key = {"x-tenant-key": server.data.tenants[0][1]}
+            ended = await http.post("/api/calls/end", json={"call_id": call}, headers=key)
+        assert ended.json()["ended_now"] is True
+        assert await end_of(one) == await end_of(two) == (media.CALL_OVER, f"call {call} has ended")
+        await goes_on.send(SOUND[1])
+        assert await goes_on.recv() == SOUND[1]
+    rows = server.data.rows(
+        "select frames_received, close_code from media_streams where call_id = %s order by 1", [call]
+    )
+    assert rows == [(0, media.CALL_OVER), (1, media.CALL_OVER)]
+
+
+async def test_a_call_that_ends_while_its_stream_is_let_in_has_none(server: Served) -> None:
+    """It was active when the database was asked, and its end was told before the answer was here."""
+    call, tenant = server.call(), server.data.tenants[0][0]
+    waits = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query ~ 'from calls where id'"
+    with psycopg.connect(server.data.owner) as owner:
+        owner.execute("lock table calls in access exclusive mode")
+        async with server.stream(call) as connection:
+            await until(lambda: server.data.rows(waits), "the stream's call is looked up")
+            await server.hub.tell(tenant, "call.ended", b'{"id":%d}' % call)
+            owner.rollback()
+            assert await end_of(connection) == (media.CALL_OVER, f"call {call} has ended")
+    async with server.stream(call) as again:
+        assert (await begun(again))["event"] == "connected", "the next one is asked about anew"
+
+
 async def test_a_flood_is_ended_and_what_came_before_is_counted(server: Served) -> None:
     server.ticks.step_ns = 0
     call = server.call()
@@ -274,6 +328,18 @@ async def test_a_flood_is_ended_and_what_came_before_is_counted(server: Served) 
         assert await end_of(connection) == (media.FLOOD, f"more than {media.AHEAD_MAX} frames ahead of one every 20 ms")
     row = await server.saved(call)
     assert (row["close_code"], row["frames_received"]) == (media.FLOOD, media.AHEAD_MAX + 2)
+
+
+async def test_who_says_too_much_before_it_is_let_in_is_ended(data: dict[str, Data]) -> None:
+    async with served(data["tuned"], "tuned", Ticks(0)) as server:
+        call = server.call()
+        with psycopg.connect(server.data.owner) as owner:
+            owner.execute("lock table calls in access exclusive mode")
+            for messages in ([SOUND[0]] * (media.AHEAD_MAX + 1), [bytes(40_000)] * 2):
+                async with server.stream(call) as connection:
+                    for message in messages:
+                        await connection.send(message)
+                    assert await end_of(connection) == (media.FLOOD, "too much was said before the stream was open")
 
 
 async def test_a_client_that_says_nothing_is_ended(server: Served) -> None:
@@ -310,9 +376,11 @@ async def test_frames_in_pieces_and_many_at_once_are_the_same_frames(server: Ser
         ]
         stream = b"".join(frames)
         stream = stream[:168] + b"\x89\x80" + key + stream[168:]  # a ping between two frames
-        for start, end in [(0, 3), (3, 170), (170, 400), (400, 400 + 168 * 3 + 9), (400 + 168 * 3 + 9, len(stream))]:
+        [heard] = server.streams._open
+        # Cut within the ping, within a frame's head, and within a frame; a piece is read before the next one is sent.
+        for start, end, whole in [(0, 171, 1), (171, 345, 2), (345, 345 + 168 * 3 + 9, 5), (858, len(stream), 10)]:
             connection.transport.write(stream[start:end])
-            await asyncio.sleep(0.01)
+            await until(lambda whole=whole: heard.pace.received == whole, f"{whole} frames are read")
         assert [await connection.recv() for _ in SOUND] == SOUND
         await connection.send([SOUND[0][:10], SOUND[0][10:]])  # one message of two frames
         assert await connection.recv() == SOUND[0]

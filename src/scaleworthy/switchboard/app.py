@@ -109,7 +109,8 @@ def create_app(
     follower = None if followed is None else make_follower(followed, cache, meter=meter)
     models = Models(settings, meter=meter)
     live = Live(settings, shape, database, now=now, meter=meter)
-
+    media_streams = MediaStreams(meter=meter)
+    live.hub.hear("call.ended", media_streams.call_ended)
     deliveries = Deliveries(settings.tasks, database, now=now)
 
     @asynccontextmanager
@@ -146,7 +147,7 @@ def create_app(
         now=now,
         default_key=settings.default_key,
         webhook_secret=settings.webhook_secret,
-        media=MediaStreams(meter=meter),
+        media=media_streams,
         deliveries=deliveries,
         figures=figures,
         live=live,

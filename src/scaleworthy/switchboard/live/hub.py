@@ -44,6 +44,7 @@ class Hub:
         self._wanted: dict[Outlet, tuple[str, frozenset[str]]] = {}
         self._by_kind: defaultdict[tuple[str, str], dict[Outlet, None]] = defaultdict(dict)
         self._waiting: asyncio.Queue[tuple[Callable[[], Iterable[Outlet]], bytes]] = asyncio.Queue(_WAITING_MOST)
+        self._heard: dict[str, Callable[[bytes], None]] = {}
         self._task: asyncio.Task[None] | None = None
         self._told = self._sent = self._dropped = 0
 
@@ -64,6 +65,10 @@ class Hub:
         """Return the counts."""
         return HubStatistics(len(self._wanted), self._told, self._sent, self._dropped)
 
+    def hear(self, kind: str, heard: Callable[[bytes], None]) -> None:
+        """Call *heard* with the data of every event of *kind*, whichever tenant's: for what this process itself does then."""
+        self._heard[kind] = heard
+
     def want(self, outlet: Outlet, tenant: str, kinds: Iterable[str]) -> None:
         """Tell *outlet* of *kinds* of *tenant*, and of no others any longer."""
         self._forget(outlet)
@@ -79,6 +84,8 @@ class Hub:
 
     async def tell(self, tenant: str, kind: str, data: bytes) -> None:
         """Tell all who want it of an event, *data* being its JSON; waits for room when ten thousand wait already."""
+        if kind in self._heard:
+            self._heard[kind](data)
         if (tenant, kind) in self._by_kind:
             text = b'{"type":"%b","data":%b}' % (kind.encode(), data)
             await self._waiting.put((lambda: self._by_kind.get((tenant, kind), ()), text))

@@ -90,6 +90,7 @@ class _MediaSocket(asyncio.Protocol):
         self._saving = False
         self._transport: Any = None
         self._early: list[Frame] = []
+        self._early_bytes = 0
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
@@ -196,8 +197,11 @@ class _MediaSocket(asyncio.Protocol):
             return
         if self._stream is None:
             # Who speaks before it is heard is heard a little later; nobody needs to say much then.
-            if len(self._early) < media.AHEAD_MAX:
+            self._early_bytes += len(frame.data)
+            if len(self._early) < media.AHEAD_MAX and self._early_bytes <= media.MESSAGE_BYTES_MAX:
                 self._early.append(frame)
+            else:
+                self._close(media.FLOOD, "too much was said before the stream was open")
             return
         if frame.opcode is not Opcode.CONT:
             self._part, self._part_opcode = bytearray(), frame.opcode
@@ -243,7 +247,7 @@ class _MediaSocket(asyncio.Protocol):
         self.send(media.greeting((now_ns - self._began_ns) / 1e6))
         stream = Stream(self, reply, now_ns, now_ns - self._began_ns, record)  # type: ignore[arg-type]  # checked above
         self._stream = stream
-        streams.opened(stream)
+        streams.opened(stream, self._call_id)
         early, self._early = self._early, []
         for frame in early:
             self._frame(frame)

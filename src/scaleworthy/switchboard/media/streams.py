@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import struct
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import psycopg
 from psycopg_pool import PoolTimeout, TooManyRequests
 
@@ -75,14 +76,20 @@ class MediaStreams:
         self.clock_ns = clock_ns
         self._set_ups = asyncio.Semaphore(SET_UPS)
         self._saves = asyncio.Semaphore(SAVES)
-        self._open: set[Stream] = set()
-        self._opening = 0
+        self._open: dict[Stream, int] = {}
+        self._by_call: defaultdict[int, set[Stream]] = defaultdict(set)
+        # Calls whose streams are looked up now, and those of them that end meanwhile.
+        self._opening: Counter[int] = Counter()
+        self._over: set[int] = set()
         self._phases: list[list[Stream]] = [[] for _ in range(_PHASES)]
         self._beats = 0
         self._beat: asyncio.TimerHandle | None = None
         self._ended: Counter[int] = Counter()
         self._frames: Counter[str] = Counter()
         self._not_saved = 0
+        if meter is not None:
+            meter.gauge("switchboard.media.open", "streams", lambda: len(self._open))
+            meter.counter_of("switchboard.media.not_saved", "streams", lambda: self._not_saved)
 
     async def admit(self, service: Service, key: str | None, call_id: int) -> Tenant:
         """Return whose call it is.
@@ -90,9 +97,9 @@ class MediaStreams:
         Raises:
             Refused: Nobody has the key, the tenant has no such call, it is over, or there are too many streams.
         """
-        if len(self._open) + self._opening >= self._max:
+        if self._is_full():
             raise Refused(media.FULL, f"this process holds {self._max:,} streams; try again later")
-        self._opening += 1
+        self._opening[call_id] += 1
         try:
             async with self._set_ups:
                 key = key or service.default_key
@@ -100,19 +107,25 @@ class MediaStreams:
                 if tenant is None:
                     raise Refused(media.NO_TENANT, "no tenant has the key given in x-tenant-key")
                 [rows] = await service.database.run(tenant.id, Statement(calls.ONE, {"id": call_id}))
+            if call_id in self._over:
+                raise Refused(media.CALL_OVER, f"call {call_id} has ended")
         except (psycopg.Error, PoolTimeout, TooManyRequests) as error:
             raise Refused(media.FULL, "the database does not answer") from error
         finally:
-            self._opening -= 1
+            self._opening[call_id] -= 1
+            if not self._opening[call_id]:
+                del self._opening[call_id]
+                self._over.discard(call_id)
         if not rows:
             raise Refused(media.NO_CALL, f"there is no call {call_id}")
         if rows[0]["status"] != "active":
             raise Refused(media.CALL_OVER, f"call {call_id} is {rows[0]['status'].replace('_', ' ')}")
         return tenant
 
-    def opened(self, stream: Stream) -> None:
-        """Count a stream in, and give it the beat."""
-        self._open.add(stream)
+    def opened(self, stream: Stream, call_id: int) -> None:
+        """Count a stream of a call in, and give it the beat; at once after it was admitted, so that no end of the call is missed."""
+        self._open[stream] = call_id
+        self._by_call[call_id].add(stream)
         min(self._phases, key=len).append(stream)
         if self._beat is None:
             loop = asyncio.get_running_loop()
@@ -120,9 +133,12 @@ class MediaStreams:
 
     def closed(self, stream: Stream) -> None:
         """Count a stream out."""
-        if stream not in self._open:
+        call_id = self._open.pop(stream, None)
+        if call_id is None:
             return
-        self._open.discard(stream)
+        self._by_call[call_id].discard(stream)
+        if not self._by_call[call_id]:
+            del self._by_call[call_id]
         for phase in self._phases:
             if stream in phase:
                 phase.remove(stream)
@@ -135,6 +151,16 @@ class MediaStreams:
         if not self._open and self._beat is not None:
             self._beat.cancel()
             self._beat = None
+
+    def call_ended(self, data: bytes) -> None:
+        """End the streams of a call: it has ended, wherever that was reported; *data* is the event's."""
+        if not self._by_call and not self._opening:
+            return
+        call_id = orjson.loads(data)["id"]
+        if call_id in self._opening:
+            self._over.add(call_id)
+        for stream in tuple(self._by_call.get(call_id, ())):
+            stream.end(media.CALL_OVER, f"call {call_id} has ended")
 
     async def save(self, service: Service, tenant: Tenant, call_id: int, stream: Stream) -> Row | None:
         """Write down how a stream went, what was said, and its sound where it was kept; None: the database did not take it."""
@@ -160,9 +186,12 @@ class MediaStreams:
 
     def trouble(self) -> str | None:
         """Why a further stream would be refused, or None."""
-        if len(self._open) + self._opening >= self._max:
+        if self._is_full():
             return f"all {self._max:,} streams that this process holds are open"
         return None
+
+    def _is_full(self) -> bool:
+        return len(self._open) + self._opening.total() >= self._max
 
     def _tell(self, meter: Meter, outcome: Outcome) -> None:
         """Record a stream that is over; while it lasts nothing is recorded, frame by frame."""

@@ -82,7 +82,7 @@ async def media_stream(
     now_ns = streams.clock_ns()
     wire.send(media.greeting((now_ns - began_ns) / 1e6))
     stream = Stream(wire, reply, now_ns, now_ns - began_ns, record)
-    streams.opened(stream)
+    streams.opened(stream, call_id)
     sender = asyncio.create_task(wire.run())
     try:
         await _receive(websocket, stream, wire)
