@@ -3,8 +3,9 @@
 Create: 100,000 rows of five columns (bigint key, text, integer with a check, timestamptz, bigint) into an empty table, given as
 dictionaries. The peer is psycopg's COPY of ready tuples, in text as its documentation shows it, and in binary, which is the most that a
 table of these types takes: both write nothing but good rows, and end at a bad one. With 1 % of bad rows: against one INSERT in a savepoint
-for each row, the other way to learn which are bad. One by one: 64 tasks that insert a row, wait for its key, and insert the next; the
-peers hold 16 connections (more are slower on two cores). Pages: 20 of 200,000 rows, newest first, 100,000 rows down.
+for each row, the other way to learn which are bad. One by one: 64 tasks that insert a row, wait for its key, and insert the next, on
+asyncio's own loop and, all of them again, on uvloop's, which is what servers of applications run on; the peers hold 16 connections
+(more are slower on two cores). Pages: 20 of 200,000 rows, newest first, 100,000 rows down.
 Every way in turns, the median of the runs; the server keeps what it commits (fsync). Bars: half of COPY (goal 0.8), 50,000 rows/s (goal
 100,000).
 Fair to whom: executemany and asyncpg take tuples that are ready too; ours takes them out of dictionaries and looks at every one.
@@ -22,6 +23,7 @@ from typing import Any
 
 import asyncpg
 import psycopg
+import uvloop
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
@@ -148,8 +150,8 @@ async def create(dsn: str, count: int, repeats: int) -> list[Row]:
     ]
 
 
-async def singles(dsn: str, each: int, repeats: int) -> list[Row]:
-    """Return the rows of single inserts by many writers."""
+async def singles(dsn: str, each: int, repeats: int, loop: str = "") -> list[Row]:
+    """Return the rows of single inserts by many writers, on the event loop whose name *loop* adds to theirs (none: asyncio's)."""
     async with (
         AsyncConnectionPool(dsn, min_size=CONNECTIONS, open=False, kwargs={"autocommit": True}) as pool,
         asyncpg.create_pool(dsn, min_size=CONNECTIONS, max_size=CONNECTIONS) as other,
@@ -196,7 +198,7 @@ async def singles(dsn: str, each: int, repeats: int) -> list[Row]:
             emptied,
             repeats,
         )
-    what = f"single inserts by {WRITERS} writers"
+    what = f"single inserts by {WRITERS} writers{loop}"
     return [
         row(
             what,
@@ -207,7 +209,7 @@ async def singles(dsn: str, each: int, repeats: int) -> list[Row]:
             least=50_000,
             note="goal 100,000; peer psycopg",
         ),
-        row("… beside asyncpg", "rows/s", said["ours"], peer=said["asyncpg"], better="higher"),
+        row(f"… beside asyncpg{loop}", "rows/s", said["ours"], peer=said["asyncpg"], better="higher"),
     ]
 
 
@@ -241,17 +243,21 @@ async def pages(dsn: str, repeats: int) -> list[Row]:
     return [row("a page of 20, 100,000 rows down", "ms", ours, peer=peer, least_ratio=5, note="OFFSET")]
 
 
-async def measured(dsn: str, *, quick: bool) -> list[Row]:
+def measured(server: Postgres, *, quick: bool) -> list[Row]:
     """Return all rows."""
     count, each, repeats = (20_000, 100, 3) if quick else (100_000, 500, 5)
-    return [*await create(dsn, count, repeats), *await singles(dsn, each, repeats), *await pages(dsn, repeats)]
+    dsn = server.create_database("bulk")
+    rows = asyncio.run(create(dsn, count, repeats)) + asyncio.run(singles(dsn, each, repeats))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        rows += runner.run(singles(server.create_database("uvloop"), each, repeats, ", on uvloop"))
+    return rows + asyncio.run(pages(dsn, repeats))
 
 
 def main() -> int:
     """Measure, print, and say whether the bars were held."""
     options = arguments(__doc__).parse_args()
     with Postgres.start() as server:
-        rows = asyncio.run(measured(server.create_database("bulk"), quick=options.quick))
+        rows = measured(server, quick=options.quick)
     return show("bulk", rows, options)
 
 
