@@ -310,6 +310,20 @@ async def test_without_valkey_events_wait_with_a_reason_and_come_when_it_is_back
     assert data.rows(paid_for, [answer.json()["event_id"]]) == [(1,)]
 
 
+async def test_who_came_before_the_process_heard_of_anything_is_told_of_the_gap(postgres: Postgres) -> None:
+    data = fill(postgres, "events_early", sets=("tuned",))
+    with Valkey.start() as cache:
+        port, url = cache.port, cache.url
+    for served in serve(data, "tuned", url, 1):
+        async with served.socket(1, "lead.*") as opened:
+            health = await reasons(served, "events are not heard")
+            assert health["status"] == "degraded"
+            with Valkey.start(port=port):
+                assert (await heard(opened))["type"] == "gap"
+                await asyncio.to_thread(served.post, "/api/leads", 1, {"name": "after"})
+                assert (await heard(opened))["data"]["name"] == "after"
+
+
 async def test_a_process_that_was_cut_off_from_notifications_says_so(postgres: Postgres) -> None:
     data = fill(postgres, "events_cut_off")
     for served in serve(data, "day-one", None, 1):

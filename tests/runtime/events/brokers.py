@@ -73,9 +73,9 @@ class Brokers:
         self._library.rd_kafka_mock_push_request_errors_array(self._cluster, request, 1, (ctypes.c_int * 1)(error))
 
     @contextmanager
-    def hung(self) -> Iterator[None]:
-        """Take what is sent, and answer a minute later."""
-        self._answer_after(60_000)
+    def hung(self, for_ms: int = 60_000) -> Iterator[None]:
+        """Take what is sent, and answer it a minute later."""
+        self._answer_after(for_ms)
         try:
             yield
         finally:

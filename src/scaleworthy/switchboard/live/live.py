@@ -76,7 +76,7 @@ class Live:
         """Begin to listen; where there is an outbox, also to relay and to handle, in turn with the other processes."""
         self.hub.start()
         if self._listener is not None:
-            self._listener.start()
+            await self._listener.start()
         if self._relay is not None:
             self._relay.start()
         if self._kafka is not None:

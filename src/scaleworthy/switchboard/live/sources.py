@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 import psycopg
@@ -22,6 +23,7 @@ CHANNEL = "switchboard_events"
 # How many events the stream keeps for a process that was cut off.
 KEPT = 10_000
 _AGAIN_S = 0.5
+_FIRST_S = 1.0
 _GAP = b'{"type":"gap","data":{"reason":"events may be missing: the service was cut off from them for a moment"}}'
 
 
@@ -98,11 +100,15 @@ class Listener:
         self._hub = hub
         self._source = source
         self._task: asyncio.Task[None] | None = None
-        self._reason: str | None = None
+        self._reason: str | None = "events are not heard: nobody listens yet"
+        self._began = asyncio.Event()
 
-    def start(self) -> None:
-        """Begin to listen."""
+    async def start(self) -> None:
+        """Begin to listen, and wait for it, a second at most: sockets that come before miss events."""
         self._task = asyncio.create_task(self._run())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST_S):
+                await self._began.wait()
 
     async def stop(self) -> None:
         """End."""
@@ -130,5 +136,7 @@ class Listener:
 
     async def _ready(self, missed: bool) -> None:
         self._reason = None
-        if missed:
+        # Whoever came before the first time waited for events that nobody heard.
+        if missed or not self._began.is_set():
             await self._hub.tell_all(_GAP)
+        self._began.set()
