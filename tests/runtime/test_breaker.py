@@ -187,6 +187,18 @@ def test_a_clock_that_goes_back_does_not_keep_it_open() -> None:
     assert breaker.state == "closed"
 
 
+def test_after_a_clock_went_back_failures_leave_the_window_within_its_own_time() -> None:
+    breaker, clock = made(window="10s")
+    for _ in range(3):
+        called(breaker, clock, error=ValueError("no"))
+    clock.now -= 3600
+    for _ in range(11):
+        called(breaker, clock)
+        clock.now += 1
+    assert breaker._window.failed == 0
+    assert breaker._window.calls <= 11
+
+
 def test_its_state_and_calls_are_recorded() -> None:
     meter = Meter()
     breaker, clock = made(meter=meter)

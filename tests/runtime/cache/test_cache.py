@@ -61,6 +61,17 @@ async def test_nothing_is_remembered_as_nothing(fleet: Fleet) -> None:
     assert source.asked == 1
 
 
+async def test_nothing_is_remembered_for_its_own_time_or_not_at_all(fleet: Fleet) -> None:
+    cache, source = await fleet.cache(negative="5s", valkey=None, table=None, early=0.0), Source(None)
+    for after_s, asked in ((0, 1), (4, 1), (1, 2)):
+        fleet.now_ns += after_s * SECOND
+        assert await cache.get_or_set("a", source.load) is None
+        assert source.asked == asked
+    forgetful, source = await fleet.cache(negative=None), Source(None)
+    assert [await forgetful.get_or_set("b", source.load) for _ in range(3)] == [None] * 3
+    assert source.asked == 3
+
+
 async def test_memory_shows_it_until_its_time_is_over(fleet: Fleet) -> None:
     cache, source = await fleet.cache(memory="10s", valkey=None, table=None, early=0.0), Source()
     await cache.get_or_set("a", source.load)

@@ -7,9 +7,12 @@ import asyncio
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from redis.asyncio import Redis
 
 from runtime.cache.fleet import SECOND, Fleet, Source
+from scaleworthy.runtime.cache import TableLayer
 from scaleworthy.runtime.cache.layer import Found
+from scaleworthy.servers import Valkey
 
 
 async def test_one_process_of_the_fleet_loads_and_the_others_get_its_value(sharing: Fleet) -> None:
@@ -88,6 +91,24 @@ async def test_closing_that_is_cancelled_says_so(sharing: Fleet) -> None:
         await closing
     await cache.close()
     assert cache.trouble() is None
+
+
+async def test_what_the_table_has_is_kept_above_it_again(valkey: Valkey, table: TableLayer) -> None:
+    async with Fleet(url=valkey.url, prefix="above:", table=table) as fleet, Redis.from_url(valkey.url) as client:
+        first, second, third = [await fleet.cache() for _ in range(3)]
+        source = Source()
+        await first.get_or_set("a", source.load, tags=["leads"])
+        await first.settle()
+        assert await client.delete("above:e:a") == 1
+        assert await second.get_or_set("a", source.load) == "value"
+        await second.settle()
+        assert await third.get_or_set("a", source.load) == "value"
+        hits = [cache.statistics()["default"].hits for cache in (second, third)]
+        assert hits == [{"memory": 0, "valkey": 0, "table": 1}, {"memory": 0, "valkey": 1, "table": 0}]
+        assert source.asked == 1
+        # With its tags: who asked for it the second time named none.
+        await third.invalidate(tags=["leads"])
+        assert await third.get("a") is None
 
 
 async def test_memory_is_filled_from_below_for_no_longer_than_it_is_fresh_there(sharing: Fleet) -> None:
