@@ -129,8 +129,9 @@ def llm(
 ) -> None:
     """Play language models until Ctrl-C: OpenAI's chat completions with limits, stalls and failures; print one JSON line when ready.
 
-    The same question has the same answer, of known length; it is not clever. GET /counts says what it was asked; PUT /settings, with JSON
-    of these options, changes how it behaves. Faults are shares of requests from 0 to 1, at most 1 together.
+    The same question has the same answer, of known length; it is not clever. GET /counts says what it was asked; PUT /settings, such as
+    {"first_s": 0.2, "failed": 0.5}, changes how it behaves and answers with all settings. Faults are shares of requests from 0 to 1, at
+    most 1 together.
 
     Parameters
     ----------

@@ -96,11 +96,15 @@ def changed(settings: LlmSettings, wanted: dict[str, Any]) -> LlmSettings:
     Raises:
         InvalidInput: With everything that is no setting, or cannot be.
     """
-    unknown = sorted(set(wanted) - {each.name for each in fields(LlmSettings)})
-    if unknown:
-        raise InvalidInput("this model endpoint cannot be", [f"{name}: there is no such setting" for name in unknown])
+    known = [each.name for each in fields(LlmSettings)]
+    problems = [f"{name}: one of {', '.join(known)} is wanted" for name in sorted(set(wanted) - set(known))]
+    models = wanted.get("models", ())
+    if not isinstance(models, list | tuple) or not all(isinstance(name, str) for name in models):
+        problems.append(f"models: a list of names is wanted, got {models!r}")
+    if problems:
+        raise InvalidInput("this model endpoint cannot be", problems)
     if "models" in wanted:
-        wanted = wanted | {"models": tuple(wanted["models"])}
+        wanted = wanted | {"models": tuple(models)}
     try:
         return replace(settings, **wanted)
     except TypeError as error:
