@@ -58,10 +58,11 @@ class Page:
         text = f"{listing.select} {order.where(None, also=only)} {order.order()} limit %(rows)s offset %(offset)s"
         return Statement(text, {**given, "offset": self._offset(position)})
 
-    def next_cursor(self, listing: Listing, rows: Sequence[Row]) -> str | None:
-        """Return the cursor of the page after *rows* as the statement gave them, or None: this is the last."""
+    def shown(self, noun: str, listing: Listing, rows: Sequence[Row]) -> dict[str, Any]:
+        """Return this page of a list of *noun* as it is shown, of *rows* as the statement gave them; the last has no `next`."""
         read = self._offset(self._position(listing.order)) + self.limit
-        return listing.order.page(rows, self.limit, extra=read).next
+        following = listing.order.page(rows, self.limit, extra=read).next
+        return {noun: rows[: self.limit], "limit": self.limit, "next": following}
 
     def _position(self, order: Keyset) -> Position | None:
         if self.cursor is None:

@@ -51,6 +51,14 @@ def unprocessable(path: str, message: str) -> Refusal:
     return Refusal(422, "invalid", f"{path}: {message}", problems=[{"path": path, "message": message}])
 
 
+def problems_of(errors: Sequence[Any]) -> tuple[str, list[dict[str, str]]]:
+    """Return pydantic's *errors* as one message, and field by field."""
+    problems = [
+        {"path": ".".join(str(part) for part in error["loc"]), "message": str(error["msg"])} for error in errors
+    ]
+    return "; ".join(f"{problem['path']}: {problem['message']}" for problem in problems), problems
+
+
 def install(app: FastAPI, database: Database) -> None:
     """Give *app* the answers for refusals, invalid input, and a database that is gone or has no connection free."""
 
@@ -60,12 +68,7 @@ def install(app: FastAPI, database: Database) -> None:
 
     async def invalid(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        problems = [
-            {"path": ".".join(str(part) for part in problem["loc"]), "message": str(problem["msg"])}
-            for problem in error.errors()
-        ]
-        message = "; ".join(f"{problem['path']}: {problem['message']}" for problem in problems)
-        return _answer(422, "invalid", message, problems)
+        return _answer(422, "invalid", *problems_of(error.errors()))
 
     async def no_route(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)

@@ -20,14 +20,7 @@ async def list_conversations(caller: AnyCaller, page: WantedPage) -> Any:
     """List conversations, newest first, each with its number of turns and the tokens they used."""
     statement = page.statement(caller.service.shape.paging, sql.LIST)
     [rows] = await caller.run(statement)
-    return caller.service.answer(
-        {
-            "tenant_id": caller.tenant.id,
-            "conversations": rows[: page.limit],
-            "limit": page.limit,
-            "next": page.next_cursor(sql.LIST, rows),
-        }
-    )
+    return caller.service.answer({"tenant_id": caller.tenant.id, **page.shown("conversations", sql.LIST, rows)})
 
 
 @router.get("/conversations/{conversation_id}", response_model=None)

@@ -54,17 +54,11 @@ async def list_leads(caller: AnyCaller, page: WantedPage, status: Status | None 
     leads = sql.LISTS[shape.lead_list]
     only = "" if status is None else sql.OF_STATUS
     [rows] = await caller.run(page.statement(shape.paging, leads, only=only, values={"status": status}))
-    shown = rows[: page.limit]
+    shown = page.shown("leads", leads, rows)
     if shape.lead_list == "per lead":
-        await fill_each(caller, shown)
-    return caller.service.answer(
-        {
-            "tenant_id": caller.tenant.id,
-            "leads": [as_shown(row) for row in shown],
-            "limit": page.limit,
-            "next": page.next_cursor(leads, rows),
-        }
-    )
+        await fill_each(caller, shown["leads"])
+    shown["leads"] = [as_shown(row) for row in shown["leads"]]
+    return caller.service.answer({"tenant_id": caller.tenant.id, **shown})
 
 
 @router.get("/leads/statistics", response_model=None)

@@ -22,14 +22,7 @@ async def list_recordings(caller: AnyCaller, page: WantedPage) -> Any:
     """List recordings, newest first, each with its call's number and lead."""
     statement = page.statement(caller.service.shape.paging, sql.RECORDINGS)
     [rows] = await caller.run(statement)
-    return caller.service.answer(
-        {
-            "tenant_id": caller.tenant.id,
-            "recordings": rows[: page.limit],
-            "limit": page.limit,
-            "next": page.next_cursor(sql.RECORDINGS, rows),
-        }
-    )
+    return caller.service.answer({"tenant_id": caller.tenant.id, **page.shown("recordings", sql.RECORDINGS, rows)})
 
 
 @router.get("/recordings/{recording_id}/audio", response_model=None)

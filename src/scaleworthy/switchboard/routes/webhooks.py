@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from scaleworthy.switchboard.database import Statement
 from scaleworthy.switchboard.queries import webhooks as sql
-from scaleworthy.switchboard.refusal import Refusal
+from scaleworthy.switchboard.refusal import Refusal, problems_of
 from scaleworthy.switchboard.request import AnyService, Service
 from scaleworthy.switchboard.signature import complaint
 from scaleworthy.switchboard.tenancy import HEADER, Tenant
@@ -106,11 +106,7 @@ def _parse(body: bytes) -> tuple[Event, dict[str, Any]]:
     except orjson.JSONDecodeError as error:
         raise Refusal(400, "invalid_event", f"the event is not JSON: {error}") from error
     except ValidationError as error:
-        problems = [
-            {"path": ".".join(str(part) for part in problem["loc"]), "message": problem["msg"]}
-            for problem in error.errors()
-        ]
-        message = "; ".join(f"{problem['path']}: {problem['message']}" for problem in problems)
+        message, problems = problems_of(error.errors())
         raise Refusal(400, "invalid_event", message, problems=problems) from error
 
 

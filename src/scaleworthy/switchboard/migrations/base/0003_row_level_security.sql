@@ -23,8 +23,3 @@ $$;
 revoke all on function protect_tenant_rows(text[]) from public;
 
 select protect_tenant_rows('users', 'campaigns', 'leads', 'activities', 'calls', 'recordings', 'webhook_events', 'payments');
-do $$
-begin
-    execute format('grant usage on schema %I to switchboard_app', current_schema());
-end
-$$;

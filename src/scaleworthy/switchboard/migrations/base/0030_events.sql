@@ -37,11 +37,6 @@ grant select, update, delete on scaleworthy_outbox to switchboard_relay;
 grant insert on scaleworthy_outbox, scaleworthy_inbox_dead to switchboard_app;
 grant select, insert on scaleworthy_inbox to switchboard_app;
 grant select, insert, delete on webhook_queue to switchboard_app;
-do $$
-begin
-    execute format('grant usage on schema %I to switchboard_relay', current_schema());
-end
-$$;
 
 -- A stream server that loses its data loses webhooks that were published and not handled: they are published again. Handling one twice
 -- has no second effect, so this asks only whether a webhook has been in the queue for long after it was published.
