@@ -40,6 +40,9 @@ async def test_a_dashboard_shows_what_its_tenant_wrote_before_its_time_is_over(
 ) -> None:
     monkeypatch.setitem(SHAPES, "tuned", replace(SHAPES["tuned"], cache_s=3600.0))
     async with serving(followed, "tuned", cache=valkey.url, follower_dsn=follower_dsn(followed.owner)) as api:
+        reads = "select 1 from pg_replication_slots where slot_name = %s and active"
+        # Before that all there is is dropped: whoever asks then would see the change whatever the rules say.
+        await until(lambda: followed.rows(reads, [slot_of(followed.owner)]), "the log is read")
         path = "/api/dashboard/metrics"
         first = (await api.get(path)).json()["leads"]["total"]
         others = (await api.get(path, tenant=1)).json()

@@ -285,6 +285,27 @@ async def test_a_table_that_is_made_anew_is_followed_again(
         assert follower.trouble() is None
 
 
+async def test_a_table_that_is_gone_for_a_while_is_told_until_it_is_followed_again(
+    logical: Postgres, connection: AsyncConnection[Any], name: str
+) -> None:
+    told = Told()
+    await connection.execute("drop table if exists things; create table things (id int primary key)")
+    rules = [Rule("things", keys=["{id}"]), Rule("leads", tags=["leads"])]
+    async with following(SlotFollower(logical.dsn, told, rules, slot=name, every="20ms")) as follower:
+        for publish in ("select 1", f'alter publication "{name}" add table things'):
+            await connection.execute("drop table things")
+            await until(lambda: "changes of public.things are not followed" in (follower.trouble() or ""), "it says so")
+            assert not any(everything for _, _, everything in told.said)
+            async with connection.transaction():
+                await connection.execute("create table things (id int primary key)")
+                await connection.execute(publish.encode())
+            await told.until(lambda: any(everything for _, _, everything in told.said))
+            assert follower.trouble() is None
+            told.said.clear()
+        await connection.execute("insert into things values (7)")
+        await told.until(lambda: "7" in told.keys)
+
+
 async def test_tables_that_the_log_would_not_tell_of_are_refused_before_anything_is_made(
     logical: Postgres, connection: AsyncConnection[Any], name: str
 ) -> None:

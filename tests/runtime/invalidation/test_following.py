@@ -205,6 +205,15 @@ async def test_rules_that_do_not_fit_are_named_all_at_once(logical: Postgres) ->
     assert any("does not show its old name" in problem and "REPLICA IDENTITY FULL" in problem for problem in problems)
 
 
+def test_rules_that_cannot_be_read_are_named_all_at_once() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        Rules([Rule("leads", keys=["lead:{}", "lead:{id"]), Rule("leads", tags=["x"], on=["vanish"])])  # type: ignore[list-item]
+    problems = refused.value.problems
+    assert problems[0] == "leads: 'lead:{}': braces without a column"
+    assert problems[1].startswith("leads: 'lead:{id': ")
+    assert problems[2].startswith("leads: no operation 'vanish'")
+
+
 async def test_a_server_that_does_not_decode_says_what_to_set(database: str) -> None:
     with pytest.raises(UsageError, match="wal_level is replica"):
         await SlotFollower(database, Told(), RULES).create()

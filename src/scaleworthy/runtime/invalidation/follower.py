@@ -69,6 +69,7 @@ class SlotFollower:
         self._reason: str | None = "changes are not followed: not started"
         self._reads = asyncio.Event()
         self._has_read = False
+        self._misses = False
         self._state: SlotState | None = None
         if meter is not None:
             meter.gauge("runtime.invalidation.lag", "bytes", lambda: float(self._state.lag_bytes if self._state else 0))
@@ -169,7 +170,10 @@ class SlotFollower:
         while True:
             state = self._state = await self._look(connection)
             if state.unpublished:
-                await self._publish_again(connection, state.unpublished)
+                self._misses = not await self._publish_again(connection, state.unpublished)
+            elif self._misses:
+                # Somebody else has published them.
+                await self._made_good()
             await self._teller.settle()
             await asyncio.sleep(self._every_s)
 
@@ -183,15 +187,21 @@ class SlotFollower:
             raise SlotLost(f"the slot {self._slot.name} is {behind} behind, of at most {most}")
         return state
 
-    async def _publish_again(self, connection: Connection, tables: Sequence[str]) -> None:
-        """Follow tables that were dropped and made anew: they are others to the publication."""
+    async def _publish_again(self, connection: Connection, tables: Sequence[str]) -> bool:
+        """Follow tables that were dropped and made anew: they are others to the publication; return whether it could be."""
         try:
             await self._slot.publish(connection)
         except psycopg.Error as error:
             self._reason = (
                 f"changes of {', '.join(tables)} are not followed: not in the publication, and {_first_line(error)}"
             )
-            return
+            return False
+        await self._made_good()
+        return True
+
+    async def _made_good(self) -> None:
+        """Drop all there is: what changed in tables that were not followed is not known."""
+        self._misses, self._reason = False, None
         await self._teller.everything()
 
     async def _make_anew(self, *, anyway: bool) -> bool:

@@ -70,7 +70,7 @@ class Dropped:
 
 def columns_of(text: str) -> list[str]:
     """Return the columns that *text* has in braces."""
-    return [name for _, name, _, _ in Formatter().parse(text) if name]
+    return [name for _, name, _, _ in Formatter().parse(text) if name is not None]
 
 
 class Rules:
@@ -88,7 +88,8 @@ class Rules:
                 self._by_table.setdefault(rule.qualified, []).append(rule)
             for text in (*rule.keys, *rule.tags):
                 try:
-                    columns_of(text)
+                    if "" in columns_of(text):
+                        problems.append(f"{rule.table}: {text!r}: braces without a column")
                 except ValueError as error:
                     problems.append(f"{rule.table}: {text!r}: {error}")
             problems += [
