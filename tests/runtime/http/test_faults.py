@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -143,9 +144,12 @@ async def test_a_client_that_leaves_a_stream_leaves_nothing_behind(service: Serv
 
 async def test_a_client_that_leaves_before_its_answer_does_not_take_it_from_those_who_joined(service: Service) -> None:
     async with serving(service) as client:
-        asked = [asyncio.create_task(client.get("/waits")) for _ in range(4)]
+        asked = [asyncio.create_task(client.get("/waits"))]
+        await until(lambda: service.draining.at_work == 1, "the first is at work")
+        asked += [asyncio.create_task(client.get("/waits")) for _ in range(3)]
         await until(lambda: service.coalescing.joined == 3, "three have joined")
         asked[0].cancel()
+        await until(lambda: len(service.server.server_state.connections) == 3, "the server has seen it leave")
         service.gate.set()
         told = await asyncio.gather(*asked, return_exceptions=True)
         assert isinstance(told[0], asyncio.CancelledError)
@@ -171,6 +175,38 @@ async def test_a_body_is_answered_whatever_it_is(service: Service, body: bytes, 
         if status == 200:
             assert told.json() == {"a": 1, "deep": [{}]}
         assert (await client.post("/echo", json={"still": "here"})).json() == {"still": "here"}
+
+
+async def test_a_body_without_a_length_is_refused_when_too_much_has_come(service: Service) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x" * 65_536
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b"x" * 65_536
+
+    async with serving(service) as client:
+        told = await client.post("/echo", content=pieces(), headers={"content-type": "application/json"})
+        assert (told.status_code, told.json()["detail"]) == (413, "a request's body has at most 1000000 bytes")
+        # What never ends is cut off: the answer, or the end of the connection, is all that the client sees.
+        with contextlib.suppress(httpx.WriteError, httpx.ReadError):
+            told = await client.post("/echo", content=endless(), headers={"content-type": "application/json"})
+            assert (told.status_code, told.headers["connection"]) == (413, "close")
+        await until(lambda: service.draining.at_work == 0, "nothing of it is left")
+        assert (await client.post("/echo", json={"still": "here"})).json() == {"still": "here"}
+
+
+async def test_who_asks_before_it_sends_is_told_before_it_sends(service: Service) -> None:
+    async with serving(service):
+        host, port = service.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        head = ("POST /echo HTTP/1.1", "host: a", "expect: 100-continue", "content-length: 2000000", "", "")
+        writer.write("\r\n".join(head).encode())
+        told = await asyncio.wait_for(reader.read(), 20)
+        assert told.startswith(b"HTTP/1.1 413 "), told[:100]
+        writer.close()
+        await writer.wait_closed()
 
 
 async def test_an_answer_that_is_nested_too_deeply_is_not_sent(service: Service) -> None:
@@ -214,13 +250,26 @@ async def test_a_drain_under_load_answers_all_that_came(service: Service) -> Non
     assert {len(one.json()["said"]) for one in told} == {2000}
 
 
+async def test_a_process_that_drains_takes_nothing_new_and_finishes_what_it_has(service: Service) -> None:
+    async with serving(service) as client:
+        asked = asyncio.create_task(client.get("/waits"))
+        await until(lambda: service.draining.at_work == 1, "it is at work")
+        assert await service.draining.drain(at_most_s=0.001) == 1
+        drained = asyncio.create_task(service.draining.drain(at_most_s=20))
+        refused = await client.post("/echo", json={})
+        assert (refused.status_code, refused.headers["connection"]) == (503, "close")
+        assert (refused.json()["title"], refused.headers["retry-after"]) == ("Going away", "1")
+        service.gate.set()
+        told = await asked
+        assert (told.status_code, told.headers["connection"], await drained) == (200, "close", 0)
+
+
 async def test_a_fleets_limit_without_its_valkey_is_each_processes_share_and_comes_back() -> None:
     with Valkey.start() as gone:
         port = gone.port
         client = Redis.from_url(gone.url, retry=None)
         now = [0.0]
-        limit = FleetLimit(client, "4/h", burst=4, processes=2, budget_s=5)
-        limit._guard._now = lambda: now[0]
+        limit = FleetLimit(client, "4/h", burst=4, processes=2, budget_s=5, now=lambda: now[0])
         limited = http.RateLimit(limit).wrap(App())
         assert (await ask(limited))["ratelimit"] == '"default";r=3;t=900'
         assert limited.trouble() is None
@@ -239,7 +288,7 @@ async def test_a_fleets_limit_whose_valkey_does_not_answer_costs_its_budget_once
     async with await asyncio.start_server(lambda _reader, writer: held.append(writer), "127.0.0.1", 0) as silent:
         port = silent.sockets[0].getsockname()[1]
         client = Redis(port=port, retry=None)
-        limit = FleetLimit(client, "1000/s", budget_s=0.02)
+        limit = FleetLimit(client, "1000/s", budget_s=0.02, now=lambda: 0.0)
         limited = http.RateLimit(limit).wrap(App())
         assert [(await ask(limited)).status for _ in range(50)] == [200] * 50
         assert limit._guard.failures == 1

@@ -10,7 +10,20 @@ import cramjam
 import pytest
 
 from runtime.http.asking import App, Told, ask
-from scaleworthy.runtime.http import BodyLimit, CacheControl, Compression, Deadline, ETag, Manner, Redaction, Stack
+from scaleworthy.runtime.http import (
+    BodyLimit,
+    CacheControl,
+    Compression,
+    Deadline,
+    Draining,
+    ETag,
+    Manner,
+    Metrics,
+    Redaction,
+    Shedding,
+    Stack,
+)
+from scaleworthy.series.meter import Meter
 
 START = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
 
@@ -70,6 +83,18 @@ async def test_a_handler_that_raises_after_its_head_leaves_the_rest_to_the_serve
         await Stack(app, [Seen(), ETag(), Compression()])(scope, Told, told.send)  # type: ignore[arg-type]
     assert told.pieces == pieces
     assert seen == ([200] if pieces else [None])
+
+
+async def test_a_manner_that_fails_at_the_end_keeps_no_other_from_it(caplog: pytest.LogCaptureFixture) -> None:
+    def route(request: Any) -> str:
+        return {"/known": "known"}[request.path]
+
+    shedding, draining = Shedding(), Draining()
+    stack = Stack(App(), [draining, shedding, Metrics(Meter(), route=route)])
+    assert (await ask(stack, "/unknown")).status == 200
+    assert (shedding.limit.at_work, draining.at_work) == (0, 0)
+    assert [record.name for record in caplog.records] == ["scaleworthy.http"]
+    assert "KeyError: '/unknown'" in caplog.text
 
 
 async def test_websockets_and_lifespan_pass_untouched() -> None:
@@ -153,6 +178,7 @@ async def test_what_an_application_says_to_half_a_body_is_not_said() -> None:
     async def forgiving(scope: Any, receive: Any, send: Any) -> None:
         while (await receive())["type"] == "http.request":
             pass
+        assert (await receive())["type"] == "http.disconnect", "it stays gone"
         await App(status=400)(scope, receive, send)
 
     told, _ = await post(BodyLimit(5).wrap(forgiving), [b"123456", b"7"], transfer_encoding="chunked")

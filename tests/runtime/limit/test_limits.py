@@ -79,7 +79,7 @@ async def test_a_fleet_counts_together(client: Redis) -> None:
     assert sum(verdict.allowed for verdict in verdicts) == 10
     refused = [verdict for verdict in verdicts if not verdict.allowed]
     assert {verdict.remaining for verdict in refused} == {0}
-    assert all(3599 <= (verdict.retry_after_s or 0) <= 3600 for verdict in refused)
+    assert all(3500 <= (verdict.retry_after_s or 0) <= 3600 for verdict in refused)
     assert (await processes[0].check("b")).remaining == 9
     assert (await processes[0].check("b", cost=11)).retry_after_s is None
 
@@ -99,19 +99,23 @@ async def test_a_server_that_hangs_or_is_full_is_done_without_until_it_is_back()
     now = [0.0]
     with Valkey.start(settings={"maxmemory-policy": "noeviction"}) as own:
         async with Redis.from_url(own.url, retry=None) as client:
-            limit = FleetLimit(client, "4/h", burst=4, processes=2, budget_s=0.02, now=lambda: now[0])
+            hung = FleetLimit(client, "4/h", burst=4, processes=2, budget_s=0.02, now=lambda: now[0])
             os.kill(own.pid, signal.SIGSTOP)
             try:
-                assert [(await limit.check("a")).allowed for _ in range(3)] == [True, True, False]
+                assert [(await hung.check("a")).allowed for _ in range(3)] == [True, True, False]
             finally:
                 os.kill(own.pid, signal.SIGCONT)
-            assert limit.trouble() == "the limit's Valkey: no answer within 20 ms"
+            assert hung.trouble() == "the limit's Valkey: no answer within 20 ms"
+            assert hung.statistics().alone == 3
+            # A server that works may need longer than that here.
+            limit = FleetLimit(client, "4/h", burst=4, processes=2, budget_s=5, now=lambda: now[0])
             for limits in (b"1", b"0"):
                 await client.config_set("maxmemory", limits)
                 now[0] += 60
                 await limit.check("b")
                 assert ("maxmemory" in (limit.trouble() or "")) == (limits == b"1")
-            assert limit.statistics().alone == 4
+            assert limit.trouble() is None
+            assert limit.statistics().alone == 1
 
 
 async def test_what_waits_for_the_server_has_a_bound(client: Redis) -> None:

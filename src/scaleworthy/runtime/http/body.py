@@ -21,7 +21,8 @@ class BodyLimit(Manner):
         prefixes: Another limit for paths that begin so; the longest prefix counts.
 
     What the application then answers to the half body it got is not sent. Up to 8 MiB more are read and thrown away, for 2 s, so that the
-    client can finish and read the answer; beyond that the connection is closed.
+    client can finish and read the answer; beyond that the connection is closed. One that asks first (`Expect: 100-continue`) is told
+    at once.
     """
 
     def __init__(self, most_bytes: int = 1024 * 1024, *, prefixes: Mapping[str, int] | None = None) -> None:
@@ -45,7 +46,9 @@ class BodyLimit(Manner):
         return None
 
     async def _turn_away(self, request: Request, most: int, declared: int) -> Answer:
-        came = declared <= _AWAY_BYTES and await _read_away(request.receive)
+        # Who asks whether to send (RFC 9110, 10.1.1) has not begun; a server says yes as soon as somebody wants to read.
+        is_asked = (request.header(b"expect") or b"").lower() == b"100-continue"
+        came = not is_asked and declared <= _AWAY_BYTES and await _read_away(request.receive)
         return self._refuse(most, came=came)
 
     def _counting(self, request: Request, most: int) -> Receive:
@@ -53,6 +56,8 @@ class BodyLimit(Manner):
 
         async def counted() -> Message:
             nonlocal seen
+            if seen > most:
+                return {"type": "http.disconnect"}
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > most:

@@ -8,6 +8,7 @@ every answer), and those that a manner must see whole (`Manner.gathers`).
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from functools import partial
 from scaleworthy.runtime.http.exchange import After, Came, Exchange, Gathers
 from scaleworthy.runtime.http.manner import Manner, Produce
 from scaleworthy.runtime.http.message import Answer, App, Problem, Receive, Request, Scope, Send
+
+_LOG = logging.getLogger("scaleworthy.http")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,11 @@ class Stack:
             if not exchange.is_answered:
                 request.took_ns = self.now_ns() - request.began_ns
             for done in self._dones:
-                done(request, exchange.status)
+                try:
+                    done(request, exchange.status)
+                except Exception:  # noqa: BLE001 - written down
+                    # A route's name, or a log, of the application's own: what the others hold is given back all the same.
+                    _LOG.exception("a manner failed at the end of a request")
 
     def _ask(self, request: Request, exchange: Exchange) -> Awaitable[Answer | None]:
         produce: Produce = exchange.run
