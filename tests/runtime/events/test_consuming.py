@@ -76,7 +76,7 @@ async def test_what_a_member_did_not_acknowledge_comes_to_the_next_in_order(valk
     client, prefix = Redis.from_url(valkey.url), next(_PREFIXES)
     sink = StreamSink(Redis.from_url(valkey.url), prefix=prefix, partitions=1)
     await sink.publish([Event("lead", "lead:1", n) for n in range(10)])
-    gone = StreamSource(client, group="g", member="gone", topics=["lead"], prefix=prefix, partitions=1, lease="50ms")
+    gone = StreamSource(client, group="g", member="gone", topics=["lead"], prefix=prefix, partitions=1, lease="1s")
     async with aclosing(gone.rounds()) as rounds:
         [(stream, entries)] = await anext(rounds)
         await gone.acknowledge(stream, [entries[0][0]])

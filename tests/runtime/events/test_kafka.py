@@ -168,8 +168,11 @@ async def test_a_topic_that_is_not_there_yet_is_waited_for_and_no_event_is_to_bl
         assert isinstance(answer, Unavailable)
         assert "nknown topic" in str(answer)
     brokers.hide_topic("late", hidden=False)
-    while await sink.publish([Event("late", "lead:1", 1)]) != [None]:
-        pass
+
+    async def is_taken() -> bool:
+        return await sink.publish([Event("late", "lead:1", 1)]) == [None]
+
+    assert await until(is_taken, "the topic that was made is found")
     await sink.close()
 
 
@@ -246,7 +249,8 @@ async def test_a_member_that_is_gone_leaves_what_it_did_not_acknowledge(brokers:
     sink = KafkaSink(settings(brokers.bootstrap))
     await sink.publish([Event("left", "lead:1", n) for n in range(10)])
     await sink.close()
-    members = group()
+    # The mock brokers wait nearly as long as a session for members that left.
+    members = {**group(), "session.timeout.ms": 3_000}
     gone = KafkaSource(settings(brokers.bootstrap, **members), topics=["left"], together=4)
     async for found in gone.rounds():
         if found:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 from psycopg import AsyncConnection
 from redis.asyncio import Redis
 
-from runtime.events.emptied import emptied
+from runtime.events.emptied import emptied, waiting
 from scaleworthy.runtime.events import Event, Relay, Unpublishable, dead_letters, outbox, publish, replay, revive
 from scaleworthy.servers import Valkey
 from waiting import until
@@ -48,9 +49,18 @@ class Kept:
         """Nothing to close."""
 
 
-async def drained(relay: Relay, connection: AsyncConnection[Any]) -> None:
+async def drained(connection: AsyncConnection[Any]) -> None:
     """Wait until no event waits."""
     await until(lambda: emptied(connection), "the outbox is empty")
+
+
+@contextmanager
+def killed_in_the_end(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 async def test_what_is_rolled_back_is_never_published(database: str, connection: AsyncConnection[Any]) -> None:
@@ -65,7 +75,7 @@ async def test_what_is_rolled_back_is_never_published(database: str, connection:
         except ZeroDivisionError:
             continue
     relay.start()
-    await drained(relay, connection)
+    await drained(connection)
     await relay.stop()
     assert [event.payload["n"] for event in sink.events] == [n for n in range(20) if n % 3]
     assert all(event.at is not None and event.tenant == "a" for event in sink.events)
@@ -77,7 +87,7 @@ async def test_an_event_waits_for_those_that_began_before_it(database: str, conn
         await publish(connection, Event("lead.changed", "lead:1", 2))
         assert await outbox.waiting(connection, most=10) == []
         await slow.commit()
-    assert [event.payload for event in await outbox.waiting(connection, most=10)] == [1, 2]
+    assert await waiting(connection, 2) == [1, 2]
 
 
 async def test_one_that_cannot_be_published_holds_its_aggregate_until_it_is_dead(
@@ -88,13 +98,13 @@ async def test_one_that_cannot_be_published_holds_its_aggregate_until_it_is_dead
     await publish(connection, *(Event("lead.changed", f"lead:{n % 2}", n) for n in range(6)))
     relay = Relay(database, sink, idle="1ms", again="10ms", attempts=3, lock="dead")
     relay.start()
-    await drained(relay, connection)
+    await drained(connection)
     dead = await dead_letters(connection)
     assert [(event.payload, why) for event, why in dead] == [(1, "too large"), (3, "too large"), (5, "too large")]
     assert [event.payload for event in sink.events] == [0, 2, 4]
     sink.fails.clear()
     assert await revive(connection, [event.number for event, _ in dead]) == 3
-    await drained(relay, connection)
+    await drained(connection)
     await relay.stop()
     assert [event.payload for event in sink.events] == [0, 2, 4, 1, 3, 5]
     assert relay.statistics().dead == 3
@@ -107,13 +117,13 @@ async def test_what_is_kept_can_be_published_again_with_the_same_ids(
     relay = Relay(database, sink, idle="1ms", again="10ms", lock="replay")
     await publish(connection, Event("lead.created", "lead:1", 1), Event("call.ended", "call:1", 2))
     relay.start()
-    await drained(relay, connection)
+    await drained(connection)
     now = datetime.now(UTC)
     assert (
         await replay(connection, since=now - timedelta(hours=1), until=now + timedelta(hours=1), topic="call.ended")
         == 1
     )
-    await drained(relay, connection)
+    await drained(connection)
     await relay.stop()
     assert [event.payload for event in sink.events] == [1, 2, 2]
     assert sink.events[1].id == sink.events[2].id
@@ -128,12 +138,12 @@ async def test_one_relay_works_at_a_time_and_the_next_takes_over(
     await first.working()
     second.start()
     await publish(connection, Event("a", "b", 1))
-    await drained(first, connection)
+    await drained(connection)
     assert not second.statistics().works
     await first.stop()
     await second.working()
     await publish(connection, Event("a", "b", 2))
-    await drained(second, connection)
+    await drained(connection)
     await second.stop()
     assert [[event.payload for event in sink.events] for sink in sinks] == [[1], [2]]
 
@@ -147,16 +157,14 @@ async def test_a_relay_killed_at_any_point_loses_and_reorders_nothing(
     command = [sys.executable, str(Path(__file__).with_name("killed_relay.py")), database, valkey.url, prefix]
     written = 0
     for _ in range(2):
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as relay:  # noqa: ASYNC220
+        with killed_in_the_end(command) as relay:
             assert relay.stdout is not None
             assert (await asyncio.to_thread(relay.stdout.readline)).strip() == "works"
             for _ in range(rng.randrange(5, 25)):
                 await publish(connection, *(Event("lead", f"lead:{n % 5}", n) for n in range(written, written + 10)))
                 written += 10
-            relay.kill()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as relay:  # noqa: ASYNC220
-        await drained(Relay(database, Kept()), connection)
-        relay.kill()
+    with killed_in_the_end(command):
+        await drained(connection)
     client = Redis.from_url(valkey.url)
     arrived: dict[str, list[int]] = {}
     for partition in range(2):
