@@ -32,6 +32,15 @@ async def held(pool: AsyncConnectionPool[Any], statement: str) -> AsyncIterator[
         yield
 
 
+async def test_processes_that_begin_together_all_find_the_tables(table: TableLayer, database: str) -> None:
+    await table.drop()
+    pool = AsyncConnectionPool[Any](database, min_size=8, open=False)
+    async with pool:
+        await pool.wait()
+        await asyncio.gather(*(TableLayer(pool).create() for _ in range(8)))
+    assert await put(table, "a", clock=(await table.get("a")).clock)
+
+
 async def test_a_load_from_before_a_crash_is_not_kept_after_it(
     table: TableLayer, pool: AsyncConnectionPool[Any]
 ) -> None:

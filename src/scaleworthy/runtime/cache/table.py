@@ -125,8 +125,10 @@ class TableLayer:
         return _CREATE.strip()
 
     async def create(self) -> None:
-        """Make the tables where they are not there."""
-        async with self._pool.connection() as connection:
+        """Make the tables where they are not there; processes that begin together do it one after another."""
+        async with self._pool.connection() as connection, connection.transaction():
+            # Two who create the same table at once both find that there is none, and one fails.
+            await connection.execute("select pg_advisory_xact_lock(hashtextextended('scaleworthy cache', 0))")
             await connection.execute(_CREATE)
 
     async def drop(self) -> None:
