@@ -8,6 +8,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -224,7 +225,7 @@ async def test_an_answer_that_breaks_half_way_is_not_taken_for_whole(service: Se
 
 
 async def test_a_file_and_a_part_of_one_arrive_as_they_are(service: Service) -> None:
-    source = open(__file__, "rb").read()  # noqa: ASYNC230, SIM115, PTH123 - this test
+    source = Path(__file__).read_bytes()  # noqa: ASYNC240 - this test
     async with serving(service) as client:
         whole = await client.get("/file")
         assert (whole.status_code, whole.content) == (200, source)
