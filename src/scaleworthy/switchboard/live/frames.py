@@ -11,10 +11,11 @@ import socket
 import struct
 from typing import Any
 
+from starlette.websockets import WebSocket
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
-EXTENSION = "scaleworthy.frames"
+_EXTENSION = "scaleworthy.frames"
 # The largest message taken from a client.
 FRAME_BYTES_MOST = 64 * 1024
 _TEXT = 0x81
@@ -45,7 +46,7 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         if self.response.status_code == 101:
             # The application's task was made, and has not run yet.
             extensions: dict[str, Any] = self.scope["extensions"]
-            extensions[EXTENSION] = self
+            extensions[_EXTENSION] = self
 
     @property
     def unsent_bytes(self) -> int:
@@ -72,3 +73,9 @@ class FrameProtocol(WebSocketsSansIOProtocol):
             self.read_paused = False
             self.transport.resume_reading()
         self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
+
+
+def connection_of(websocket: WebSocket) -> FrameProtocol:
+    """Return the connection of a socket; worker.py sees to it that every WebSocket has one."""
+    protocol: FrameProtocol = websocket.scope["extensions"][_EXTENSION]
+    return protocol

@@ -108,7 +108,7 @@ class Hub:
             frame = text_frame(text)
             self._told += 1
             for place, outlet in enumerate(list(whom()), start=1):
-                if outlet.send(text, frame):
+                if outlet.send(frame):
                     self._sent += 1
                 elif outlet in self._wanted:
                     self._dropped += 1

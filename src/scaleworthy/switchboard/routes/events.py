@@ -7,6 +7,7 @@ Out: {"type": "subscribed", "data": {"events": […], "tenant_id": …}} · {"ty
 
 from __future__ import annotations
 
+import asyncio
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, cast
 
@@ -16,9 +17,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from scaleworthy.switchboard.live.frames import text_frame
+from scaleworthy.switchboard.live.frames import connection_of, text_frame
 from scaleworthy.switchboard.live.hub import KINDS
-from scaleworthy.switchboard.live.outlet import Outlet, outlet_of
+from scaleworthy.switchboard.live.outlet import Outlet
 from scaleworthy.switchboard.request import Service
 from scaleworthy.switchboard.tenancy import HEADER, Tenant
 
@@ -62,22 +63,19 @@ async def event_stream(websocket: WebSocket) -> None:
         await _refuse(websocket, 503, "busy", f"this process holds {SOCKETS_MOST:,} sockets")
         return
     await websocket.accept()
-    outlet = outlet_of(websocket)
+    outlet = Outlet(connection_of(websocket))
     service.live.hub.want(outlet, str(tenant.id), ())
     try:
         await _converse(service, websocket, outlet, str(tenant.id))
     finally:
         service.live.hub.leave(outlet)
-        await outlet.close()
 
 
 router.add_websocket_route("/events", event_stream)
 
 
 async def _converse(service: Service, websocket: WebSocket, outlet: Outlet, tenant: str) -> None:
-    from asyncio import get_running_loop
-
-    now = get_running_loop().time
+    now = asyncio.get_running_loop().time
     allowance = _Allowance(now())
     wanted: set[str] = set()
     while True:
@@ -94,8 +92,7 @@ async def _converse(service: Service, websocket: WebSocket, outlet: Outlet, tena
         if answer["type"] == "subscribed":
             service.live.hub.want(outlet, tenant, wanted)
             answer["data"]["tenant_id"] = tenant
-        text = orjson.dumps(answer)
-        outlet.send(text, text_frame(text))
+        outlet.send(text_frame(orjson.dumps(answer)))
 
 
 def _heard(text: str | bytes, wanted: set[str]) -> dict[str, Any]:
@@ -131,9 +128,5 @@ async def _tenant_of(service: Service, websocket: WebSocket) -> Tenant | None:
 
 
 async def _refuse(websocket: WebSocket, status: int, error: str, message: str) -> None:
-    """Answer the handshake with a status, where the server can; else the socket is closed unopened, which is a 403."""
-    body = {"error": error, "message": message, "problems": []}
-    if "websocket.http.response" in websocket.scope.get("extensions", {}):
-        await websocket.send_denial_response(JSONResponse(body, status))
-    else:
-        await websocket.close(1008, message)
+    """Answer the handshake with a status."""
+    await websocket.send_denial_response(JSONResponse({"error": error, "message": message, "problems": []}, status))

@@ -12,7 +12,7 @@ from typing import Annotated, cast
 import orjson
 from fastapi import APIRouter, Path, Query, WebSocket, WebSocketDisconnect
 
-from scaleworthy.switchboard.live.frames import EXTENSION, FrameProtocol, hold_back
+from scaleworthy.switchboard.live.frames import connection_of, hold_back
 from scaleworthy.switchboard.media import stream as media
 from scaleworthy.switchboard.media.stream import Reply, Stream
 from scaleworthy.switchboard.media.streams import Refused, told
@@ -70,9 +70,8 @@ async def media_stream(
     streams = service.media
     began_ns = streams.clock_ns()
     await websocket.accept()
-    protocol = websocket.scope["extensions"].get(EXTENSION)
-    if isinstance(protocol, FrameProtocol):
-        hold_back(protocol.transport, media.UNSENT_BYTES_MAX)
+    connection = connection_of(websocket)
+    hold_back(connection.transport, media.UNSENT_BYTES_MAX)
     try:
         tenant = await streams.admit(service, websocket.headers.get(HEADER), call_id)
     except Refused as refused:
@@ -95,9 +94,10 @@ async def media_stream(
     if wire.left:
         return
     code, reason = stream.ended or (media.GOES_AWAY, "")
-    if wire.overflowed and isinstance(protocol, FrameProtocol):
+    if wire.overflowed:
         # Whoever does not read does not take a close either: it is given its time, and cut off.
-        protocol.drop(code, reason)
+        if connection.is_open:
+            connection.drop(code, reason)
         return
     with suppress(RuntimeError, OSError, TimeoutError, WebSocketDisconnect):  # gone meanwhile
         async with asyncio.timeout(_CLOSE_S):
