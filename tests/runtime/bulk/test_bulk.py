@@ -217,13 +217,14 @@ async def test_rows_left_as_they_were_are_counted(connection: AsyncConnection[An
 
 
 async def test_an_error_of_the_server_takes_all_back(connection: AsyncConnection[Any]) -> None:
-    await connection.execute("set statement_timeout = '50ms'")
     await connection.execute("""
         create function dawdle() returns trigger language plpgsql as 'begin perform pg_sleep(10); return new; end';
         create trigger dawdle before insert on notes for each row when (new.score = 5) execute function dawdle()
     """)
+    await connection.execute("set statement_timeout = '50ms'")
     with pytest.raises(psycopg.errors.QueryCanceled):
         await bulk_create(connection, "notes", [note(number) for number in range(10)])
+    await connection.execute("set statement_timeout = 0")
     await connection.execute("drop function dawdle cascade")
     assert await column(connection, "select count(*) from notes") == [0]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from contextlib import nullcontext
 from typing import Any
 
 import psycopg
@@ -16,10 +17,11 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from runtime.bulk.made import OWN, column
 from scaleworthy.errors import InvalidInput
-from scaleworthy.runtime.bulk import InsertCoalescer, Overloaded
+from scaleworthy.runtime.bulk import InsertCoalescer, LeftOut, Overloaded
 from scaleworthy.runtime.tenant import acting_for
 from scaleworthy.series.meter import Meter
 from scaleworthy.servers import Postgres
+from waiting import until
 
 
 async def test_single_inserts_share_statements_and_each_gets_its_own_row(
@@ -135,12 +137,46 @@ async def test_a_statement_that_is_held_up_holds_up_no_others(
     async with connection.transaction():
         await connection.execute("insert into notes (code) values ('a')")
         held = asyncio.ensure_future(inserts.insert({"code": "a"}))
-        while inserts.statistics().statements == 0:  # noqa: ASYNC110 - a turn or two of the loop
-            await asyncio.sleep(0)
+        await until(lambda: inserts.statistics().statements == 1, "the statement that is held up")
         assert await inserts.insert({"code": "b"}) == {"code": "b"}
         assert not held.done()
     with pytest.raises(psycopg.errors.UniqueViolation):
         await held
+
+
+async def test_rows_that_a_statement_had_no_room_for_do_not_wait_for_it_either(
+    connection: AsyncConnection[Any], pool: AsyncConnectionPool[Any]
+) -> None:
+    """They came with it, and nobody comes after them."""
+    inserts = InsertCoalescer(pool, "notes", ["code"], returning=["code"], together=1)
+    async with connection.transaction():
+        await connection.execute("insert into notes (code) values ('a')")
+        held, left = (asyncio.ensure_future(inserts.insert({"code": code})) for code in "ab")
+        await until(left.done, "the row that was left")
+        assert left.result() == {"code": "b"}
+        assert not held.done()
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        await held
+
+
+@pytest.mark.parametrize("tenants", [(None, None, None), ("one", "two", "one")], ids=["one", "several"])
+async def test_rows_that_a_trigger_leaves_out_are_told_and_nobody_gets_anothers(
+    connection: AsyncConnection[Any], pool: AsyncConnectionPool[Any], tenants: tuple[str | None, ...]
+) -> None:
+    await connection.execute("""
+        create or replace function leave_out() returns trigger language plpgsql as 'begin return null; end';
+        create trigger leave_out before insert on notes for each row when (new.code = 'c0') execute function leave_out()
+    """)
+    inserts = InsertCoalescer(pool, "notes", ["code"], returning=["code"], flights=1)
+
+    async def write(number: int, tenant: str | None) -> Any:
+        with acting_for(tenant) if tenant else nullcontext():
+            return await inserts.insert({"code": f"c{number}"})
+
+    answers = await asyncio.gather(*(write(*one) for one in enumerate(tenants)), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [LeftOut] * 3
+    assert "rows and gave" in str(answers[0])
+    assert sorted(await column(connection, "select code from notes")) == ["c1", "c2"], "and none of them twice"
 
 
 async def test_an_exhausted_pool_is_said_and_kept_nobody_waiting(
@@ -153,6 +189,7 @@ async def test_an_exhausted_pool_is_said_and_kept_nobody_waiting(
         assert len({id(answer) for answer in answers}) == 5, "raised to several, one object would gather tracebacks"
         assert inserts.statistics().waiting == 0
         assert "couldn't get a connection" in (inserts.trouble() or "")
+    await until(lambda: pool.get_stats()["pool_available"] == 2, "the connections that were given back")
     assert (await inserts.insert({"code": "c"}))["id"] > 0
     assert inserts.trouble() is None
 
@@ -162,12 +199,17 @@ async def test_a_connection_that_was_given_back_and_is_not_had_again_keeps_nobod
 ) -> None:
     monkeypatch.setattr("scaleworthy.runtime.bulk.coalesce._STAY", 1)
     async with AsyncConnectionPool(database, min_size=1, max_size=1, open=False, kwargs={"autocommit": True}) as pool:
+        await pool.wait()
         inserts = InsertCoalescer(pool, "notes", ["code"], patience="30ms", together=1, flights=1)
-        rows = [asyncio.ensure_future(inserts.insert({"code": f"c{n}"})) for n in range(2)]
-        while inserts.statistics().statements == 0:  # noqa: ASYNC110 - a turn or two of the loop
-            await asyncio.sleep(0)
-        async with pool.connection():
-            answers = await asyncio.gather(*rows, return_exceptions=True)
+        async with connection.transaction(force_rollback=True):
+            # The first is held up until somebody else waits for its connection.
+            await connection.execute("insert into notes (code) values ('c0')")
+            rows = [asyncio.ensure_future(inserts.insert({"code": f"c{n}"})) for n in range(2)]
+            await until(lambda: inserts.statistics().statements == 1, "the statement that is held up")
+            other = asyncio.ensure_future(pool.getconn())
+            await until(lambda: pool.get_stats().get("requests_waiting") == 1, "somebody who waits for a connection")
+        answers = await asyncio.gather(*rows, return_exceptions=True)
+        await pool.putconn(await other)
     assert [type(answer) for answer in answers] == [dict, PoolTimeout]
 
 

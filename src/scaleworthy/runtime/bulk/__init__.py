@@ -9,6 +9,7 @@ except ImportError as error:
 
 from scaleworthy.runtime.bulk.coalesce import CoalescerStatistics, InsertCoalescer, Overloaded
 from scaleworthy.runtime.bulk.create import OnConflict, bulk_create
+from scaleworthy.runtime.bulk.joined import LeftOut
 from scaleworthy.runtime.bulk.keyset import Keyset, Position, Shown
 from scaleworthy.runtime.bulk.outcome import Failure, Outcome
 from scaleworthy.runtime.bulk.update import bulk_update
@@ -18,6 +19,7 @@ __all__ = [
     "Failure",
     "InsertCoalescer",
     "Keyset",
+    "LeftOut",
     "OnConflict",
     "Outcome",
     "Overloaded",

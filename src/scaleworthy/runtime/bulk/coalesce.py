@@ -56,8 +56,8 @@ class InsertCoalescer:
     """Inserts into one table, of the same columns.
 
     A row is in when its `insert` returns. Where `insert` raises it is not, with one exception that no client of a database is spared: if
-    the connection is lost between the COMMIT and its answer, it may be. A caller who is cancelled while its row waits takes it along; once
-    its statement is under way it may be in.
+    the connection is lost between the COMMIT and its answer, it may be; and one of tables whose triggers leave rows out (`LeftOut`). A
+    caller who is cancelled while its row waits takes it along; once its statement is under way it may be in.
 
     Args:
         pool: Of connections to the writer (psycopg_pool, autocommit), opened and closed by its owner. *flights* of them are used at most.
@@ -118,6 +118,7 @@ class InsertCoalescer:
         Raises:
             Overloaded: Too many wait already.
             KeyError: A column is missing.
+            LeftOut: A trigger of the table left rows of the statement out; this one may be in.
             psycopg.Error: This row cannot be in, which keeps no other from being; or the database is not there.
             PoolTimeout: No connection was free in time.
         """
@@ -135,8 +136,8 @@ class InsertCoalescer:
         if self._free:
             if len(waiting) > (self._flights - self._free) * _WORTH:
                 self._start()
-            elif self._hurry is None:
-                self._hurry = self._loop.call_later(_HURRY_S, self._start)
+            else:
+                self._hurry_up()
         return await answer
 
     def _start(self) -> None:
@@ -148,6 +149,10 @@ class InsertCoalescer:
             flight = asyncio.ensure_future(self._fly())
             self._flying.add(flight)
             flight.add_done_callback(self._flying.discard)
+
+    def _hurry_up(self) -> None:
+        if self._free and self._hurry is None:
+            self._hurry = self._loop.call_later(_HURRY_S, self._start)
 
     def _stop_hurry(self) -> None:
         if self._hurry is not None:
@@ -201,6 +206,8 @@ class InsertCoalescer:
         count = min(self._together, share)
         if count < len(waiting):
             taken = [waiting.popleft() for _ in range(count)]
+            # Nobody may come to start those that are left: if this flight is held up, another takes them.
+            self._hurry_up()
         else:
             taken = list(waiting)
             waiting.clear()

@@ -9,11 +9,22 @@ from typing import Any, TypeAlias
 from psycopg import AsyncConnection, AsyncCursor, sql
 from psycopg.rows import RowMaker
 
+from scaleworthy.errors import ScaleworthyError
 from scaleworthy.runtime.bulk.tables import Target, named, target
 from scaleworthy.runtime.bulk.texts import Texts, Values
 
 Row: TypeAlias = dict[str, Any]
 Waiting: TypeAlias = tuple[Values, str | None, asyncio.Future[Row]]
+
+
+class LeftOut(ScaleworthyError):
+    """A trigger or a rule of the table left rows out without an error. The others of the statement are in; whose, cannot be told."""
+
+    def __init__(self, table: str, sent: int, came: int) -> None:
+        super().__init__(
+            f"{table} took {sent} rows and gave {came} back: a trigger or a rule leaves some out",
+            hint="let it raise an error for those, or insert into this table one by one",
+        )
 
 
 class JoinedInsert:
@@ -38,7 +49,7 @@ class JoinedInsert:
             self._write(connection, await target(connection, self._table, self._columns))
         if len({tenant for _, tenant, _ in batch}) == 1:
             cursor = await self._send(connection, batch[0][1], [values for values, _, _ in batch])
-            return await cursor.fetchall()
+            return self._whole(await cursor.fetchall(), len(batch))
         by_tenant: dict[str | None, list[int]] = {}
         for place, (_, tenant, _) in enumerate(batch):
             by_tenant.setdefault(tenant, []).append(place)
@@ -50,9 +61,19 @@ class JoinedInsert:
             ]
         answers: list[Row] = [{}] * len(batch)
         for cursor, (_, places) in zip(cursors, groups, strict=True):
-            for place, row in zip(places, await cursor.fetchall(), strict=True):
+            for place, row in zip(places, self._whole(await cursor.fetchall(), len(places)), strict=True):
                 answers[place] = row
         return answers
+
+    def _whole(self, rows: list[Row], sent: int) -> list[Row]:
+        """Return *rows*, which are as many as were sent: of fewer nobody could tell whose they are.
+
+        Raises:
+            LeftOut: They are not.
+        """
+        if len(rows) != sent:
+            raise LeftOut(self._table, sent, len(rows))
+        return rows
 
     async def _send(self, connection: AsyncConnection[Any], tenant: str | None, rows: list[Values]) -> AsyncCursor[Row]:
         values = Texts(connection).arrays(rows)
