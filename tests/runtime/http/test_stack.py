@@ -136,10 +136,11 @@ async def reading(scope: Any, receive: Any, send: Any) -> None:
     await App(body, kind="text/plain")(scope, receive, send)
 
 
-async def post(app: Any, pieces: list[bytes], **headers: str) -> tuple[Told, int]:
+async def post(app: Any, pieces: list[bytes], *, version: str = "1.1", **headers: str) -> tuple[Told, int]:
     told, left = Told(), list(pieces)
     scope = {
         "type": "http",
+        "http_version": version,
         "method": "POST",
         "path": "/upload/a",
         "query_string": b"",
@@ -160,6 +161,8 @@ async def test_a_body_that_is_too_large_is_refused_unread() -> None:
         told, unread = await post(app, [b"123", b"456"], content_length=length)
         assert (told.status, told["connection"], unread) == (413, closes, left)
     assert b"at most 5 bytes" in told.body
+    told, _ = await post(app, [b"123"], version="2", content_length="9" * 9)
+    assert (told.status, told["connection"]) == (413, None), "HTTP/2 has no such field"
     longer = BodyLimit(5, prefixes={"/upload/": 6}).wrap(reading)
     assert (await post(longer, [b"123456"], content_length="6"))[0].status == 200
 

@@ -49,7 +49,7 @@ class BodyLimit(Manner):
         # Who asks whether to send (RFC 9110, 10.1.1) has not begun; a server says yes as soon as somebody wants to read.
         is_asked = (request.header(b"expect") or b"").lower() == b"100-continue"
         came = not is_asked and declared <= _AWAY_BYTES and await _read_away(request.receive)
-        return self._refuse(most, came=came)
+        return self._refuse(request, most, came=came)
 
     def _counting(self, request: Request, most: int) -> Receive:
         receive, seen = request.receive, 0
@@ -87,11 +87,11 @@ class BodyLimit(Manner):
 
     def _refused(self, request: Request) -> Answer:
         most, came = request.notes[self]
-        return self._refuse(most, came=came)
+        return self._refuse(request, most, came=came)
 
-    def _refuse(self, most: int, *, came: bool) -> Answer:
+    def _refuse(self, request: Request, most: int, *, came: bool) -> Answer:
         self.refused += 1
-        headers = [] if came else [(b"connection", b"close")]
+        headers = [(b"connection", b"close")] if request.has_connection and not came else []
         return Problem(413, "Content too large", f"a request's body has at most {most} bytes", headers=headers)
 
 

@@ -61,8 +61,8 @@ class Draining(Manner):
         return answer
 
     def head(self, request: Request, answer: Answer) -> None:
-        """Ask the client to go. HTTP/2 has no such field: its server says so by itself (GOAWAY)."""
-        if self._leaving and request.scope.get("http_version", "1.1") < "2":
+        """Ask the client to go."""
+        if self._leaving and request.has_connection:
             answer.set(b"connection", b"close")
 
     def done(self, request: Request, status: int | None) -> None:  # noqa: ARG002 - over is over

@@ -38,6 +38,12 @@ class Request:
         """Return the header of a name (lower case)."""
 
     @property
+    def has_connection(self) -> bool:
+        """Whether an answer may say `Connection: close`. HTTP/2 has no such field: its server ends connections by itself (GOAWAY)."""
+        version: str = self.scope.get("http_version", "1.1")
+        return version < "2"
+
+    @property
     def address(self) -> str:
         """Address of who is connected; a proxy's, where there is one."""
         client = self.scope.get("client")
