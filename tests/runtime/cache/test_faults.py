@@ -68,6 +68,39 @@ async def test_without_its_server_values_are_loaded_and_with_it_they_are_shared_
             assert [await cache.check() for cache in (first, second)] == [None, None]
 
 
+async def test_where_changes_are_no_longer_heard_memory_is_emptied_and_says_why(own: Valkey) -> None:
+    async with Fleet(url=own.url, prefix="deaf:", table=None) as fleet:
+        cache, source = await fleet.cache(stale="1h"), Source()
+        await cache.get_or_set("a", source.load)
+        await cache.settle()
+        own.stop()
+        await until(lambda: cache.trouble() is not None, "a reason why changes are not heard")
+        assert "changes made by other processes are not heard: " in (cache.trouble() or "")
+        assert cache.statistics()["default"].entries == 0
+        assert await cache.get_or_set("a", source.of("new")) == "new"
+
+
+async def test_a_connection_that_is_lost_is_made_again_and_hears_again(own: Valkey) -> None:
+    async with Fleet(url=own.url, prefix="again:", table=None) as fleet, Redis.from_url(own.url) as client:
+        cache, other, source = await fleet.cache(), await fleet.cache(), Source()
+        await cache.get_or_set("a", source.load)
+        await cache.settle()
+        assert await client.client_kill_filter(_type="pubsub") == 2
+        await until(lambda: cache.statistics()["default"].entries == 0, "an empty memory")
+        await asyncio.gather(cache.listening(), other.listening())
+        assert await cache.get_or_set("a", source.load) == "value"
+
+        heard = asyncio.ensure_future(cache.next_change())
+
+        async def is_heard() -> bool:
+            await other.invalidate(keys=["a"])
+            return heard.done()
+
+        await until(is_heard, "a change that is heard")
+        assert cache.statistics()["default"].entries == 0
+        assert cache.trouble() is None
+
+
 async def test_a_server_that_hangs_is_waited_for_once_by_however_many(own: Valkey) -> None:
     async with (
         Fleet(url=own.url, prefix="slow:", table=None, budget="20ms") as fleet,
