@@ -21,6 +21,7 @@ from scaleworthy.runtime.llm.budget import Budget
 from scaleworthy.runtime.llm.minute import Bucket, Window
 from scaleworthy.switchboard.llm_process import LlmProcess
 from scaleworthy.switchboard.llm_settings import FAULTS, LlmSettings
+from waiting import until
 
 ASK = [{"role": "user", "content": "What was the call about?"}]
 QUICK: dict[str, Any] = {"first_s": 0.0, "tokens_per_s": 1e6, "tokens": 20}
@@ -50,11 +51,12 @@ class Endpoint:
     async def counts_when(self, **wanted: int) -> dict[str, int]:
         """Ask until they are as *wanted*: the other process has its own pace."""
         async with httpx.AsyncClient() as client:
-            for _ in range(500):
+
+            async def as_wanted() -> dict[str, int]:
                 counts = dict((await client.get(f"{self._root}/counts")).json())
-                if all(counts[name] == value for name, value in wanted.items()):
-                    break
-        return counts
+                return counts if all(counts[name] == value for name, value in wanted.items()) else {}
+
+            return await until(as_wanted, f"counts of {wanted}")
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +80,7 @@ def good(endpoints: tuple[Endpoint, Endpoint]) -> Endpoint:
 REASONS = {
     "failed": r"500 something went wrong",
     "stalled": r"nothing came for 0\.1 s",
-    "paused": r"nothing came for 0\.1 s",
+    "paused": r"nothing came for 1 s",
     "broken": r"the answer broke off",
     "half": r"the answer broke off",
     "garbled": r"an answer that cannot be read: b'\{\"choices\": \[\}'",
@@ -88,8 +90,8 @@ REASONS = {
 
 
 def patience(fault: str) -> float:
-    """Seconds of silence: short where it is what is tested, and long where a busy machine might make some."""
-    return 0.1 if fault in ("stalled", "paused") else 10.0
+    """Seconds of silence: short where there is nothing else, longer where something must come first, long where there should be none."""
+    return {"stalled": 0.1, "paused": 1.0}.get(fault, 10.0)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -158,7 +160,7 @@ async def test_429_is_obeyed_for_as_long_as_it_says(bad: Endpoint) -> None:
             await gateway.complete(ASK, model="a", deadline="5s")
         assert 50 < (refused.value.retry_after_s or 0) <= 60
         asked = bad.counts()["asked"]
-        with pytest.raises(NoModel, match=r"leave room in (60|59\.\d) s"):
+        with pytest.raises(NoModel, match=r"leave room in (60|5\d(\.\d)?) s"):
             await gateway.complete(ASK, model="a", deadline="5s")
         assert "left alone" in (gateway.trouble() or "")
         assert bad.counts()["asked"] == asked
@@ -323,11 +325,11 @@ def test_a_window_gives_back_after_a_minute_and_not_before_in_few_slots() -> Non
 
 
 async def test_an_answer_may_take_longer_than_it_may_be_silent(bad: Endpoint) -> None:
-    provider = bad.behave(tokens=70, tokens_per_s=100)
-    async with Gateway([Model("a", provider, timeout_s=0.5)]) as gateway:
+    provider = bad.behave(tokens=120, tokens_per_s=100)
+    async with Gateway([Model("a", provider, timeout_s=1.0)]) as gateway:
         answer = await gateway.complete(ASK, model="a")
-    assert len(answer.text.split()) == 70
-    assert answer.took_s > 0.5
+    assert len(answer.text.split()) == 120
+    assert answer.took_s > 1.0
 
 
 TIMES = st.lists(st.tuples(st.floats(0, 30), st.integers(1, 10)), min_size=1, max_size=60)
