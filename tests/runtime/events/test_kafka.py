@@ -262,6 +262,27 @@ async def test_a_member_that_is_gone_leaves_what_it_did_not_acknowledge(brokers:
     assert what.seen == {"lead:1": list(range(1, 10))}
 
 
+@pytest.mark.parametrize("fault", ["gone", "hung"])
+async def test_a_consumer_says_that_brokers_are_away_and_that_they_are_back(brokers: Brokers, fault: str) -> None:
+    sink, what, name = KafkaSink(settings(brokers.bootstrap)), Read(2), f"told{fault}"
+    impatient = {"socket.timeout.ms": 300, "api.version.request.timeout.ms": 300}
+    source = KafkaSource(settings(brokers.bootstrap, **group(), **impatient), topics=[name])
+    brokers.create_topic(name, 1)
+    consumer = Consumer(source, what.handle, dead_letter=what.set_aside, pause_s=0.01)
+    task = asyncio.create_task(consumer.run())
+    assert await sink.publish([Event(name, "lead:1", 0)]) == [None]
+    await until(lambda: what.seen["lead:1"], "the first is handled")
+    with brokers.away() if fault == "gone" else brokers.hung(for_ms=2_000):
+        assert "events are not read: Kafka: " in await until(consumer.trouble, "it says why nothing is read")
+    await until(lambda: consumer.trouble() is None, "it reads again, though nothing has come")
+    assert await sink.publish([Event(name, "lead:1", 1)]) == [None]
+    await asyncio.wait_for(what.done.wait(), 20)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await sink.close()
+    assert (list(dict.fromkeys(what.seen["lead:1"])), what.dead) == ([0, 1], [])
+
+
 async def test_what_cannot_be_set_aside_holds_its_partition(brokers: Brokers) -> None:
     sink = KafkaSink(settings(brokers.bootstrap))
     await sink.publish([Event("held", "lead:1", n) for n in range(4)])

@@ -17,7 +17,8 @@ except ImportError as error:
 from scaleworthy.runtime.events.consumer import Consumer, ConsumerStatistics
 from scaleworthy.runtime.events.event import Event
 from scaleworthy.runtime.events.inbox import aside, create_inbox, drop_aside, first_time, purge_inbox, set_aside
-from scaleworthy.runtime.events.kafka import KafkaSink, KafkaSource
+from scaleworthy.runtime.events.kafka import KafkaSink
+from scaleworthy.runtime.events.kafka_source import KafkaSource
 from scaleworthy.runtime.events.outbox import create, dead_letters, publish, replay, revive, statements
 from scaleworthy.runtime.events.relay import Relay, RelayStatistics
 from scaleworthy.runtime.events.sink import Sink, Unavailable, Unpublishable

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from scaleworthy.errors import MissingExtra
-from scaleworthy.runtime.events.cancelling import heed_cancellation
-from scaleworthy.runtime.events.consumer import Round
 from scaleworthy.runtime.events.event import Event
 from scaleworthy.runtime.events.sink import BEHIND, Unavailable, Unpublishable
 
@@ -27,7 +24,12 @@ _INVALID = {
 }
 
 
-def _library() -> Any:
+def library() -> Any:
+    """Return confluent-kafka.
+
+    Raises:
+        MissingExtra: It is not installed.
+    """
     try:
         import confluent_kafka
     except ImportError as error:
@@ -56,7 +58,7 @@ class KafkaSink:
         acknowledged_within_s: float = 30.0,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._kafka = _library()
+        self._kafka = library()
         self._prefix = prefix
         self._within_s = acknowledged_within_s
         self._now = now
@@ -196,76 +198,3 @@ def _in_order(events: Sequence[Event], results: Sequence[Exception | None]) -> l
             blamed.add(event.key)
         ordered.append(Unavailable(BEHIND) if result is None and event.key in blamed else result)
     return ordered
-
-
-class KafkaSource:
-    """Events of *topics* for one member of a consumer group; what is not acknowledged comes again to whoever has the partition next.
-
-    Args:
-        settings: librdkafka's, `bootstrap.servers` and `group.id` at least.
-        topics: Channels: topics up to their first dot.
-        prefix: As published.
-        together: Most events read at once.
-
-    Raises:
-        MissingExtra: confluent-kafka is not installed.
-    """
-
-    def __init__(
-        self, settings: Mapping[str, Any], *, topics: Sequence[str], prefix: str = "", together: int = 100
-    ) -> None:
-        self._kafka = _library()
-        self._together = together
-        # A consumer that is closed while another thread reads from it is undefined.
-        self._one_at_a_time = threading.Lock()
-        self._closed = False
-        self._consumer = self._kafka.Consumer(
-            {
-                "auto.offset.reset": "earliest",
-                "log_level": 0,
-                # What is fetched ahead is bounded too: librdkafka's own limit is 64 MB of each topic.
-                "queued.max.messages.kbytes": 16_384,
-                **settings,
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-            }
-        )
-        self._consumer.subscribe([prefix + topic.partition(".")[0] for topic in topics])
-
-    async def rounds(self) -> AsyncGenerator[Round, None]:
-        """Yield the next events of each partition held; the next round begins when those are dealt with."""
-        while True:
-            heed_cancellation()
-            by_partition: dict[str, list[tuple[str, bytes]]] = {}
-            for message in await asyncio.to_thread(self._read):
-                if message.error() is None:
-                    name = f"{message.topic()}|{message.partition()}"
-                    by_partition.setdefault(name, []).append((str(message.offset()), message.value() or b""))
-            yield list(by_partition.items())
-
-    async def acknowledge(self, partition: str, entries: Sequence[str]) -> None:
-        """Say that *entries* are dealt with, and all before them."""
-        position = self._position(partition, max(int(entry) for entry in entries) + 1)
-        await asyncio.to_thread(self._consumer.commit, offsets=[position], asynchronous=False)
-
-    async def again(self, partition: str, entries: Sequence[str]) -> None:
-        """Read on from the first of *entries*."""
-        await asyncio.to_thread(self._consumer.seek, self._position(partition, min(int(entry) for entry in entries)))
-
-    async def release(self) -> None:
-        """Leave the group, so that others have this member's partitions at once."""
-        await asyncio.to_thread(self._close)
-
-    def _position(self, partition: str, offset: int) -> Any:
-        topic, _, number = partition.rpartition("|")
-        return self._kafka.TopicPartition(topic, int(number), offset)
-
-    def _read(self) -> list[Any]:
-        with self._one_at_a_time:
-            return [] if self._closed else list(self._consumer.consume(self._together, 0.1))
-
-    def _close(self) -> None:
-        with self._one_at_a_time:
-            if not self._closed:
-                self._closed = True
-                self._consumer.close()
