@@ -269,7 +269,7 @@ async def test_what_cannot_be_kept_is_not_waited_for_one_after_another(sharing: 
             fourth.set()
         return {1, 2}
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert await asyncio.gather(*(cache.get_or_set("a", load) for cache in caches)) == [{1, 2}] * 6
     assert asked == 6
 
