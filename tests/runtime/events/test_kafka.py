@@ -158,6 +158,13 @@ async def test_one_that_is_too_large_is_the_only_one_refused(brokers: Brokers) -
     ]
 
 
+async def test_a_header_that_is_no_text_holds_nothing_up(brokers: Brokers) -> None:
+    sink = KafkaSink(settings(brokers.bootstrap))
+    headers: dict[str, Any] = {"attempt": 5, "by": None}
+    assert await sink.publish([Event("headed", "lead:1", 1, headers=headers)]) == [None]
+    await sink.close()
+
+
 async def test_a_topic_that_is_not_there_yet_is_waited_for_and_no_event_is_to_blame(brokers: Brokers) -> None:
     brokers.create_topic("late", 1)
     brokers.hide_topic("late", hidden=True)

@@ -142,7 +142,8 @@ class KafkaSink:
                     self._prefix + event.channel,
                     key=event.key.encode(),
                     value=event.to_json(),
-                    headers={name: value.encode() for name, value in event.headers.items()},
+                    # Of text, but not if a trigger of somebody's wrote a number: it would hold up all events behind it.
+                    headers={name: str(value).encode() for name, value in event.headers.items()},
                     on_delivery=lambda error, _message, place=place: answered(place, error),
                 )
             except BufferError:
