@@ -104,6 +104,7 @@ BAD = {
     "not null": ({"needed": None}, "23502"),
     "type": ({"score": "many"}, "22P02"),
     "overflow": ({"score": 2**40}, "22003"),
+    "too many digits": ({"score": 10**5_000}, "22021"),
     "too long": ({"short": "sixsix"}, "22001"),
     "NUL": ({"needed": "a\0b"}, "22021"),
     "half a surrogate": ({"needed": "a\ud800b"}, "22021"),
@@ -236,6 +237,8 @@ async def test_changes_go_by_the_columns_types(connection: AsyncConnection[Any])
         {"id": 1, "tags": None, "short": "sixsix", "about": None},
         {"id": 2, "tags": [], "short": "nul\0", "about": None},
     ]
+    huge = await bulk_update(connection, "notes", [{"id": 0, "score": 10**5_000}, {"id": 1, "score": 5}])
+    assert [(failure.index, failure.code) for failure in huge.failures] == [(0, "22021")]
     outcome = await bulk_update(connection, "notes", changes)
     assert [(failure.index, failure.code) for failure in outcome.failures] == [(1, "22001"), (2, "22021")]
     assert await (await connection.execute("select tags, short, about from notes where id = 0")).fetchone() == (

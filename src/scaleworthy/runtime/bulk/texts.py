@@ -46,7 +46,11 @@ class Texts:
                 return _sendable(f'{{"{inner}"}}')
             return _sendable("{" + ",".join(map(_quoted, values)) + "}")
         if kinds in _NUMBERS:
-            return "{" + ",".join(map(str, values)) + "}"
+            try:
+                return "{" + ",".join(map(str, values)) + "}"
+            except ValueError as error:
+                # Python writes no more than some thousands of digits.
+                raise Unwritable(str(error)) from error
         return _sendable("{" + ",".join(map(self._element, values)) + "}")
 
     def arrays(self, rows: Sequence[Values]) -> list[str]:
