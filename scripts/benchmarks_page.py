@@ -42,8 +42,8 @@ best library for its work, in the same run, taking turns; `make bench` installs 
 times better ours is than the peer's. Servers, peers and what asks them share two cores; figures that differ by less than 10 % do not
 differ. Goals, where they are more than the bar, stand in the notes.
 
-Goals that are not reached. A 2 KB answer through all manners: compression is two fifths of it, and the rest two or three µs of
-Python for each manner. `get` of a memory hit: in the kept run each made the cells of a closure that only a miss needs, which
+Goals that are not reached. A 2 KB answer through all manners: the note says what is left of it without compression, which is
+Python, some µs for each manner. `get` of a memory hit: in the kept run each made the cells of a closure that only a miss needs, which
 it has been spared since; `get_or_set` had none, and gets there.
 `check` of a limit: it makes an object of what the client is told; `allows`, which says yes or no, gets there.
 Single inserts: each row is a coroutine and an answer of its own in Python, and a row of a statement on the server, which has

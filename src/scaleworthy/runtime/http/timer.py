@@ -1,4 +1,4 @@
-"""Ending a task whose time is over, as `asyncio.timeout` does, for a quarter of the price: who has equally long shares one timer."""
+"""Ending a task whose time is over, as `asyncio.timeout` does, for less: who has equally long shares one timer."""
 
 from __future__ import annotations
 
