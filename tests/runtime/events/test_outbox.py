@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -19,7 +19,7 @@ from psycopg import AsyncConnection
 from redis.asyncio import Redis
 
 from runtime.events.emptied import emptied, waiting
-from scaleworthy.runtime.events import Event, Relay, Unpublishable, dead_letters, outbox, publish, replay, revive
+from scaleworthy.runtime.events import Event, Relay, Unpublishable, dead_letters, inbox, outbox, publish, replay, revive
 from scaleworthy.servers import Valkey
 from waiting import until
 
@@ -61,6 +61,24 @@ def killed_in_the_end(command: list[str]) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.kill()
+
+
+async def test_processes_that_begin_together_all_find_outbox_and_inbox(
+    database: str, connection: AsyncConnection[Any]
+) -> None:
+    await connection.execute("drop table scaleworthy_outbox, scaleworthy_inbox, scaleworthy_inbox_dead")
+    async with AsyncExitStack() as opened:
+        eight = [
+            await opened.enter_async_context(await psycopg.AsyncConnection.connect(database, autocommit=True))
+            for _ in range(8)
+        ]
+        await asyncio.gather(*(outbox.create(one) for one in eight))
+        await asyncio.gather(*(inbox.create_inbox(one) for one in eight))
+
+    event = Event("lead.created", "lead:1", 1)
+    await publish(connection, event)
+    assert await waiting(connection, 1) == [1]
+    assert [await inbox.first_time(connection, "crm", event) for _ in range(2)] == [True, False]
 
 
 async def test_what_is_rolled_back_is_never_published(database: str, connection: AsyncConnection[Any]) -> None:

@@ -13,6 +13,7 @@ from scaleworthy.errors import InvalidInput
 from scaleworthy.runtime.cache.layer import Found, Kept, Seen
 from scaleworthy.runtime.cache.policy import Life
 from scaleworthy.runtime.lsn import show_lsn
+from scaleworthy.runtime.tables import make
 from scaleworthy.runtime.times import time_problems
 from scaleworthy.units import parse_duration_ns
 
@@ -125,11 +126,9 @@ class TableLayer:
         return _CREATE.strip()
 
     async def create(self) -> None:
-        """Make the tables where they are not there; processes that begin together do it one after another."""
-        async with self._pool.connection() as connection, connection.transaction():
-            # Two who create the same table at once both find that there is none, and one fails.
-            await connection.execute("select pg_advisory_xact_lock(hashtextextended('scaleworthy cache', 0))")
-            await connection.execute(_CREATE)
+        """Make the tables where they are not there; any number of processes may do so at once."""
+        async with self._pool.connection() as connection:
+            await make(connection, _CREATE)
 
     async def drop(self) -> None:
         """Remove the tables."""

@@ -9,6 +9,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
 from scaleworthy.runtime.events.event import Event
+from scaleworthy.runtime.tables import make
 
 _CREATE = """
 create table if not exists scaleworthy_inbox (
@@ -28,8 +29,8 @@ def inbox_statements() -> str:
 
 
 async def create_inbox(connection: AsyncConnection[Any]) -> None:
-    """Make the inbox where it is not there."""
-    await connection.execute(_CREATE)
+    """Make the inbox where it is not there; any number of processes may do so at once."""
+    await make(connection, _CREATE)
 
 
 async def first_time(connection: AsyncConnection[Any], consumer: str, event: Event) -> bool:

@@ -18,6 +18,7 @@ from psycopg.rows import tuple_row
 from psycopg.types.json import set_json_loads
 
 from scaleworthy.runtime.events.event import Event
+from scaleworthy.runtime.tables import make
 
 _CREATE = """
 create table if not exists scaleworthy_outbox (
@@ -65,8 +66,8 @@ def statements() -> str:
 
 
 async def create(connection: AsyncConnection[Any]) -> None:
-    """Make the outbox where it is not there."""
-    await connection.execute(_CREATE)
+    """Make the outbox where it is not there; any number of processes may do so at once."""
+    await make(connection, _CREATE)
 
 
 async def publish(connection: AsyncConnection[Any], *events: Event) -> None:
