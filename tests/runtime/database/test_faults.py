@@ -89,7 +89,9 @@ async def test_a_replica_whose_answer_comes_as_it_is_stopped_is_stopped_at_once(
         watched.start()
         while watched._asked is None:  # noqa: ASYNC110 (it is, for less than a moment)
             await asyncio.sleep(0)
-        replica.run_sql("select 1")  # nothing else runs meanwhile: the answer is there, and not read
+        asked = "query like 'select pg_last_wal_replay_lsn%' and wait_event = 'ClientRead'"
+        while replica.run_sql(f"select count(*) from pg_stat_activity where {asked}") != "1":
+            pass  # and nothing else runs meanwhile: the answer is there, and not read
         async with asyncio.timeout(20):
             await watched.stop()
         assert watched.position > 0, "the answer was read"
