@@ -52,8 +52,13 @@ async def test_a_dashboard_shows_what_its_tenant_wrote_before_its_time_is_over(
         assert (await api.send("DELETE", f"/api/leads/{made.json()['id']}")).status_code == 204
         await shows(api, path, 0, first)
         assert (await api.get(path, tenant=1)).json() == others
-        health = (await api.get("/api/health", tenant=None)).json()
-        assert health["reasons"] == []
+
+        async def well() -> dict[str, object] | None:
+            health = (await api.get("/api/health", tenant=None)).json()
+            return None if health["reasons"] else health
+
+        # A server that was slow for a moment is no fault of who follows, and is told too.
+        assert (await until(well, "health has no reasons"))["status"] == "ok"
 
 
 async def test_the_migration_publishes_what_the_rules_name(followed: Data) -> None:
