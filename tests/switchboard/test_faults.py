@@ -63,14 +63,16 @@ async def test_without_its_cache_the_service_serves_and_says_it_is_degraded(data
             await api.get("/leads/statistics")
             cache.stop()
 
-            health = await api.get("/health", tenant=None)
-            assert health.status_code == 200
-            assert (health.json()["status"], health.json()["cache"], health.json()["database"]) == (
-                "degraded",
-                "gone",
-                "ok",
-            )
-            assert health.json()["reasons"][0].startswith("cache: ")
+            async def told() -> dict[str, Any] | None:
+                answer = await api.get("/health", tenant=None)
+                assert answer.status_code == 200
+                said: dict[str, Any] = answer.json()
+                # On a busy machine the database may take longer than health waits for it, once.
+                return said if said["database"] == "ok" else None
+
+            health = await until(told, "the database answers health")
+            assert (health["status"], health["cache"], health["database"]) == ("degraded", "gone", "ok")
+            assert health["reasons"][0].startswith("cache: ")
             assert (await api.get("/leads/statistics")).status_code == 200
             assert (await api.get("/dashboard/metrics")).status_code == 200
 
