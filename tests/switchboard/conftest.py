@@ -8,7 +8,7 @@ import pytest
 
 from scaleworthy.servers import Postgres, Valkey
 
-from .running import Api, Data, fill, serving
+from .running import Api, Data, copy, fill, serving
 
 
 def memory_folder() -> Path | None:
@@ -30,9 +30,17 @@ def valkey() -> Iterator[Valkey]:
 
 
 @pytest.fixture(scope="session")
-def data(postgres: Postgres) -> dict[str, Data]:
-    """The same rows twice: a database as each shape has it."""
-    return {"day-one": fill(postgres, "day_one"), "tuned": fill(postgres, "tuned", sets=("tuned",))}
+def shapes(postgres: Postgres) -> dict[str, str]:
+    """The same rows twice: the name of a database as each shape has it, which nobody writes to."""
+    fill(postgres, "day_one")
+    fill(postgres, "tuned", sets=("tuned",))
+    return {"day-one": "day_one", "tuned": "tuned"}
+
+
+@pytest.fixture(scope="module")
+def data(request: pytest.FixtureRequest, postgres: Postgres, shapes: dict[str, str]) -> dict[str, Data]:
+    """A database of this file's own, as each shape has it: what tests elsewhere write is not here, in whatever order they run."""
+    return {shape: copy(postgres, f"{request.node.path.stem}_{name}", of=name) for shape, name in shapes.items()}
 
 
 @pytest.fixture(params=["day-one", "tuned"])

@@ -119,8 +119,14 @@ def fill(postgres: Postgres, name: str, *, sets: tuple[str, ...] = ()) -> Data:
     """Return a database of its own: a copy of one that was filled once."""
     if postgres.run_sql("select count(*) from pg_database where datname = 'filled'") == "0":
         fill_anew(postgres, "filled")
-    postgres.run_sql(f"create database {name} template filled")
-    migrate(postgres.dsn_for(name), sets=sets)
+    made = copy(postgres, name, of="filled")
+    migrate(made.owner, sets=sets)
+    return made
+
+
+def copy(postgres: Postgres, name: str, *, of: str) -> Data:
+    """Return a copy of the database called *of*."""
+    postgres.run_sql(f"create database {name} template {of}")
     return described(postgres.dsn_for(name))
 
 
