@@ -38,7 +38,8 @@ class ToValkey:
             answers = await self._queue.publish([events[place] for place in places])
             for place, answer in zip(places, answers, strict=True):
                 results[place] = answer
-        pipeline = self._client.pipeline(transaction=False)
+        # All or none: of a Valkey that fills up meanwhile, a socket would hear later ones before those that come again.
+        pipeline = self._client.pipeline(transaction=True)
         for event, result in zip(events, results, strict=True):
             if result is None:
                 pipeline.xadd(CHANNEL, {"m": message_of(event)}, maxlen=KEPT, approximate=True)
