@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Mapping, Sequence
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any
 
 from scaleworthy.runtime.events.cancelling import heed_cancellation
@@ -22,13 +23,22 @@ class KafkaSource:
         topics: Channels: topics up to their first dot.
         prefix: As published.
         together: Most events read at once.
+        quiet_s: After so long without an event the brokers are asked whether they are there, and again after as long.
+        now: Monotonic seconds.
 
     Raises:
         MissingExtra: confluent-kafka is not installed.
     """
 
     def __init__(
-        self, settings: Mapping[str, Any], *, topics: Sequence[str], prefix: str = "", together: int = 100
+        self,
+        settings: Mapping[str, Any],
+        *,
+        topics: Sequence[str],
+        prefix: str = "",
+        together: int = 100,
+        quiet_s: float = 5.0,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._kafka = library()
         self._together = together
@@ -36,6 +46,9 @@ class KafkaSource:
         self._one_at_a_time = threading.Lock()
         self._closed = False
         self._said: str | None = None
+        self._quiet_s = quiet_s
+        self._now = now
+        self._heard_at = now()
         self._consumer = self._kafka.Consumer(
             {
                 "auto.offset.reset": "earliest",
@@ -44,12 +57,15 @@ class KafkaSource:
                 "queued.max.messages.kbytes": 16_384,
                 "reconnect.backoff.max.ms": 1_000,
                 "error_cb": self._hear,
+                "auto.commit.interval.ms": 1_000,
                 **settings,
-                "enable.auto.commit": False,
+                # What is acknowledged is committed in the background: a commit that is waited for hangs with its broker.
+                "enable.auto.commit": True,
                 "enable.auto.offset.store": False,
             }
         )
-        self._consumer.subscribe([prefix + topic.partition(".")[0] for topic in topics])
+        self._topics = [prefix + topic.partition(".")[0] for topic in topics]
+        self._consumer.subscribe(self._topics)
 
     async def rounds(self) -> AsyncGenerator[Round, None]:
         """Yield the next events of each partition held; the next round begins when those are dealt with.
@@ -67,9 +83,8 @@ class KafkaSource:
             yield list(by_partition.items())
 
     async def acknowledge(self, partition: str, entries: Sequence[str]) -> None:
-        """Say that *entries* are dealt with, and all before them."""
-        position = self._position(partition, max(int(entry) for entry in entries) + 1)
-        await asyncio.to_thread(self._consumer.commit, offsets=[position], asynchronous=False)
+        """Say that *entries* are dealt with, and all before them; a consumer that is killed within a second of it may see them again."""
+        self._consumer.store_offsets(offsets=[self._position(partition, max(int(entry) for entry in entries) + 1)])
 
     async def again(self, partition: str, entries: Sequence[str]) -> None:
         """Read on from the first of *entries*."""
@@ -87,20 +102,24 @@ class KafkaSource:
         with self._one_at_a_time:
             if self._closed:
                 return []
-            if self._said is not None:
+            messages = list(self._consumer.consume(self._together, 0.1))
+            if messages:
+                self._heard_at = self._now()
+            elif self._said is not None or self._now() - self._heard_at >= self._quiet_s:
                 self._ask()
-            return list(self._consumer.consume(self._together, 0.1))
+            return messages
 
     def _hear(self, error: Any) -> None:
         self._said = str(error.str())
 
     def _ask(self) -> None:
-        """Ask whether any broker answers: the library tells that one is gone, and not that it is back."""
+        """Ask whether any broker answers: the library tells mostly that one is gone, seldom that one hangs, and not that it is back."""
         try:
-            self._consumer.list_topics(timeout=_ANSWERS_S)
+            self._consumer.list_topics(*self._topics[:1], timeout=_ANSWERS_S)
         except self._kafka.KafkaException as error:
-            raise ConnectionError(f"Kafka: {self._said}") from error
+            raise ConnectionError(f"Kafka: {self._said or error.args[0].str()}") from error
         self._said = None
+        self._heard_at = self._now()
 
     def _close(self) -> None:
         with self._one_at_a_time:
