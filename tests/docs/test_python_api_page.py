@@ -19,4 +19,7 @@ async def test_the_controller_asks_for_more_while_the_server_is_quick() -> None:
     finally:
         server.stop()
 
-    assert rates == [62.5, 78.125]
+    first, second = rates
+    # A run's first second is part of one, and may be over before an answer has come.
+    assert first in (50.0, 62.5)
+    assert second == first * 1.25
