@@ -11,7 +11,10 @@ import psycopg
 import pytest
 from redis.asyncio import Redis
 
+from scaleworthy.runtime.events import Event, Unavailable
 from scaleworthy.servers import Postgres, Valkey
+from scaleworthy.switchboard.live.carry import ToValkey
+from scaleworthy.switchboard.live.sources import CHANNEL
 from waiting import until
 
 from .running import Api, Data, fill, handled, serving
@@ -150,6 +153,24 @@ async def test_a_full_cache_keeps_nothing_new_and_loses_no_event(data: dict[str,
             await well(api)
             waiting = "select 1 from scaleworthy_outbox where published_at is null"
             await until(lambda: not api.data.rows(waiting), "the outbox is empty")
+
+
+async def test_of_a_batch_that_a_cache_has_no_room_for_sockets_hear_nothing_yet() -> None:
+    """Half of it would be heard before what comes again."""
+    batch = [Event("lead.updated", "lead:1", {"note": "x" * 100_000}, tenant="a") for _ in range(50)]
+    with Valkey.start(settings={"maxmemory-policy": "noeviction"}) as cache:
+        sink = ToValkey(cache.url)
+        async with Redis.from_url(cache.url) as admin:
+            used = (await admin.info("memory"))["used_memory"]
+            await admin.config_set("maxmemory", str(used + 2_000_000))
+            answers = await sink.publish(batch)
+            heard = await admin.xlen(CHANNEL)
+            await admin.config_set("maxmemory", "0")
+            again = await sink.publish(batch)
+            assert await admin.xlen(CHANNEL) == len(batch)
+        await sink.close()
+    assert [type(answer) for answer in answers] == [Unavailable] * len(batch)
+    assert (heard, again) == (0, [None] * len(batch))
 
 
 @pytest.mark.parametrize("shape", ["day-one", "tuned"])

@@ -1,18 +1,11 @@
--- A role that may use this schema. Roles belong to the whole cluster: another database of it may have created this one, or be creating it
--- at this moment.
-create function ensure_role(name text, options text) returns void language plpgsql as $$
+-- The service logs in as a role that owns nothing and cannot step around row-level security.
+-- Roles belong to the whole cluster: another database of it may be creating the same one at this moment.
+do $$
 begin
-    begin
-        if not exists (select from pg_roles where rolname = name) then
-            execute format('create role %I %s nosuperuser nocreatedb nocreaterole nobypassrls', name, options);
-        end if;
-    exception
-        when duplicate_object or unique_violation then null;
-    end;
-    execute format('grant usage on schema %I to %I', current_schema(), name);
+    if not exists (select from pg_roles where rolname = 'switchboard_app') then
+        create role switchboard_app login nosuperuser nocreatedb nocreaterole nobypassrls;
+    end if;
+exception
+    when duplicate_object or unique_violation then null;
 end
 $$;
-revoke all on function ensure_role(text, text) from public;
-
--- The service logs in as a role that owns nothing and cannot step around row-level security.
-select ensure_role('switchboard_app', 'login');

@@ -1,12 +1,13 @@
--- Each table given holds rows of tenants, which the service reads and writes: those of its own tenant alone.
 -- After a transaction that set it, app.current_tenant is '' and not NULL: without NULLIF an unscoped statement would fail on the
 -- cast instead of seeing nothing. As a scalar subquery the setting is read and cast once per statement; bare, it is once per row
 -- wherever a plan scans. FORCE makes the policies hold for the owner too.
-create function protect_tenant_rows(variadic tables text[]) returns void language plpgsql as $$
+do $$
 declare
     name text;
 begin
-    foreach name in array tables loop
+    foreach name in array array[
+        'users', 'campaigns', 'leads', 'activities', 'calls', 'recordings', 'webhook_events', 'payments'
+    ] loop
         execute format('alter table %I enable row level security', name);
         execute format('alter table %I force row level security', name);
         execute format(
@@ -18,8 +19,6 @@ begin
         execute format('grant select, insert, update, delete on %I to switchboard_app', name);
         execute format('grant usage on sequence %I to switchboard_app', name || '_id_seq');
     end loop;
+    execute format('grant usage on schema %I to switchboard_app', current_schema());
 end
 $$;
-revoke all on function protect_tenant_rows(text[]) from public;
-
-select protect_tenant_rows('users', 'campaigns', 'leads', 'activities', 'calls', 'recordings', 'webhook_events', 'payments');
