@@ -23,7 +23,8 @@ from scaleworthy.switchboard.request import Service
 from scaleworthy.switchboard.settings import Settings
 
 _GRACE_S = 5
-_QUIET_S, _QUIET_LOOKS = 0.05, 10
+# A client that asks all the time may stand still for so long on a busy machine; what it then sends must not meet a closed connection.
+_QUIET_S, _QUIET_LOOKS = 0.25, 4
 # Longer than a client waits between two requests: the side that closes first can cut a request that is on its way.
 _KEEP_ALIVE_S = 75
 
